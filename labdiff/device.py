@@ -1,0 +1,24 @@
+"""Where to run: the best device that this machine has."""
+
+import os
+
+import torch
+
+
+def pick_device():
+    """The device to run on: cuda, else mps, else cpu; prints which one. The variable LABDIFF_DEVICE overrides the choice.
+
+    Returns: a torch.device.
+    Raises: ValueError: LABDIFF_DEVICE names a device that this machine does not have.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    wanted = os.environ.get("LABDIFF_DEVICE")
+    try:
+        device = torch.device(wanted or next(name for name, ok in there.items() if ok))
+    except RuntimeError:
+        device = None
+    if device is None or not there.get(device.type) or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
+        raise ValueError(f"pick_device: LABDIFF_DEVICE: expected one of {', '.join(k for k, ok in there.items() if ok)} on this "
+                         f"machine, got {wanted!r}. Unset it to let labdiff choose")
+    print(f"device: {device}")
+    return device

@@ -1,0 +1,143 @@
+"""Sampling: Algorithm 2 and DDIM as generators of states that the caller loops over, from noise (t = T) to data (t = 0)."""
+
+from dataclasses import dataclass
+
+import torch
+
+from labdiff._contract import (check_choice, check_data, check_generator, check_int, check_model, check_output,
+                               check_schedule, check_t, eval_mode, randn)
+from labdiff.objective import reverse_var
+from labdiff.process import p_mean, predict_x0
+
+
+@dataclass(frozen=True)
+class State:
+    """One state of a reverse trajectory.
+
+    Attributes:
+        t: noise level of x, T..0.
+        x: (B, ...) x_t.
+        x0_hat: (B, ...) the clean sample that the model sees in x_t, not clamped; x itself at t = 0.
+    """
+
+    t: int
+    x: torch.Tensor
+    x0_hat: torch.Tensor
+
+
+def ddpm_steps(model, s, shape=None, *, xt=None, t=None, var="beta", generator=None):
+    """Algorithm 2 (DDPM): from x_T ~ N(0, I) to x_0, one t at a time.
+
+        x_{t-1} = 1/sqrt(alpha_t) (x_t - beta_t / sqrt(1 - alpha_bar_t) eps_theta(x_t, t)) + sigma_t z,   z = 0 at t = 1
+
+    Args:
+        model: callable (x, t) -> eps_hat; called T times, in eval mode, without gradients.
+        s: Schedule.
+        shape: (B, ...) of the samples. Or give instead
+        xt, t: (B, ...) real and an int in 1..T, to start from a noised x_t rather than from noise at T.
+        var: sigma_t^2 is "beta" (beta_t, right for x_0 ~ N(0, I)) or "beta_tilde" (right for a single known x_0).
+        generator: source of x_T and z; None for a fresh one.
+
+    Yields: State, for t = T, T-1, .., 0: T+1 of them.
+    Raises: TypeError, ValueError: wrong arguments, at the call; ValueError: a model's output of another shape.
+    Source: Ho et al. 2020, Algorithm 2; slides S8, S14.
+    """
+    x, t, generator = _start("ddpm_steps", model, s, shape, xt, t, generator)
+    sigma = reverse_var(s, var, "ddpm_steps").sqrt()
+
+    def step(x, t, t_prev, eps_hat):
+        mean = p_mean.__wrapped__(s, x, t, eps_hat)
+        return mean + sigma[t].item() * randn(x.shape, generator, like=x) if t > 1 else mean
+
+    return _reverse(model, s, x, range(t, -1, -1), step)
+
+
+def ddim_steps(model, s, shape=None, *, n_steps=50, xt=None, t=None, eta=0.0, generator=None):
+    """DDIM: from x_T ~ N(0, I) to x_0 in n_steps long steps, without noise on the way when eta = 0.
+
+        x_{t'} = sqrt(alpha_bar_t') x0_hat + sqrt(1 - alpha_bar_t' - sigma^2) eps_theta(x_t, t) + sigma z
+        sigma  = eta sqrt((1 - alpha_bar_t') / (1 - alpha_bar_t) (1 - alpha_bar_t / alpha_bar_t'))
+
+    The levels t > t' > .. > 0 are spread evenly, T and 0 included.
+
+    Args:
+        model, s, shape, xt, t, generator: as in ddpm_steps.
+        n_steps: calls of the model, 1..T.
+        eta: 0 for DDIM, 1 for as much noise as DDPM with beta_tilde; in [0, 1].
+
+    Yields: State, n_steps+1 of them, the last at t = 0.
+    Raises: TypeError, ValueError: wrong arguments, at the call; ValueError: a model's output of another shape.
+    Source: Song, Meng & Ermon 2021, eq. 12 and 16; slide S14 (what comes after it).
+    """
+    check_int("ddim_steps", "n_steps", n_steps)
+    if not 0 <= eta <= 1:
+        raise ValueError(f"ddim_steps: eta: expected a number in [0, 1], got {eta}")
+    x, t, generator = _start("ddim_steps", model, s, shape, xt, t, generator)
+    if n_steps > t:
+        raise ValueError(f"ddim_steps: n_steps: expected at most one for each of the {t} noise levels, got {n_steps}")
+    levels = [t * i // n_steps for i in range(n_steps, -1, -1)]
+
+    def step(x, t, t_prev, eps_hat):
+        alpha_bar, alpha_bar_prev = s.alpha_bar[t].item(), s.alpha_bar[t_prev].item()
+        var = eta**2 * (1 - alpha_bar_prev) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_prev)  # 0 at t_prev = 0
+        x0_hat = predict_x0.__wrapped__(s, x, t, eps_hat)
+        x = alpha_bar_prev**0.5 * x0_hat + max(1 - alpha_bar_prev - var, 0.0)**0.5 * eps_hat
+        return x + var**0.5 * randn(x.shape, generator, like=x) if var else x
+
+    return _reverse(model, s, x, levels, step)
+
+
+def sample(model, s, shape, *, method="ddpm", n_steps=None, generator=None):
+    """Just the images: the last state of ddpm_steps or ddim_steps.
+
+    Args:
+        model, s, shape, generator: as in ddpm_steps.
+        method: "ddpm" (T steps, sigma_t^2 = beta_t) or "ddim" (n_steps, no noise on the way).
+        n_steps: for "ddim", default 50 (T if that is less); "ddpm" always takes T.
+
+    Returns: x_0, of the given shape, not clamped.
+    Raises: TypeError, ValueError: wrong arguments, or a model's output of another shape.
+    Source: slide S14.
+    """
+    check_choice("sample", "method", method, ("ddpm", "ddim"))
+    check_schedule("sample", s)
+    if method == "ddim":
+        steps = ddim_steps(model, s, shape, n_steps=min(50, s.T) if n_steps is None else n_steps, generator=generator)
+    elif n_steps in (None, s.T):
+        steps = ddpm_steps(model, s, shape, generator=generator)
+    else:
+        raise ValueError(f"sample: n_steps: expected None or T = {s.T} for method='ddpm', got {n_steps}. Use method='ddim'")
+    for state in steps:
+        pass
+    return state.x
+
+
+def _start(function, model, s, shape, xt, t, generator):
+    """Check the arguments that all samplers share; return the first x, its t and the generator."""
+    check_model(function, model)
+    check_schedule(function, s)
+    parameter = next(model.parameters(), None) if isinstance(model, torch.nn.Module) else None
+    generator = check_generator(function, generator, "cpu" if parameter is None else parameter.device)
+    like = torch.empty(0, device=generator.device) if parameter is None else parameter
+    if (shape is None) == (xt is None) or (xt is None) != (t is None):
+        raise ValueError(f"{function}: expected either shape, or xt with its t, got shape={shape}, t={t}")
+    if xt is not None:
+        check_data(function, {"xt": xt})
+        check_t(function, t, s.T, 1)
+        return xt, t, generator
+    if not isinstance(shape, (tuple, list)) or not shape or not all(isinstance(n, int) and n > 0 for n in shape):
+        raise ValueError(f"{function}: shape: expected whole numbers >= 1 such as (16, 1, 28, 28), got {shape!r}")
+    return randn(shape, generator, like), s.T, generator
+
+
+@torch.no_grad()
+def _reverse(model, s, x, levels, step):
+    """Yield the states at `levels`; step(x, t, t_prev, eps_hat) leads from one to the next."""
+    for t, t_prev in zip(levels, levels[1:]):
+        t_batch = torch.full((len(x),), t, device=x.device)
+        with eval_mode(model):
+            eps_hat = model(x, t_batch)
+        check_output(step.__qualname__.split(".")[0], eps_hat, x)
+        yield State(t, x, predict_x0.__wrapped__(s, x, t_batch, eps_hat))
+        x = step(x, t, t_prev, eps_hat)
+    yield State(0, x, x)
