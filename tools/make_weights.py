@@ -13,9 +13,10 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
+from labdiff.checkpoint import load_checkpoint, save_checkpoint
 from labdiff.data import ASSETS, load_digits
 from labdiff.schedule import linear_schedule
-from labdiff.train import load_checkpoint, save_checkpoint, train
+from labdiff.train import train
 from labdiff.unet import UNet
 
 SNAPSHOTS = (100, 400, 1500)  # and the end

@@ -1,0 +1,113 @@
+"""Checkpoints: all that a training run needs to go on, in one safetensors file."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+
+from labdiff.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Step:
+    """One finished training step.
+
+    Attributes:
+        n: number of steps done, 1..n_steps.
+        loss: the simple loss of this step's batch, a float.
+        lr: the learning rate that it used.
+        ema: the averaged model, in eval mode, to sample from: a module of the same class as the model.
+        model, s, optimizer, generator: what a checkpoint needs, as they are now.
+    """
+
+    n: int
+    loss: float
+    lr: float
+    ema: torch.nn.Module
+    model: torch.nn.Module
+    s: Schedule
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A stopped run: its step n, its Schedule, and its tensors by name (model.*, ema.*, optimizer.*, generator)."""
+
+    n: int
+    s: Schedule
+    tensors: dict
+
+    def part(self, prefix):
+        """The tensors whose names start with `prefix`., without it: a state_dict for "model" and "ema"."""
+        return {k[len(prefix) + 1:]: v for k, v in self.tensors.items() if k.startswith(prefix + ".")}
+
+    def restore(self, model, ema, optimizer, generator):
+        """Set all four to this checkpoint and return its n."""
+        saved, own = self.part("model"), model.state_dict()
+        wrong = sorted(k for k in saved.keys() | own.keys()
+                       if k not in saved or k not in own or saved[k].shape != own[k].shape)
+        if wrong:
+            raise ValueError(f"train: resume: expected a checkpoint of this model, got one that differs in {len(wrong)} "
+                             f"tensors such as {wrong[0]}. Build the model with the arguments it was saved with")
+        if self.tensors["generator"].shape != generator.get_state().shape:
+            raise ValueError(f"train: resume: expected a generator of the kind that was saved, got one on "
+                             f"{generator.device}. Make it on the device where the checkpoint was made")
+        model.load_state_dict(saved)
+        ema.load_state_dict(self.part("ema"))
+        state = {}
+        for key, value in self.part("optimizer").items():
+            index, name = key.split(".")
+            state.setdefault(int(index), {})[name] = value.clone()
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        generator.set_state(self.tensors["generator"])
+        return self.n
+
+
+def save_checkpoint(path, step):
+    """Write all that resuming a run needs into one safetensors file; an older file there is replaced only when it is done.
+
+    Args:
+        path: file to write; its folder must exist.
+        step: the Step that train() yielded last.
+
+    Raises: TypeError: step is not a Step; OSError: the file can't be written.
+    """
+    if not isinstance(step, Step):
+        raise TypeError(f"save_checkpoint: step: expected a Step that train() yielded, got {type(step).__name__}")
+    tensors = {"generator": step.generator.get_state(), "beta": step.s.beta}
+    for name, module in dict(model=step.model, ema=step.ema).items():
+        tensors |= {f"{name}.{k}": v for k, v in module.state_dict().items()}
+    for index, state in step.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
+    tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    safetensors.torch.save_file(tensors, partial, {"labdiff": json.dumps({"n": step.n})})
+    os.replace(partial, path)
+
+
+def load_checkpoint(path):
+    """Read a file that save_checkpoint wrote.
+
+    Args:
+        path: the file.
+
+    Returns: a Checkpoint; give it to train(..., resume=...). `.part("ema")` is a state_dict for model.load_state_dict().
+    Raises: FileNotFoundError: no such file; ValueError: it is not a checkpoint, or is damaged.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}, which "
+                                "does not exist")
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            n = json.loads(file.metadata()["labdiff"])["n"]
+            tensors = {k: file.get_tensor(k) for k in file.keys()}
+        return Checkpoint(n, Schedule(tensors.pop("beta")), tensors)
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}: {error}. Use an "
+                         "earlier checkpoint") from error
