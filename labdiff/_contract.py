@@ -3,17 +3,19 @@
 import contextlib
 import functools
 import inspect
+import math
+import numbers
+import os
+from pathlib import Path
 
 import torch
-
-from labdiff.schedule import Schedule
 
 
 def checked(function=None, *, t_min=1):
     """Decorator: check a function's arguments by their names, then call it.
 
-    `s` is a Schedule; `model` a callable; `t` an int or int64 (B,) in t_min..T; tensors named in _DATA are real, finite, not
-    empty and agree in shape, dtype and device. A wrong one raises TypeError or ValueError: *function: argument,
+    `s` is a Schedule; `model` a callable; `t` an int or int64 (B,) in t_min..T; tensors named in _DATA are real, finite,
+    not empty and agree in shape, dtype and device. A wrong one raises TypeError or ValueError: *function: argument,
     expected, got*. The unchecked formula stays reachable as `function.__wrapped__`, for loops that made their own inputs.
     """
     if function is None:
@@ -41,6 +43,8 @@ _DATA = ("x0", "xt", "x_prev", "eps", "eps_hat", "z")
 
 
 def check_schedule(function, s):
+    from labdiff.schedule import Schedule  # here, for schedule imports this module
+
     if not isinstance(s, Schedule):
         raise TypeError(f"{function}: s: expected a Schedule such as linear_schedule(), got {type(s).__name__}")
 
@@ -68,15 +72,20 @@ def check_data(function, tensors):
                 raise (TypeError if what == "dtype" else ValueError)(
                     f"{function}: {name}: expected {what} {show(expected)} like {first[0]}, got {show(got)}")
     for name, x in tensors.items():
+        if x.is_meta:
+            raise ValueError(f"{function}: {name}: expected a device that holds numbers, got meta")
         if not torch.isfinite(x).all():
             raise ValueError(f"{function}: {name}: expected finite numbers, got "
                              f"{int((~torch.isfinite(x)).sum())} of {x.numel()} that are NaN or infinite")
     return first[1] if first else None
 
 
-def check_t(function, t, T, t_min, x=None):
-    """Raise unless t is an int or an int64 tensor of shape (B,) in t_min..T on x's device; return it as a tensor."""
-    expected = f"an int, or int64 of shape ({'B' if x is None else len(x)},), in {t_min}..{T}"
+def check_t(function, t, T, t_min, x=None, wait=True):
+    """Raise unless t is an int or an int64 tensor of shape (B,) in t_min..T on x's device; return it as a tensor.
+
+    T may be math.inf. With wait=False the range is checked only where that does not wait for a GPU.
+    """
+    expected = f"an int, or int64 of shape ({'B' if x is None else len(x)},), in {t_min}..{'T' if T == math.inf else T}"
     if isinstance(t, int) and not isinstance(t, bool):
         t = torch.full((1 if x is None else len(x),), t, device=None if x is None else x.device)
     if not isinstance(t, torch.Tensor) or t.dtype != torch.int64:
@@ -86,7 +95,9 @@ def check_t(function, t, T, t_min, x=None):
         raise ValueError(f"{function}: t: expected {expected}, got shape {tuple(t.shape)}")
     if x is not None and t.device != x.device:
         raise ValueError(f"{function}: t: expected device {x.device} like the data, got {t.device}")
-    wrong = (t < t_min) | (t > T)
+    if t.is_meta:
+        raise ValueError(f"{function}: t: expected a device that holds numbers, got meta")
+    wrong = (t < t_min) | (t > T) if wait or t.device.type == "cpu" else torch.zeros(1)
     if wrong.any():
         hint = ". t = 0 is clean data: no step leads there from before" if t_min == 1 and (t[wrong][0] == 0) else ""
         raise ValueError(f"{function}: t: expected {expected}, got {t[wrong][0].item()}{hint}")
@@ -105,6 +116,21 @@ def check_int(function, name, value, least=1):
         raise ValueError(f"{function}: {name}: expected an int >= {least}, got {value}")
 
 
+def check_number(function, name, value, expected, ok):
+    """Raise unless value is a real number for which ok(value) holds; NaN fails every comparison."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(f"{function}: {name}: expected {expected}, got {value!r}")
+    if not ok(value):
+        raise ValueError(f"{function}: {name}: expected {expected}, got {value}")
+
+
+def check_path(function, name, path, expected):
+    """Raise unless path is one; return it as a Path."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{function}: {name}: expected {expected}, got {type(path).__name__}")
+    return Path(path).expanduser()
+
+
 def check_output(function, eps_hat, x):
     """Raise unless the model's output has the shape of its input."""
     if not isinstance(eps_hat, torch.Tensor) or eps_hat.shape != x.shape:
@@ -113,7 +139,7 @@ def check_output(function, eps_hat, x):
 
 
 def check_generator(function, generator, device="cpu"):
-    """The generator itself, or for None a fresh one, seeded by the operating system, so that the global RNG stays as it is."""
+    """The generator itself, or for None a fresh one, seeded by the operating system: the global RNG stays as it is."""
     if generator is None:
         generator = torch.Generator(device)
         generator.seed()
@@ -130,7 +156,7 @@ def randn(shape, generator, like):
 
 @contextlib.contextmanager
 def eval_mode(model, training=False):
-    """Put a module (or callable that is none) into eval (or training) mode for a while; every submodule gets its own mode back."""
+    """Put a module (or callable that is none) into eval or training mode for a while; each submodule gets its own back."""
     modules = [m for m in model.modules() if m.training != training] if isinstance(model, torch.nn.Module) else []
     for m in modules:
         m.training = training

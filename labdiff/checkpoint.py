@@ -3,12 +3,12 @@
 import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import safetensors
 import safetensors.torch
 import torch
 
+from labdiff._contract import check_path
 from labdiff.schedule import Schedule
 
 
@@ -75,8 +75,9 @@ def save_checkpoint(path, step):
         path: file to write; its folder must exist.
         step: the Step that train() yielded last.
 
-    Raises: TypeError: step is not a Step; OSError: the file can't be written.
+    Raises: TypeError: path is no path, or step no Step; OSError: the file can't be written.
     """
+    path = check_path("save_checkpoint", "path", path, "a file's path")
     if not isinstance(step, Step):
         raise TypeError(f"save_checkpoint: step: expected a Step that train() yielded, got {type(step).__name__}")
     tensors = {"generator": step.generator.get_state(), "beta": step.s.beta}
@@ -85,10 +86,14 @@ def save_checkpoint(path, step):
     for index, state in step.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-    path = Path(path)
     partial = path.with_name(path.name + ".partial")
-    safetensors.torch.save_file(tensors, partial, {"labdiff": json.dumps({"n": step.n})})
-    os.replace(partial, path)
+    try:
+        safetensors.torch.save_file(tensors, partial, {"labdiff": json.dumps({"n": step.n})})
+        os.replace(partial, path)
+    except (OSError, safetensors.SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise OSError(f"save_checkpoint: path: expected a file in a folder that can be written to, got {path}: {error}. "
+                      "What was there before is as it was") from error
 
 
 def load_checkpoint(path):
@@ -100,7 +105,8 @@ def load_checkpoint(path):
     Returns: a Checkpoint; give it to train(..., resume=...). `.part("ema")` is a state_dict for model.load_state_dict().
     Raises: FileNotFoundError: no such file; ValueError: it is not a checkpoint, or is damaged.
     """
-    if not Path(path).is_file():
+    path = check_path("load_checkpoint", "path", path, "a file's path")
+    if not path.is_file():
         raise FileNotFoundError(f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}, which "
                                 "does not exist")
     try:

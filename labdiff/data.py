@@ -1,4 +1,4 @@
-"""Data: real digits that ship with the package, torchvision's sets by name, and toys whose every density is known exactly."""
+"""Data: real digits that ship with the package, torchvision's sets by name, and toys whose densities are all known."""
 
 import math
 import os
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
+from labdiff._contract import check_data, check_generator, check_int, check_number, check_path, check_schedule, check_t
 
 ASSETS = Path(__file__).parent / "assets"
 TORCHVISION_SETS = ("MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "USPS")
@@ -54,15 +56,16 @@ def load_digits(split="train", name=None, *, root=None, download=False):
             return _digits(file[f"{split}_images"], file[f"{split}_labels"])
     if name not in TORCHVISION_SETS:
         raise ValueError(f"load_digits: name: expected None or one of {', '.join(TORCHVISION_SETS)}, got {name!r}")
-    root = Path(root or "~/.cache/labdiff").expanduser()
+    root = check_path("load_digits", "root", "~/.cache/labdiff" if root is None else root, "a folder's path")
     try:
         return _read(name, root, split)
     except Exception as error:  # torchvision raises whatever its parsers raise on a missing or damaged file
         if not download:
             missing = isinstance(error, RuntimeError) and "not found" in str(error)
+            got = "none" if missing else f"files that can not be read ({error})"
             raise (FileNotFoundError if missing else RuntimeError)(
-                f"load_digits: root: expected {name} in {root}, got {'none' if missing else f'files that can not be read ({error})'}. "
-                "Call it with download=True, or leave out name for the digits that ship with the package") from error
+                f"load_digits: root: expected {name} in {root}, got {got}. Call it with download=True, or leave out name "
+                "for the digits that ship with the package") from error
     return _download(name, root, split)
 
 
@@ -74,7 +77,7 @@ def _read(name, root, split, download=False):
 
 
 def _download(name, root, split):
-    """Download into a folder beside the final place, read it there, and only then move it: no half of a set is ever left."""
+    """Download into a folder beside the final place, read it there, and only then move it: half a set is never left."""
     step = "write to that folder: choose another root, or make it writable"
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -89,8 +92,9 @@ def _download(name, root, split):
                     os.replace(file, target)
             return digits
     except Exception as error:  # URLError, HTTPError, checksum and parser errors, OSError: all end the same way
-        raise RuntimeError(f"load_digits: {name} into {root}: could not {step}. ({type(error).__name__}: {error}) The digits "
-                           "that ship with the package need no download: leave out name") from error
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"  # in one line
+        raise RuntimeError(f"load_digits: {name} into {root}: could not {step}. ({why}) The digits that ship with the "
+                           "package need no download: leave out name") from error
 
 
 def _digits(images, labels):
@@ -99,11 +103,11 @@ def _digits(images, labels):
         raise ValueError(f"expected as many uint8 pictures as labels, got {images.dtype}, {len(images)} and {len(labels)}")
     images = torch.from_numpy(images)
     images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2)
-    return Digits(images / 127.5 - 1, torch.from_numpy(np.asarray(labels, dtype=np.int64)))
+    return Digits(images.float() / 127.5 - 1, torch.from_numpy(np.asarray(labels, dtype=np.int64)))
 
 
 class GaussianMixture:
-    """A mixture of round normals sum_k w_k N(m_k, v I), of which everything is known; v = 0 makes it a finite set of points.
+    """A mixture of round normals sum_k w_k N(m_k, v I), of which everything is known; v = 0 makes it a set of points.
 
     Args:
         means: (K, ...) real, the centres m_k: (K, 1) for 1-D, (K, 2) for points in the plane, (K, 1, 28, 28) for digits.
@@ -117,28 +121,32 @@ class GaussianMixture:
         if not isinstance(means, torch.Tensor) or not means.is_floating_point() or means.ndim < 2 or not len(means):
             got = tuple(means.shape) if isinstance(means, torch.Tensor) else type(means).__name__
             raise ValueError(f"GaussianMixture: means: expected real numbers of shape (K, ...), K >= 1, got {got}")
-        weights = torch.ones(len(means)) if weights is None else torch.as_tensor(weights)
+        weights = torch.ones(len(means)) if weights is None else torch.as_tensor(weights, dtype=means.dtype)
         if weights.shape != (len(means),) or not (weights > 0).all():
             raise ValueError(f"GaussianMixture: weights: expected {len(means)} positive numbers, got {weights.tolist()}")
-        if not var >= 0:
-            raise ValueError(f"GaussianMixture: var: expected a number >= 0, got {var}")
+        check_data("GaussianMixture", {"means": means})
+        check_number("GaussianMixture", "var", var, "a number >= 0", lambda v: 0 <= v < math.inf)
         self.means, self.var = means, float(var)
         self.weights = (weights / weights.sum()).to(means.dtype).to(means.device)
 
     def sample(self, n, generator):
         """(n, ...) independent draws."""
+        check_int("GaussianMixture.sample", "n", n)
+        generator = check_generator("GaussianMixture.sample", generator, self.means.device)
         k = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         noise = torch.randn(n, *self.means.shape[1:], generator=generator, device=self.means.device, dtype=self.means.dtype)
         return self.means[k] + math.sqrt(self.var) * noise
 
     def noised(self, alpha_bar):
-        """The mixture that x_t = sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps follows, for a number alpha_bar in [0, 1]."""
+        """The mixture that x_t = sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps follows; alpha_bar is a number in [0, 1]."""
+        check_number("GaussianMixture.noised", "alpha_bar", alpha_bar, "a number in [0, 1]", lambda v: 0 <= v <= 1)
         return GaussianMixture(math.sqrt(alpha_bar) * self.means, alpha_bar * self.var + 1 - alpha_bar, self.weights)
 
     def log_prob(self, x):
         """(B,) log density, in nats, at x (B, ...); needs var > 0."""
         if self.var == 0:
-            raise ValueError("GaussianMixture.log_prob: expected var > 0, got 0: points have no density. Use .noised() first")
+            raise ValueError("GaussianMixture.log_prob: expected var > 0, got 0: points have no density. Use .noised()")
+        self._check("GaussianMixture.log_prob", x)
         d = x[0].numel()
         return torch.logsumexp(self._log_joint(x), dim=1) - d / 2 * math.log(2 * math.pi * self.var)
 
@@ -152,7 +160,11 @@ class GaussianMixture:
 
         Returns: a callable (x, t) -> eps_hat as samplers and losses take it; x (B, ...), t (B,) int64 in 1..T.
         """
+        check_schedule("exact_eps", s)
+
         def model(x, t):
+            self._check("exact_eps", x)
+            t = check_t("exact_eps", t, s.T, 1, x)
             eps_hat = torch.empty_like(x)
             for level in t.unique():
                 alpha_bar, at_level = s.alpha_bar[level].item(), t == level
@@ -163,6 +175,12 @@ class GaussianMixture:
             return eps_hat
 
         return model
+
+    def _check(self, function, x):
+        check_data(function, {"x": x})
+        if x.shape[1:] != self.means.shape[1:]:
+            shape = ", ".join(map(str, self.means.shape[1:]))
+            raise ValueError(f"{function}: x: expected shape (B, {shape}) like the means, got {tuple(x.shape)}")
 
     def _log_joint(self, x):
         """(B, K): log w_k - |x - m_k|^2 / 2v."""
@@ -178,6 +196,8 @@ def two_bumps():
 
 def spiral(n, generator):
     """(n, 2) float32 points on a spiral with two turns, in about [-1, 1]: a 2-D toy that trains in seconds."""
+    check_int("spiral", "n", n)
+    generator = check_generator("spiral", generator)
     u = torch.rand(n, generator=generator, device=generator.device).sqrt()
     angle = 4 * math.pi * u
     noise = 0.02 * torch.randn(n, 2, generator=generator, device=generator.device)

@@ -17,8 +17,10 @@ def pick_device():
         device = torch.device(wanted or next(name for name, ok in there.items() if ok))
     except RuntimeError:
         device = None
-    if device is None or not there.get(device.type) or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
-        raise ValueError(f"pick_device: LABDIFF_DEVICE: expected one of {', '.join(k for k, ok in there.items() if ok)} on this "
-                         f"machine, got {wanted!r}. Unset it to let labdiff choose")
+    too_high = device is not None and device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
+    if device is None or not there.get(device.type) or too_high:
+        expected = ", ".join(name for name, ok in there.items() if ok)
+        raise ValueError(f"pick_device: LABDIFF_DEVICE: expected one of {expected} on this machine, got {wanted!r}. "
+                         "Unset it to let labdiff choose")
     print(f"device: {device}")
     return device

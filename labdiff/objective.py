@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from labdiff._contract import check_choice, check_generator, check_output, checked, eval_mode, randn
+from labdiff._contract import check_choice, check_generator, check_int, check_output, checked, eval_mode, randn
 from labdiff.process import p_mean, q_posterior, q_sample
 
 
@@ -36,6 +36,8 @@ def normal_kl(mean1, var1, mean2, var2):
             raise ValueError(f"normal_kl: {name}: expected device {like.device} like the others, got {v.device}")
         elif v.numel() == 0:
             raise ValueError(f"normal_kl: {name}: expected at least one number, got shape {tuple(v.shape)}")
+        elif v.is_meta:
+            raise ValueError(f"normal_kl: {name}: expected a device that holds numbers, got meta")
         if not torch.isfinite(v).all():
             raise ValueError(f"normal_kl: {name}: expected finite numbers, got NaN or infinity")
         if name.startswith("var") and (v <= 0).any():
@@ -137,6 +139,11 @@ def elbo(model, s, x0, *, var="beta", bins=256, generator=None):
     """
     sigma2 = reverse_var(s, var, "elbo")
     generator = check_generator("elbo", generator)
+    if bins is not None:
+        check_int("elbo", "bins", bins, least=2)
+        if x0.abs().max() > 1 + 1 / bins:
+            raise ValueError(f"elbo: x0: expected {bins} levels in [-1, 1], got {x0.min():g}..{x0.max():g}. Scale it, or "
+                             "use bins=None for real-valued data")
     q_mean, q_var = s.alpha_bar[-1].sqrt().item() * x0, 1 - s.alpha_bar[-1].item()
     L_T = normal_kl(q_mean, q_var, 0.0, 1.0).mean().item()
     L = torch.zeros(s.T + 1, dtype=torch.float64)

@@ -4,7 +4,7 @@ from labdiff._contract import checked
 
 
 def at(t, x, *tables):
-    """Entry t of each float64 table, in x's dtype on x's device, shaped (B, 1, ..., 1) so that it scales whole samples of x."""
+    """Entry t of each float64 table, like x in dtype and device, shaped (B, 1, ..., 1) to scale whole samples of x."""
     return [table.to(x.dtype).to(x.device)[t].reshape(-1, *[1] * (x.ndim - 1)) for table in tables]
 
 

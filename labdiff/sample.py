@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
-from labdiff._contract import (check_choice, check_data, check_generator, check_int, check_model, check_output,
-                               check_schedule, check_t, eval_mode, randn)
+from labdiff._contract import (check_choice, check_data, check_generator, check_int, check_model, check_number,
+                               check_output, check_schedule, check_t, eval_mode, randn)
 from labdiff.objective import reverse_var
 from labdiff.process import p_mean, predict_x0
 
@@ -70,8 +70,7 @@ def ddim_steps(model, s, shape=None, *, n_steps=50, xt=None, t=None, eta=0.0, ge
     Source: Song, Meng & Ermon 2021, eq. 12 and 16; slide S14 (what comes after it).
     """
     check_int("ddim_steps", "n_steps", n_steps)
-    if not 0 <= eta <= 1:
-        raise ValueError(f"ddim_steps: eta: expected a number in [0, 1], got {eta}")
+    check_number("ddim_steps", "eta", eta, "a number in [0, 1]", lambda v: 0 <= v <= 1)
     x, t, generator = _start("ddim_steps", model, s, shape, xt, t, generator)
     if n_steps > t:
         raise ValueError(f"ddim_steps: n_steps: expected at most one for each of the {t} noise levels, got {n_steps}")
@@ -123,9 +122,10 @@ def _start(function, model, s, shape, xt, t, generator):
         raise ValueError(f"{function}: expected either shape, or xt with its t, got shape={shape}, t={t}")
     if xt is not None:
         check_data(function, {"xt": xt})
+        check_int(function, "t", t)
         check_t(function, t, s.T, 1)
         return xt, t, generator
-    if not isinstance(shape, (tuple, list)) or not shape or not all(isinstance(n, int) and n > 0 for n in shape):
+    if not isinstance(shape, (tuple, list)) or not shape or not all(type(n) is int and n > 0 for n in shape):
         raise ValueError(f"{function}: shape: expected whole numbers >= 1 such as (16, 1, 28, 28), got {shape!r}")
     return randn(shape, generator, like), s.T, generator
 
@@ -138,6 +138,7 @@ def _reverse(model, s, x, levels, step):
         with eval_mode(model):
             eps_hat = model(x, t_batch)
         check_output(step.__qualname__.split(".")[0], eps_hat, x)
+        eps_hat = eps_hat.to(x.dtype)
         yield State(t, x, predict_x0.__wrapped__(s, x, t_batch, eps_hat))
         x = step(x, t, t_prev, eps_hat)
     yield State(0, x, x)

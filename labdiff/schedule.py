@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import torch
 
+from labdiff._contract import check_data, check_int, check_number
+
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
@@ -41,9 +43,9 @@ class Schedule:
         beta = self.beta
         if not isinstance(beta, torch.Tensor):
             raise TypeError(f"Schedule: beta: expected a tensor of shape (T+1,), got {type(beta).__name__}")
-        if beta.ndim != 1 or len(beta) < 2 or not beta.is_floating_point():
-            raise ValueError(f"Schedule: beta: expected real numbers of shape (T+1,) with T >= 1, "
-                             f"got shape {tuple(beta.shape)}, {beta.dtype}")
+        if beta.ndim != 1 or len(beta) < 2:
+            raise ValueError(f"Schedule: beta: expected shape (T+1,) with T >= 1, got {tuple(beta.shape)}")
+        check_data("Schedule", {"beta": beta})
         beta = beta.detach().to("cpu", torch.float64, copy=True)
         if beta[0] != 0:
             raise ValueError(f"Schedule: beta: expected beta[0] = 0 (t = 0 is clean data), got {beta[0]:g}. "
@@ -58,8 +60,8 @@ class Schedule:
         for name, array in dict(beta=beta, alpha=alpha, alpha_bar=alpha_bar, beta_tilde=beta_tilde).items():
             object.__setattr__(self, name, array)  # the dataclass is frozen
         if alpha_bar[-1] > 0.01:
-            warnings.warn(f"alpha_bar_T = {alpha_bar[-1]:.3f}: x_T keeps {100 * alpha_bar[-1]:.0f} % of the data's variance, "
-                          "so it is not N(0, I). Use a larger T or larger betas", stacklevel=3)
+            warnings.warn(f"alpha_bar_T = {alpha_bar[-1]:.3f}: x_T keeps {100 * alpha_bar[-1]:.0f} % of the data's "
+                          "variance, so it is not N(0, I). Use a larger T or larger betas", stacklevel=3)
 
     @property
     def T(self):
@@ -84,10 +86,9 @@ def linear_schedule(T=1000, beta_1=1e-4, beta_T=0.02):
     Raises: TypeError, ValueError for a T or beta outside its range.
     Source: Ho et al. 2020, section 4; slide S4.
     """
-    _check_T("linear_schedule", T)
+    check_int("linear_schedule", "T", T)
     for name, value in dict(beta_1=beta_1, beta_T=beta_T).items():
-        if not 0 < value < 1:
-            raise ValueError(f"linear_schedule: {name}: expected a number in (0, 1), got {value}")
+        check_number("linear_schedule", name, value, "a number in (0, 1)", lambda v: 0 < v < 1)
     if T == 1:
         beta = torch.tensor([beta_T], dtype=torch.float64)  # a single step has to do all the noising
     else:
@@ -102,15 +103,14 @@ def cosine_schedule(T=1000, offset=0.008):
 
     Args:
         T: number of noise levels, >= 1.
-        offset: keeps beta_1 from vanishing, >= 0.
+        offset: keeps beta_1 from vanishing, in [0, 1).
 
     Returns: a Schedule.
     Raises: TypeError, ValueError for a T or offset outside its range.
     Source: Nichol & Dhariwal 2021, eq. 17.
     """
-    _check_T("cosine_schedule", T)
-    if not 0 <= offset < 1:
-        raise ValueError(f"cosine_schedule: offset: expected a number in [0, 1), got {offset}")
+    check_int("cosine_schedule", "T", T)
+    check_number("cosine_schedule", "offset", offset, "a number in [0, 1)", lambda v: 0 <= v < 1)
     u = torch.arange(T + 1, dtype=torch.float64) / T
     f = torch.cos((u + offset) / (1 + offset) * math.pi / 2) ** 2
     return _schedule(1 - f[1:] / f[:-1])
@@ -119,10 +119,3 @@ def cosine_schedule(T=1000, offset=0.008):
 def _schedule(beta):
     """Schedule of beta_1..beta_T, capped below 1 and with beta[0] = 0 put before them."""
     return Schedule(torch.cat([torch.zeros(1, dtype=torch.float64), beta.clamp(max=0.999)]))
-
-
-def _check_T(function, T):
-    if not isinstance(T, int) or isinstance(T, bool):
-        raise TypeError(f"{function}: T: expected an int >= 1, got {T!r}")
-    if T < 1:
-        raise ValueError(f"{function}: T: expected an int >= 1, got {T}")

@@ -6,7 +6,8 @@ import warnings
 
 import torch
 
-from labdiff._contract import check_data, check_generator, check_int, check_model, check_schedule, eval_mode, randn
+from labdiff._contract import (check_data, check_generator, check_int, check_model, check_number, check_schedule,
+                               eval_mode, randn)
 from labdiff.checkpoint import Checkpoint, Step
 from labdiff.objective import eps_loss
 
@@ -19,8 +20,8 @@ def train(model, s, images, *, n_steps=2000, batch_size=128, lr=2e-3, warmup=50,
 
     AdamW, gradient norm clipped; the learning rate rises over `warmup` steps and then falls linearly to 0 at n_steps. t is
     stratified: one draw from each of batch_size equal parts of 1..T. The EMA of the weights has its decay warmed up,
-    min(ema_decay, (1+n)/(10+n)). On hardware that has it, the network runs in bfloat16. A step is yielded after the optimizer
-    and the EMA are done, so that `break` loses nothing.
+    min(ema_decay, (1+n)/(10+n)). On hardware that has it, the network runs in bfloat16. A step is yielded after the
+    optimizer and the EMA are done, so that `break` loses nothing.
 
     Args:
         model: a module (x, t) -> eps_hat; trained in place, on the device where it is.
@@ -37,8 +38,8 @@ def train(model, s, images, *, n_steps=2000, batch_size=128, lr=2e-3, warmup=50,
             the same numbers as if it had not stopped, when all other arguments are the same.
 
     Yields: Step, for n = 1 (or the resumed n + 1) .. n_steps.
-    Raises: TypeError, ValueError: wrong arguments, at the call; FloatingPointError: a loss that is NaN or infinite, before
-        it reaches the weights.
+    Raises: TypeError, ValueError: wrong arguments, at the call; FloatingPointError: a loss or gradient that is NaN or
+        infinite, before it reaches the weights.
     Source: Ho et al. 2020, Algorithm 1; slide S14. Stratified t: Kingma et al. 2021, appendix I.1.
     """
     check_model("train", model)
@@ -48,11 +49,13 @@ def train(model, s, images, *, n_steps=2000, batch_size=128, lr=2e-3, warmup=50,
     _check_images(images)
     for name, value, least in (("n_steps", n_steps, 1), ("batch_size", batch_size, 1), ("warmup", warmup, 0)):
         check_int("train", name, value, least)
-    for name, value, ok in (("lr", lr, lr > 0), ("ema_decay", ema_decay, 0 <= ema_decay < 1), ("clip", clip, clip > 0)):
-        if not ok:
-            raise ValueError(f"train: {name}: expected {'0 <= ema_decay < 1' if name == 'ema_decay' else '> 0'}, got {value}")
+    check_number("train", "lr", lr, "a number > 0", lambda v: 0 < v < math.inf)
+    check_number("train", "clip", clip, "a number > 0", lambda v: v > 0)
+    check_number("train", "ema_decay", ema_decay, "a number in [0, 1)", lambda v: 0 <= v < 1)
     if resume is not None and not isinstance(resume, Checkpoint):
         raise TypeError(f"train: resume: expected what load_checkpoint() returned, got {type(resume).__name__}")
+    if resume is not None and not torch.equal(resume.s.beta, s.beta):
+        raise ValueError(f"train: resume: expected a checkpoint made with this schedule {s}, got one made with {resume.s}")
     generator = check_generator("train", generator, next(model.parameters()).device)
     return _steps(model, s, images, n_steps, batch_size, lr, warmup, ema_decay, clip, generator, resume)
 
@@ -84,14 +87,14 @@ def _steps(model, s, images, n_steps, batch_size, lr, warmup, ema_decay, clip, g
         with torch.enable_grad(), eval_mode(model, training=True):
             with bf16:
                 loss = eps_loss(model, s, x0, t, eps)
-            value = loss.item()
-            if not math.isfinite(value):
-                raise FloatingPointError(
-                    f"train: the loss at step {n} is {value}; the weights are those of step {n - 1}. Try a smaller lr "
-                    f"(now {lr_n:.1e}), and look whether the data or the model holds NaN")
             optimizer.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip).item()
+            value = loss.item()
+            if not math.isfinite(value + norm):
+                raise FloatingPointError(
+                    f"train: the loss at step {n} is {value}, its gradient's norm {norm}; the weights are those of step "
+                    f"{n - 1}. Try a smaller lr (now {lr_n:.1e}), and look whether the data or the model holds NaN")
             optimizer.step()
         with torch.no_grad():
             torch._foreach_lerp_(*pairs, 1 - min(ema_decay, (1 + n) / (10 + n)))

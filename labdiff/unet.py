@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from labdiff._contract import check_data, check_generator, check_t
+
 
 def timestep_embedding(t, dim):
     """Turn a time step into a vector that a network can read: sines and cosines of t at falling frequencies.
@@ -14,15 +16,14 @@ def timestep_embedding(t, dim):
         emb[k] = sin(t w_k),  emb[dim/2 + k] = cos(t w_k),  w_k = 10000^(-k / (dim/2)),  k = 0..dim/2 - 1
 
     Args:
-        t: (B,) time steps.
+        t: (B,) int64, time steps.
         dim: length of the embedding, even, >= 2.
 
     Returns: (B, dim) float32 in [-1, 1], on t's device.
-    Raises: ValueError: t is not one-dimensional or dim is not even.
+    Raises: TypeError, ValueError: t is not (B,) int64, or dim is not even.
     Source: Vaswani et al. 2017, section 3.5; Ho et al. 2020, appendix B; slide S14.
     """
-    if not isinstance(t, torch.Tensor) or t.ndim != 1:
-        raise ValueError(f"timestep_embedding: t: expected a tensor of shape (B,), got {_shape(t)}")
+    t = check_t("timestep_embedding", t, math.inf, 0, wait=False)
     if not isinstance(dim, int) or dim < 2 or dim % 2:
         raise ValueError(f"timestep_embedding: dim: expected an even int >= 2, got {dim!r}")
     k = torch.arange(dim // 2, device=t.device)
@@ -78,16 +79,17 @@ class UNet(nn.Module):
     Call: model(x, t) with x (B, image_channels, H, W) real, H and W even; t (B,) int64 in 1..T. Returns eps_hat like x. At
     the start the last layer is zero, so that the plain network says eps_hat = 0.
 
-    Raises: ValueError: odd H or W, another number of channels, t not (B,).
+    Raises: TypeError, ValueError: odd H or W, another number of channels, dtype or device, t not (B,) or not in 1..T.
     Source: Ronneberger et al. 2015; Ho et al. 2020, appendix B; slide S14.
     """
 
     def __init__(self, channels=32, *, mults=(1, 2, 3), image_channels=1, alpha_bar=None, generator=None):
         super().__init__()
+        for name, value in dict(channels=channels, image_channels=image_channels, mults=mults).items():
+            expected, many = ("a whole number", [value]) if name != "mults" else ("a tuple of whole numbers", value)
+            if not isinstance(many, (tuple, list)) or not many or not all(isinstance(v, int) and v >= 1 for v in many):
+                raise ValueError(f"UNet: {name}: expected {expected} >= 1, got {value!r}")
         self.config = dict(channels=channels, mults=tuple(mults), image_channels=image_channels)
-        for name, value in dict(channels=channels, image_channels=image_channels, mults=min(mults, default=0)).items():
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"UNet: {name}: expected whole numbers >= 1, got {self.config[name]}")
         widths = [channels * m for m in mults]
         c_time = 4 * channels
         with _initial_weights_from(generator):
@@ -106,11 +108,16 @@ class UNet(nn.Module):
 
     def forward(self, x, t):
         C = self.config["image_channels"]
-        if not isinstance(x, torch.Tensor) or x.ndim != 4 or x.shape[1] != C or x.shape[2] % 2 or x.shape[3] % 2:
+        fits = isinstance(x, torch.Tensor) and x.ndim == 4 and x.shape[1] == C and x.numel() > 0
+        if not fits or x.shape[2] % 2 or x.shape[3] % 2:
             raise ValueError(f"UNet: x: expected shape (B, {C}, H, W) with even H and W, got {_shape(x)}")
-        if not isinstance(t, torch.Tensor) or t.shape != x.shape[:1]:
-            raise ValueError(f"UNet: t: expected shape ({len(x)},) like the batch, got {_shape(t)}")
-        emb = self.time(timestep_embedding(t, self.time[0].in_features).to(self.head.weight.dtype))
+        weight = self.head.weight
+        if x.device != weight.device or (x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type)):
+            raise (ValueError if x.device != weight.device else TypeError)(
+                f"UNet: x: expected {weight.dtype} on {weight.device} like the weights, got {x.dtype} on {x.device}")
+        T = math.inf if self.precondition is None else len(self.precondition.signal) - 1
+        t = check_t("UNet", t, T, 1, x, wait=False)
+        emb = self.time(timestep_embedding(t, self.time[0].in_features).to(weight.dtype))
         h = self.stem(F.pixel_unshuffle(x, 2))  # (B, widths[0], H/2, W/2)
         skips = []
         for i, block in enumerate(self.down):
@@ -143,25 +150,29 @@ class Preconditioned(nn.Module):
 
     def __init__(self, alpha_bar):
         super().__init__()
+        check_data("Preconditioned", {"alpha_bar": alpha_bar})
+        if alpha_bar.ndim != 1 or alpha_bar[0] != 1 or (alpha_bar < 0).any() or (alpha_bar > 1).any():
+            raise ValueError("Preconditioned: alpha_bar: expected that of a Schedule, (T+1,) in [0, 1] with alpha_bar[0] = "
+                             f"1, got shape {tuple(alpha_bar.shape)}, values {alpha_bar.min():g}..{alpha_bar.max():g}")
         self.register_buffer("signal", alpha_bar.sqrt().float())
         self.register_buffer("noise", (1 - alpha_bar).sqrt().float())
 
     def forward(self, xt, t, out):
+        t = check_t("Preconditioned", t, len(self.signal) - 1, 1, xt, wait=False)
         signal, noise = (a[t].reshape(-1, *[1] * (xt.ndim - 1)).to(xt.dtype) for a in (self.signal, self.noise))
         return noise * xt + signal * out
 
 
 def _norm(c):
-    return nn.GroupNorm(math.gcd(8, c), c)
+    """GroupNorm in at most 8 groups of at least two channels: one channel of a single pixel would be normed to 0."""
+    return nn.GroupNorm(math.gcd(8, c, c // 2), c) if c > 1 else nn.Identity()
 
 
 @contextlib.contextmanager
 def _initial_weights_from(generator):
     """Draw a module's initial weights from `generator`; the global random state stays as it was."""
-    if generator is None:
-        seed = torch.Generator().seed()
-    else:
-        seed = torch.randint(2**62, (), generator=generator, device=generator.device).item()
+    generator = check_generator("UNet", generator)
+    seed = torch.randint(2**62, (), generator=generator, device=generator.device).item()
     state = torch.get_rng_state()
     torch.default_generator.manual_seed(seed)
     try:

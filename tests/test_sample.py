@@ -1,0 +1,217 @@
+"""Samplers: the trajectory's form, and with the exact denoiser the distribution that it must land on."""
+
+import functools
+import math
+
+import pytest
+import torch
+from conftest import Spy, make_net
+
+import labdiff as ld
+
+
+
+def ddim(model, s, shape=None, t=None, **kwargs):
+    """DDIM in as many steps as there are levels."""
+    return ld.ddim_steps(model, s, shape, t=t, n_steps=t or s.T, **kwargs)
+
+
+SAMPLERS = {
+    "ddpm": ld.ddpm_steps,
+    "ddpm beta_tilde": functools.partial(ld.ddpm_steps, var="beta_tilde"),
+    "ddim": ddim,
+    "ddim eta 1": functools.partial(ddim, eta=1.0),
+}
+
+
+@pytest.fixture(params=SAMPLERS)
+def sampler(request):
+    return SAMPLERS[request.param]
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_T_plus_one_states_and_T_calls(sampler, s):
+    model = Spy().train()
+    states = list(sampler(model, s, (2, 1, 3, 4), generator=seeded()))
+    assert [state.t for state in states] == list(range(s.T, -1, -1))
+    assert [t.tolist() for t in model.t] == [[t, t] for t in range(s.T, 0, -1)]
+    assert all(t.dtype == torch.int64 for t in model.t)
+    for state, x in zip(states, model.x):
+        assert type(state.t) is int and torch.equal(state.x, x)
+    assert all(state.x.shape == state.x0_hat.shape == (2, 1, 3, 4) and not state.x.requires_grad for state in states)
+    assert torch.equal(states[-1].x, states[-1].x0_hat)
+    assert not any(any(seen) for seen in model.training_seen) and not any(model.grad_seen)
+
+
+def test_x0_hat_is_what_the_model_sees(sampler, s, net):
+    with torch.no_grad():
+        for state in list(sampler(net, s, (2, 1, 4, 4), generator=seeded()))[:-1]:
+            alpha_bar = math.prod((1 - s.beta[1:state.t + 1]).tolist())
+            eps_hat = net(state.x, torch.tensor([state.t] * 2))
+            torch.testing.assert_close(math.sqrt(alpha_bar) * state.x0_hat + math.sqrt(1 - alpha_bar) * eps_hat, state.x,
+                                       rtol=1e-4, atol=1e-4)
+
+
+def test_a_sample_is_a_function_of_its_generator(sampler, s, net):
+    def last(seed):
+        return list(sampler(net, s, (2, 1, 4, 4), generator=seed if seed is None else seeded(seed)))[-1].x
+
+    assert torch.equal(last(0), last(0))
+    assert not torch.equal(last(0), last(1))
+    assert not torch.equal(last(None), last(None))
+
+
+def test_x_T_is_standard_normal(s):
+    x = next(ld.ddpm_steps(Spy(), s, (50_000,), generator=seeded())).x
+    assert abs(x.mean()) < 5 / math.sqrt(len(x)) and abs(x.var() - 1) < 5 * math.sqrt(2 / len(x))
+    assert torch.equal(x, torch.randn(50_000, generator=seeded()))  # the generator's first draw, so it can be replayed
+
+
+def test_sample_is_the_last_state(s, net):
+    shape = (2, 1, 4, 4)
+    assert torch.equal(ld.sample(net, s, shape, generator=seeded()),
+                       list(ld.ddpm_steps(net, s, shape, generator=seeded()))[-1].x)
+    assert torch.equal(ld.sample(net, s, shape, method="ddim", n_steps=7, generator=seeded()),
+                       list(ld.ddim_steps(net, s, shape, n_steps=7, generator=seeded()))[-1].x)
+    assert torch.equal(ld.sample(net, s, shape, n_steps=s.T, generator=seeded()),
+                       ld.sample(net, s, shape, generator=seeded()))
+    model = Spy()
+    ld.sample(model, s, shape, method="ddim")
+    assert len(model.t) == s.T  # 50, or T if that is less
+    model = Spy()
+    ld.sample(model, ld.linear_schedule(200), shape, method="ddim")
+    assert len(model.t) == 50
+
+
+@pytest.mark.parametrize("leave", ["break", "close", "exception", "end"])
+def test_modes_are_the_callers_wherever_the_loop_is_left(sampler, s, leave):
+    model = Spy(lambda x, t: torch.zeros_like(x) if t[0] > 10 or leave != "exception" else [][0])
+    model.child.eval()
+    modes = [m.training for m in model.modules()]
+    assert len(set(modes)) == 2
+    states = sampler(model, s, (1, 1, 2, 2))
+    try:
+        for state in states:
+            assert [m.training for m in model.modules()] == modes and torch.is_grad_enabled()
+            if state.t == 10 and leave != "end":
+                if leave == "close":
+                    states.close()
+                break
+    except IndexError:
+        assert leave == "exception"
+    assert [m.training for m in model.modules()] == modes and torch.is_grad_enabled()
+
+
+def test_an_already_running_no_grad_stays(sampler, s, net):
+    with torch.no_grad():
+        for _ in sampler(net, s, (1, 1, 2, 2)):
+            assert not torch.is_grad_enabled()
+        assert not torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("t", [1, 7, 20])
+def test_start_from_a_noised_picture(sampler, s, g, t):
+    """With the single picture's exact denoiser every sampler comes back to that picture, from any t."""
+    x0 = torch.randn(1, 1, 4, 6, generator=g, dtype=torch.float64)
+    xt = ld.q_sample(s, x0.expand(3, 1, 4, 6), t, torch.randn(3, 1, 4, 6, generator=g, dtype=torch.float64))
+    before = xt.clone()
+    states = list(sampler(ld.GaussianMixture(x0).exact_eps(s), s, xt=xt, t=t, generator=g))
+    assert [state.t for state in states] == list(range(t, -1, -1))
+    assert torch.equal(states[0].x, before) and torch.equal(xt, before)
+    torch.testing.assert_close(states[-1].x, x0.expand(3, 1, 4, 6))
+    torch.testing.assert_close(states[0].x0_hat, x0.expand(3, 1, 4, 6), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(("T", "n_steps"), [(20, 1), (20, 20), (20, 7), (1000, 50), (1000, 999), (50, 3), (1, 1)])
+def test_ddim_levels_are_spread_evenly(T, n_steps):
+    model = Spy()
+    levels = [state.t for state in ld.ddim_steps(model, ld.linear_schedule(T), (1,), n_steps=n_steps)]
+    gaps = [a - b for a, b in zip(levels, levels[1:])]
+    assert levels[0] == T and levels[-1] == 0 and len(gaps) == n_steps == len(model.t)
+    assert max(gaps) - min(gaps) <= 1
+
+
+def test_ddim_with_full_noise_is_ddpm(s, g):
+    """eta = 1 in T steps is DDPM with beta_tilde, draw by draw."""
+    def model(x, t):
+        return torch.sin(2 * x)
+
+    xt = torch.randn(2, 3, generator=g, dtype=torch.float64)
+    ddim = ld.ddim_steps(model, s, xt=xt, t=s.T, n_steps=s.T, eta=1.0, generator=seeded())
+    ddpm = ld.ddpm_steps(model, s, xt=xt, t=s.T, var="beta_tilde", generator=seeded())
+    for a, b in zip(ddim, ddpm):
+        torch.testing.assert_close(a.x, b.x, rtol=1e-8, atol=1e-8)
+
+
+def test_ddim_draws_nothing_on_the_way(s, net, g):
+    xt = torch.randn(2, 1, 4, 4, generator=g)
+    runs = [list(ld.ddim_steps(net, s, xt=xt, t=s.T, n_steps=5, generator=seeded(i)))[-1].x for i in range(2)]
+    assert torch.equal(*runs)
+
+
+@pytest.mark.parametrize("var", ["beta", "beta_tilde"])
+def test_ddpm_variance_composed_exactly(var):
+    """For N(m, v) data the exact denoiser is linear, so the sampler is a chain of affine maps whose mean and variance are
+    known at every t; the samples must have them (5 standard errors)."""
+    s, m, v, n = ld.linear_schedule(T=15), 0.4, 0.3, 40_000
+    data = ld.GaussianMixture(torch.tensor([[m]], dtype=torch.float64), var=v)
+    xT = torch.randn(n, 1, generator=seeded(1), dtype=torch.float64)
+    states = ld.ddpm_steps(data.exact_eps(s), s, xt=xT, t=s.T, var=var, generator=seeded(2))
+    beta, alpha_bar = s.beta.tolist(), [1.0]
+    for b in beta[1:]:
+        alpha_bar.append(alpha_bar[-1] * (1 - b))
+    mean, variance = 0.0, 1.0
+    for state in states:
+        assert abs(state.x.mean().item() - mean) < 5 * math.sqrt(variance / n)
+        assert abs(state.x.var().item() - variance) < 5 * variance * math.sqrt(2 / n)
+        t = state.t
+        if t:
+            ab, before = alpha_bar[t], alpha_bar[t - 1]
+            total = ab * v + 1 - ab  # variance of x_t
+            # x_{t-1} mean = (x - beta/sqrt(1-ab) E[eps|x]) / sqrt(alpha), E[eps|x] = sqrt(1-ab) (x - sqrt(ab) m) / total
+            slope = (1 - beta[t] / total) / math.sqrt(1 - beta[t])
+            shift = beta[t] * math.sqrt(ab) * m / total / math.sqrt(1 - beta[t])
+            noise = 0.0 if t == 1 else beta[t] if var == "beta" else (1 - before) / (1 - ab) * beta[t]
+            mean, variance = slope * mean + shift, slope**2 * variance + noise
+
+
+def mixture_cdf(data, x):
+    z = (x - data.means.T) / math.sqrt(2 * data.var)
+    return (data.weights * 0.5 * (1 + torch.erf(z))).sum(1)
+
+
+@pytest.mark.parametrize("how", ["ddpm", "ddpm beta_tilde", "ddim", "ddim 100", "cosine"])
+def test_samples_follow_the_data(how):
+    """Kolmogorov-Smirnov distance to the mixture: sampling error (p = 1e-4) plus 0.02 for the finite steps."""
+    data, n = ld.two_bumps(), 4000
+    s = ld.cosine_schedule(300) if how == "cosine" else ld.linear_schedule(300)
+    xT = torch.randn(n, 1, generator=seeded(1), dtype=torch.float64)
+    model = data.exact_eps(s)
+    if how == "ddim 100":
+        steps = ld.ddim_steps(model, s, xt=xT, t=s.T, n_steps=100)
+    else:
+        steps = SAMPLERS["ddpm" if how == "cosine" else how](model, s, xt=xT, t=s.T, generator=seeded(2))
+    x = list(steps)[-1].x.sort(0).values
+    cdf = mixture_cdf(data, x)
+    distance = (cdf - (torch.arange(n) + 0.5) / n).abs().max()
+    assert distance < 2.23 / math.sqrt(n) + 0.02
+    assert abs((x > 0).double().mean() - 0.7) < 0.04
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 6, 2), (3, 1, 4, 4), (1, 1, 2, 2)], ids=str)
+def test_shapes_and_one_noise_level(sampler, shape):
+    s = ld.linear_schedule(T=1)
+    states = list(sampler(make_net(s), s, shape))
+    assert [state.t for state in states] == [1, 0] and states[-1].x.shape == shape
+
+
+def test_dtype(sampler, s, net, g):
+    """Noise is drawn in the model's dtype; a start keeps its own; a model that answers in another dtype changes neither."""
+    assert {state.x.dtype for state in sampler(make_net(s).double(), s, (1, 1, 2, 2))} == {torch.float64}
+    assert {state.x.dtype for state in sampler(net, s, (1, 1, 2, 2))} == {torch.float32}
+    assert {state.x.dtype for state in sampler(lambda x, t: x.double(), s, (1, 2))} == {torch.float32}
+    xt = torch.randn(1, 2, generator=g, dtype=torch.float64)
+    assert {state.x.dtype for state in sampler(lambda x, t: 0 * x, s, xt=xt, t=3)} == {torch.float64}

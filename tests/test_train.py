@@ -1,0 +1,284 @@
+"""Algorithm 1: what the model is shown, what the optimizer does, and that a run can be left at any step."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from conftest import Spy, make_net
+
+import labdiff as ld
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="session")
+def images():
+    return ld.load_digits("test").images[:6, :, 8:20, 8:20].clone()
+
+
+class Line(torch.nn.Module):
+    """eps_hat = w x: one number to learn."""
+
+    def __init__(self, w=0.5):
+        super().__init__()
+        self.w = torch.nn.Parameter(torch.tensor(w, dtype=torch.float64))
+        self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x, t):
+        self.calls += 1
+        return self.w * x
+
+
+TOY = torch.linspace(-1, 1, 10, dtype=torch.float64)[:, None]
+
+
+def test_one_batch_can_be_learnt_by_heart(s, images):
+    model = ld.UNet(8, mults=(1, 2), generator=seeded(1))
+    losses = [step.loss for step in ld.train(model, s, images[:2], n_steps=120, batch_size=16, lr=5e-3, warmup=10,
+                                             generator=seeded())]
+    assert losses[0] == pytest.approx(1, abs=0.1)
+    assert sum(losses[-20:]) / 20 < 0.35
+
+
+def test_a_model_that_knows_the_data_has_no_loss(s):
+    """So x_t, t and eps belong together: from x_t and t of a known x_0 the noise can be computed."""
+    c = -0.6
+
+    def answer(x, t):
+        alpha_bar = s.alpha_bar[t].reshape(-1, 1, 1)
+        return (x - alpha_bar.sqrt() * c) / (1 - alpha_bar).sqrt()
+
+    images = torch.full((5, 2, 3), c, dtype=torch.float64)
+    for step in ld.train(Spy(answer), s, images, n_steps=5, batch_size=30, generator=seeded()):
+        assert step.loss < 1e-20
+
+
+def test_t_is_stratified_and_uniform(s):
+    """Batches of 2T hold each t twice; batches of another size hold each equally often in the long run."""
+    model = Spy()
+    for _ in ld.train(model, s, TOY, n_steps=10, batch_size=2 * s.T, generator=seeded()):
+        pass
+    for t in model.t:
+        assert t.dtype == torch.int64 and t.bincount(minlength=s.T + 1).tolist() == [0] + [2] * s.T
+    model, n = Spy(), 1000
+    for _ in ld.train(model, s, TOY, n_steps=n, batch_size=7, generator=seeded()):
+        pass
+    for t in model.t:  # one from each seventh of 1..20
+        assert all(1 + 20 * i // 7 <= v <= 1 + 20 * (i + 1) // 7 for i, v in enumerate(t.tolist()))
+    counts = torch.cat(model.t).bincount(minlength=s.T + 1)
+    assert counts[0] == 0 and len(counts) == s.T + 1
+    expected = 7 * n / s.T
+    assert (counts[1:] - expected).abs().max() < 5 * math.sqrt(expected)
+
+
+def test_batch_of_one_sees_every_t(s):
+    model = Spy()
+    for _ in ld.train(model, s, TOY, n_steps=400, batch_size=1, generator=seeded()):
+        pass
+    assert set(torch.cat(model.t).tolist()) == set(range(1, s.T + 1))
+
+
+def test_all_images_are_drawn_equally_often_and_get_unit_noise():
+    s = ld.linear_schedule(1000)
+    images = 4.0 * torch.arange(-2, 3, dtype=torch.float64)[:, None].repeat(1, 3)  # so far apart that x_t tells which
+    model, n = Spy(), 400
+    for _ in ld.train(model, s, images, n_steps=n, batch_size=50, generator=seeded()):
+        pass
+    x, t = torch.cat(model.x), torch.cat(model.t)
+    x, alpha_bar = x[t < 100], s.alpha_bar[t[t < 100]][:, None]
+    index = (x / alpha_bar.sqrt() / 4 + 2).mean(1).round().long()
+    counts, expected = index.bincount(minlength=5), len(x) / 5
+    assert (counts - expected).abs().max() < 5 * math.sqrt(expected)
+    eps = (x - alpha_bar.sqrt() * images[index]) / (1 - alpha_bar).sqrt()
+    assert abs(eps.mean()) < 5 / math.sqrt(eps.numel()) and abs(eps.var() - 1) < 5 * math.sqrt(2 / eps.numel())
+    assert abs(torch.corrcoef(eps.T)[0, 1]) < 5 / math.sqrt(len(eps))  # each pixel gets its own
+
+
+def test_learning_rate_rises_and_falls(s):
+    steps = list(ld.train(Line(), s, TOY, n_steps=10, warmup=4, lr=0.12, generator=seeded()))
+    expected = [0.03, 0.06, 0.09, 0.12, 0.12, 0.10, 0.08, 0.06, 0.04, 0.02]
+    assert [step.lr for step in steps] == pytest.approx(expected)
+    for n_steps, warmup, expected in ((2, 0, [0.1, 0.05]), (3, 100, [0.001, 0.002, 0.003])):
+        steps = ld.train(Line(), s, TOY, n_steps=n_steps, warmup=warmup, lr=0.1)
+        assert [step.lr for step in steps] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("clip", [1.0, 1e-9])
+def test_the_first_step_is_adamw(s, clip):
+    """Adam's first step is lr times the sign of the gradient; weight decay adds lr * 0.01 * w. Only a tiny clip shows."""
+    model, lr = Line(w=3.0), 0.01  # far too large a w, so the gradient is positive
+    step = next(ld.train(model, s, TOY, n_steps=10, warmup=2, lr=lr, clip=clip, generator=seeded()))
+    size = 1.0 if clip == 1.0 else clip / (clip + 1e-8)  # Adam's epsilon
+    assert model.w.item() == pytest.approx(3.0 - lr / 2 * (size + 0.01 * 3.0), rel=1e-6)
+    assert step.optimizer.param_groups[0]["lr"] == pytest.approx(lr / 2)
+
+
+@pytest.mark.parametrize("decay", [0.9999, 0.5, 0.0])
+def test_ema_is_its_formula(s, decay):
+    model = Line()
+    ema = model.w.item()
+    for step in ld.train(model, s, TOY, n_steps=30, lr=0.05, ema_decay=decay, generator=seeded()):
+        d = min(decay, (1 + step.n) / (10 + step.n))
+        ema = d * ema + (1 - d) * model.w.item()
+        assert step.ema.w.item() == pytest.approx(ema, rel=1e-9)
+        assert step.ema.calls == model.calls == step.n  # buffers are copied
+        assert not step.ema.training and not step.ema.w.requires_grad and step.ema is not model
+
+
+def test_steps_are_plain_numbers_in_order(s):
+    model, generator = Line(), seeded()
+    steps = list(ld.train(model, s, TOY, n_steps=5, generator=generator))
+    assert [step.n for step in steps] == [1, 2, 3, 4, 5]
+    for step in steps:
+        assert type(step.n) is int and type(step.loss) is float and type(step.lr) is float
+        assert step.model is model and step.s is s and step.generator is generator
+
+
+def test_the_same_generator_gives_the_same_run(s, images):
+    def run(generator):
+        return [step.loss for step in ld.train(make_net(s), s, images, n_steps=3, batch_size=4, generator=generator)]
+
+    assert run(seeded()) == run(seeded())
+    assert run(seeded()) != run(seeded(1))
+    assert run(None) != run(None)
+
+
+def test_break_is_safe(s, images):
+    """What is left after a break is what the full run had at that step, and the model's modes are the caller's."""
+    whole = make_net(s)
+    at_3 = [{k: v.clone() for k, v in whole.state_dict().items()}
+            for step in ld.train(whole, s, images, n_steps=6, batch_size=4, generator=seeded())][2]
+    model = make_net(s).eval()
+    model.middle.train()
+    modes = [m.training for m in model.modules()]
+    for step in ld.train(model, s, images, n_steps=6, batch_size=4, generator=seeded()):
+        assert [m.training for m in model.modules()] == modes
+        if step.n == 3:
+            break
+    assert [m.training for m in model.modules()] == modes
+    assert all(torch.equal(v, at_3[k]) for k, v in model.state_dict().items())
+
+
+def test_the_model_trains_in_training_mode_and_with_gradients(s):
+    model = Spy().eval()
+    with torch.no_grad():  # the caller's setting, which training does not mind
+        for _ in ld.train(model, s, TOY, n_steps=2, generator=seeded()):
+            assert not torch.is_grad_enabled() and not any(m.training for m in model.modules())
+    assert all(all(seen) for seen in model.training_seen) and all(model.grad_seen)
+
+
+@pytest.mark.parametrize("stop", [1, 3, 7])
+def test_a_resumed_run_gives_the_same_numbers(s, images, tmp_path, stop):
+    arguments = dict(n_steps=8, batch_size=4, warmup=3)
+    model = make_net(s)
+    whole = [(step.n, step.loss, step.lr, step.ema) for step in ld.train(model, s, images, generator=seeded(), **arguments)]
+
+    for step in ld.train(make_net(s), s, images, generator=seeded(), **arguments):
+        if step.n == stop:
+            ld.save_checkpoint(tmp_path / "run.safetensors", step)
+            break
+    other = make_net(s, seed=9)  # everything comes from the file
+    rest = [(step.n, step.loss, step.lr, step.ema) for step in
+            ld.train(other, s, images, generator=seeded(9), resume=ld.load_checkpoint(tmp_path / "run.safetensors"),
+                     **arguments)]
+
+    assert [r[:3] for r in rest] == [w[:3] for w in whole[stop:]]
+    for mine, theirs in ((model, other), (whole[-1][3], rest[-1][3])):
+        mine, theirs = mine.state_dict(), theirs.state_dict()
+        assert mine.keys() == theirs.keys() and all(torch.equal(mine[k], theirs[k]) for k in mine)
+
+
+def test_a_checkpoint_can_be_used_twice(s, images, tmp_path):
+    """Resuming does not train the checkpoint's own tensors."""
+    step = next(ld.train(make_net(s), s, images, n_steps=4, batch_size=4, generator=seeded()))
+    ld.save_checkpoint(tmp_path / "run", step)
+    checkpoint = ld.load_checkpoint(tmp_path / "run")
+    runs = [[step.loss for step in ld.train(make_net(s), s, images, n_steps=4, batch_size=4, resume=checkpoint)]
+            for _ in range(2)]
+    assert runs[0] == runs[1] and len(runs[0]) == 3
+
+
+@pytest.mark.parametrize("what", ["another model", "another schedule", "no checkpoint"])
+def test_a_checkpoint_that_does_not_fit(s, images, tmp_path, what):
+    step = next(ld.train(make_net(s), s, images, n_steps=4, batch_size=4))
+    ld.save_checkpoint(tmp_path / "run", step)
+    checkpoint = ld.load_checkpoint(tmp_path / "run")
+    if what == "another model":
+        model = ld.UNet(16, alpha_bar=s.alpha_bar)
+        before = {k: v.clone() for k, v in model.state_dict().items()}
+        with pytest.raises(ValueError, match="train: resume: expected a checkpoint of this model.*Build the model"):
+            next(ld.train(model, s, images, n_steps=4, resume=checkpoint))
+        assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    elif what == "another schedule":
+        with pytest.raises(ValueError, match="train: resume: expected a checkpoint made with this schedule"):
+            ld.train(make_net(s), ld.linear_schedule(21), images, resume=checkpoint)
+    else:
+        with pytest.raises(TypeError, match=r"train: resume: expected what load_checkpoint\(\) returned, got str"):
+            ld.train(make_net(s), s, images, resume=str(tmp_path / "run"))
+
+
+class Breaks(Line):
+    """Line that from the third call on answers NaN, or has a gradient that is not finite."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how = how
+
+    def forward(self, x, t):
+        out = super().forward(x, t)
+        if self.calls < 3:
+            return out
+        return out * math.nan if self.how == "loss" else out + (self.w - self.w).sqrt()
+
+
+@pytest.mark.parametrize("how", ["loss", "gradient"])
+def test_a_loss_that_is_not_finite_stops_before_it_reaches_the_weights(s, how):
+    healthy, model = Line(), Breaks(how).eval()
+    for _ in itertools.islice(ld.train(healthy, s, TOY, n_steps=9, generator=seeded()), 2):
+        pass
+    run, n = ld.train(model, s, TOY, n_steps=9, generator=seeded()), 0
+    with pytest.raises(FloatingPointError,
+                       match="train: the loss at step 3 is .*nan.*the weights are those of step 2.*smaller lr"):
+        for step in run:
+            n = step.n
+    assert n == 2 and torch.isfinite(model.w) and model.w == healthy.w and not model.training
+
+
+@pytest.mark.parametrize(("images", "hint"), [
+    (torch.linspace(0, 255, 8)[:, None], r"images: expected values in about \[-1, 1\], got 0..255.*images / 127.5 - 1"),
+    (torch.linspace(-300, 3, 8)[:, None], r"images: expected values in about \[-1, 1\], got -300..3"),
+])
+def test_images_on_another_scale(s, images, hint):
+    with pytest.raises(ValueError, match=hint):
+        ld.train(Line(), s, images)
+
+
+def test_images_in_0_1_get_a_warning(s):
+    with pytest.warns(UserWarning,
+                      match=r"images: expected values in about \[-1, 1\], got 0..1.*2 \* images - 1") as record:
+        ld.train(Line(), s, torch.linspace(0, 1, 8)[:, None])
+    assert record[0].filename == __file__
+
+
+def test_the_callers_images_stay_as_they_are(s, images):
+    before = images.clone()
+    for _ in ld.train(make_net(s), s, images, n_steps=2, batch_size=12):  # more than there are
+        pass
+    assert torch.equal(images, before)
+
+
+@pytest.mark.parametrize("size", [(1, 4, 10), (3, 2, 2)], ids=str)
+def test_other_pictures(s, g, size):
+    images = torch.rand(5, *size, generator=g) * 2 - 1
+    model = ld.UNet(8, mults=(1, 2), image_channels=size[0], alpha_bar=s.alpha_bar, generator=g)
+    for dtype in (torch.float32, torch.float64):
+        for step in ld.train(model.to(dtype), s, images.to(dtype), n_steps=1, batch_size=1, generator=g):
+            assert math.isfinite(step.loss)
+
+
+def test_one_noise_level(images):
+    s = ld.linear_schedule(T=1)
+    assert [step.n for step in ld.train(make_net(s), s, images, n_steps=2, batch_size=3)] == [1, 2]
