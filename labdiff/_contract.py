@@ -165,3 +165,9 @@ def eval_mode(model, training=False):
     finally:
         for m in modules:
             m.training = not training
+
+
+def device_of(model, default="cpu"):
+    """The device that a module's weights lie on; `default` for a callable without any."""
+    weight = next(model.parameters(), None) if isinstance(model, torch.nn.Module) else None
+    return torch.device(default) if weight is None else weight.device

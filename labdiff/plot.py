@@ -15,7 +15,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#44
 _STYLE = {
     "axes.prop_cycle": matplotlib.cycler(color=COLORS), "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "grid.color": "#e4e4e4", "axes.axisbelow": True, "axes.titlesize": 11, "axes.labelsize": 10,
-    "axes.titlepad": 8, "legend.frameon": False, "legend.fontsize": 9, "lines.linewidth": 1.8, "font.size": 9,
+    "axes.titlepad": 8, "lines.linewidth": 1.8, "font.size": 9,
     "figure.facecolor": "white", "axes.facecolor": "white", "figure.titlesize": 12,
 }
 
@@ -67,9 +67,7 @@ def curves(x, ys, *, title, xlabel, ylabel, yscale="linear", styles=None, ax=Non
     ax = panels()[1][0] if ax is None else ax
     for label, y in ys.items():
         ax.plot(_numpy(x), _numpy(y), (styles or {}).get(label, "-"), label=label)
-    if len(ys) > 1:
-        ax.legend()
-    return _label(ax, title, xlabel, ylabel, yscale)
+    return _label(ax, title, xlabel, ylabel, yscale, legend=len(ys) > 1)
 
 
 def histogram(samples, densities=None, *, title, xlabel, bins=80, ax=None):
@@ -89,8 +87,7 @@ def histogram(samples, densities=None, *, title, xlabel, bins=80, ax=None):
         ax.hist(_numpy(values).ravel(), bins=bins, density=True, alpha=0.45, label=label)
     for color, (label, (grid, density)) in zip(COLORS[len(samples):], (densities or {}).items(), strict=False):
         ax.plot(_numpy(grid), _numpy(density), label=label, color=color)
-    ax.legend()
-    return _label(ax, title, xlabel, "density", "linear")
+    return _label(ax, title, xlabel, "density", "linear", legend=True)
 
 
 def image_rows(rows, *, columns=None, title=None, size=0.85):
@@ -167,8 +164,10 @@ def tile(pictures, n_columns, gap=2):
     return sheet.reshape(rows * (H + gap), columns * (W + gap), *C)[:-gap, :-gap]
 
 
-def _label(ax, title, xlabel, ylabel, yscale):
+def _label(ax, title, xlabel, ylabel, yscale, legend):
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel, yscale=yscale)
+    if legend:
+        ax.legend(frameon=False, fontsize=9)
     return ax.figure
 
 

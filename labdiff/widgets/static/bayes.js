@@ -1,0 +1,39 @@
+// Densities that the browser multiplies itself: prior times likelihood on a grid, and the Gaussian nearest to the product.
+
+// log of a bell over the grid
+function logBell({ mean, var: variances }, x, ui) {
+  const at = linear(mean, ui);
+  const twice = 2 * Math.max(variances.values[rowOf(mean.axes, ui)], 1e-6);
+  return Array.from(x, (v) => -((v - at) ** 2) / twice);
+}
+
+function logRow({ logs, axes }, x, ui) {
+  const row = rowOf(axes, ui);
+  return logs.values.subarray(row * x.length, (row + 1) * x.length);
+}
+
+function upToOne(logs) {
+  const top = logs.reduce((a, b) => Math.max(a, b));
+  return Array.from(logs, (v) => Math.exp(v - top));
+}
+
+// The product, scaled to height 1. Its moments, and its KL to the Gaussian that has them, go to ui.measures.
+function bayesRule({ bayes: [prior, likelihood] }, series, x, ui) {
+  const log = logRow(series[prior], x, ui);
+  const product = upToOne(logBell(series[likelihood], x, ui).map((v, i) => v + log[i]));
+  const sum = (f) => product.reduce((total, p, i) => total + f(p, x[i]), 0);
+  const mass = sum((p) => p);
+  const mean = sum((p, v) => p * v) / mass;
+  const variance = sum((p, v) => p * (v - mean) ** 2) / mass;
+  const bell = x.map((v) => -((v - mean) ** 2) / (2 * variance));
+  const bellMass = bell.reduce((total, v) => total + Math.exp(v), 0);
+  const nats = (p, i) => (p ? (p / mass) * (Math.log(p / mass) - bell[i] + Math.log(bellMass)) : 0);
+  const kl = product.reduce((total, p, i) => total + nats(p, i), 0);
+  ui.measures = { mean, std: Math.sqrt(variance), kl: Math.max(0, kl), height: mass / bellMass };
+  return product;
+}
+
+function gaussianLike(x, ui) {
+  const { mean, std, height } = ui.measures;
+  return x.map((v) => height * Math.exp(-((v - mean) ** 2) / (2 * std ** 2)));
+}

@@ -1,0 +1,165 @@
+// One panel: controls above rows of panes. Moving a control redraws at once, here; the kernel hears of it afterwards.
+
+const SAVE_AFTER = 60; // ms of rest before the kernel hears of a move
+const COMPUTE_AFTER = 200; // the same where the kernel then computes
+
+const PANES = { pictures: makePictures, lines: makeLines, numbers: makeNumbers, progress: makeProgress, pad: makePad };
+
+function makeNumbers({ rows }, ui) {
+  const cells = rows.map(() => element("td", {}));
+  const lines = rows.map(({ label }, i) => element("tr", {}, element("th", { scope: "row" }, ...formula(label)), cells[i]));
+  function update() {
+    rows.forEach(({ axes, texts, value, digits }, i) => {
+      const number = () => (typeof value === "string" ? ui.measures[value] : linear(value, ui));
+      cells[i].textContent = texts ? texts[rowOf(axes, ui)] : number().toFixed(digits);
+    });
+  }
+  return { el: element("table", { class: "labdiff-numbers" }, element("tbody", {}, ...lines)), layout() {}, update };
+}
+
+function makeProgress(_, ui) {
+  const bar = element("progress", { max: 1, value: 0, "aria-label": "progress" });
+  const text = element("span", {});
+  function update() {
+    const { n = 0, of = 1, text: says = "" } = ui.computed.progress || {};
+    [bar.max, bar.value, text.textContent] = [of, n, says];
+  }
+  return { el: element("div", { class: "labdiff-control" }, bar, text), layout() {}, update };
+}
+
+function render({ model, el }) {
+  const spec = unpack(model.get("spec"), model.get("data"));
+  const root = element("section", { class: "labdiff", "aria-label": spec.name });
+  const ui = { state: {}, controls: {}, computed: {} };
+  let timer = null;
+  let ink = null; // what is on the pad, in [-1, 1]
+  let width = 0;
+
+  ui.says = () => {
+    const shown = (name) => ui.controls[name].text(ui.state[name]);
+    const moved = spec.controls.map(({ name, label, speak }) => `${speak || label} = ${shown(name)}`);
+    return [...moved, ...(spec.says ? [spec.says.texts[rowOf(spec.says.axes, ui)]] : [])].join(", ");
+  };
+
+  ui.drawing = () => {
+    if (!ink) {
+      const { buffer, byteOffset, byteLength } = model.get("drawing");
+      ink = Float32Array.from(new Uint8Array(buffer, byteOffset, byteLength), (v) => Math.fround(v / 127.5) - 1);
+    }
+    return ink;
+  };
+
+  ui.draw = (levels) => {
+    model.set("drawing", new DataView(levels.buffer));
+    ink = null;
+    update();
+  };
+
+  // origin: "hand" (a person moved it here), "link" (another panel did), "model" (the kernel did, or another view)
+  ui.set = (name, value, origin) => {
+    if (ui.state[name] === value || value === undefined) return;
+    ui.state[name] = value;
+    update();
+    if (origin !== "model" && !spec.computes) {
+      model.set(name, value);
+      save(SAVE_AFTER);
+    } else if (origin === "link") ui.settle(name);
+    const group = model.get("group");
+    if (!group || origin === "link") return;
+    document.dispatchEvent(new CustomEvent("labdiff-link", { detail: { group, name, value, root } }));
+  };
+
+  // a person let go of it: what the kernel computes is due
+  ui.settle = (name) => {
+    if (!spec.computes) return save(0);
+    if (name === "drawing") model.set("stroke", model.get("stroke") + 1);
+    else model.set(name, ui.state[name]);
+    save(COMPUTE_AFTER);
+    return busy();
+  };
+
+  function save(after) {
+    clearTimeout(timer);
+    timer = setTimeout(() => model.save_changes(), after);
+  }
+
+  function update() {
+    const speech = ui.says();
+    for (const [name, control] of Object.entries(ui.controls)) control.show(ui.state[name], speech);
+    for (const pane of panes) pane.update();
+  }
+
+  // busy while what the kernel computed is not for the values that stand here
+  function busy() {
+    const at = ui.computed.at || {};
+    const waits = spec.computes && !model.static && Object.entries(at).some(([name, value]) => model.get(name) !== value);
+    root.classList.toggle("labdiff-busy", waits);
+    root.setAttribute("aria-busy", waits);
+    status.textContent = model.static && spec.computes
+      ? "Only the running notebook computes this anew; here it stands as it was."
+      : ui.computed.error || (waits ? "computing …" : "");
+  }
+
+  function take() {
+    const { tree, buffers } = model.get("computed");
+    if (tree) ui.computed = unpack(tree, buffers);
+  }
+
+  function layout() {
+    width = root.clientWidth || width || 640;
+    const room = width - 12; // what outlines and padding leave
+    for (const row of rows) {
+      const shown = row.filter((pane) => pane.least);
+      const share = (room - 24 * (shown.length - 1)) / Math.max(1, shown.length);
+      for (const pane of row) pane.layout(shown.every((each) => share >= each.least) && pane.least ? share : room);
+    }
+  }
+
+  for (const control of spec.controls) {
+    ui.state[control.name] = model.get(control.name);
+    ui.controls[control.name] = makeControl(control, ui);
+  }
+  const rows = spec.rows.map((row) => row.map((pane) => PANES[pane.type](pane, ui)));
+  const panes = rows.flat();
+  const status = element("p", { class: "labdiff-status", role: "status" });
+  const bar = Object.values(ui.controls).map((control) => control.el);
+  if (bar.length) root.append(element("div", { class: "labdiff-controls" }, ...bar));
+  root.append(...rows.map((row) => element("div", { class: "labdiff-row" }, ...row.map((pane) => pane.el))));
+  if (spec.computes) root.append(status);
+  // JupyterLab's own keys (an arrow folds a heading) stay away from an element that says so itself, not its parent
+  for (const each of root.querySelectorAll("input, select, button")) each.dataset.lmSuppressShortcuts = "true";
+  el.append(root);
+  take();
+  layout();
+  update();
+  busy();
+
+  const observer = new ResizeObserver(() => {
+    if (!root.clientWidth || root.clientWidth === width) return;
+    layout();
+    update();
+  });
+  observer.observe(root);
+  const onLink = ({ detail }) => {
+    const control = ui.controls[detail.name];
+    if (!control || detail.root === root || detail.group !== model.get("group")) return;
+    ui.set(detail.name, control.nearest(detail.value), "link");
+  };
+  document.addEventListener("labdiff-link", onLink);
+  const heard = [
+    ["change:computed", () => { take(); update(); busy(); }],
+    ["change:drawing", () => { ink = null; update(); }],
+    ...spec.controls.map(({ name }) => [`change:${name}`, () => { ui.set(name, model.get(name), "model"); busy(); }]),
+  ];
+  for (const [event, callback] of heard) model.on(event, callback);
+
+  return () => {
+    clearTimeout(timer);
+    observer.disconnect();
+    document.removeEventListener("labdiff-link", onLink);
+    for (const [event, callback] of heard) model.off(event, callback);
+    for (const control of Object.values(ui.controls)) control.stop();
+  };
+}
+
+export default { render };

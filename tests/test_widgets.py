@@ -1,0 +1,327 @@
+"""Sliders without a browser: their state, the data that they send, and what is left of them."""
+
+import re
+import time
+from types import SimpleNamespace
+
+import ipywidgets
+import numpy as np
+import pytest
+import torch
+import traitlets
+from jupyter_client.manager import start_new_kernel
+
+import labdiff as ld
+from labdiff.plot import to_uint8
+from labdiff.widgets import noised
+from labdiff.widgets.panel import SCRIPTS, STATIC
+
+W = ld.widgets
+
+
+@pytest.fixture(autouse=True)
+def _close_all():
+    yield
+    ipywidgets.Widget.close_all()
+
+
+@pytest.fixture
+def x0():
+    return ld.load_digits("test").images[:3]
+
+
+def unpack(node, buffers):
+    """What the browser sees: arrays in their places."""
+    if isinstance(node, list):
+        return [unpack(child, buffers) for child in node]
+    if isinstance(node, dict) and "buffer" in node:
+        return np.frombuffer(buffers[node["buffer"]], node["dtype"]).reshape(node["shape"])
+    return {key: unpack(child, buffers) for key, child in node.items()} if isinstance(node, dict) else node
+
+
+def panes(panel):
+    return [pane for row in unpack(panel.spec, panel.data)["rows"] for pane in row]
+
+
+def drawn(pane, row):
+    """Grey levels that the browser paints for a row of the table, computed as its script does: in float32, step by step."""
+    if "frames" in pane:
+        return pane["frames"][row]
+    a, b = ([f[row]] if f.ndim == 1 else f[row].reshape(-1, 1, 1, 1) for f in (pane["signal"], pane["noise"]))
+    if pane["double"]:
+        x = (np.float64(a) * pane["x0"] + np.float64(b) * pane["eps"]).astype(np.float32)
+    else:
+        x = np.float32(a) * pane["x0"] + np.float32(b) * pane["eps"]
+    x = (np.clip(x, np.float32(-1), np.float32(1)) + np.float32(1)) * np.float32(127.5)
+    assert x.dtype == np.float32
+    return np.rint(x).astype(np.uint8).squeeze(3)  # rint: half to even
+
+
+def doubled(s, x0, t, eps):
+    """The formula as students write it: float64 factors make a float64 x_t."""
+    ab = s.alpha_bar[t].view(-1, 1, 1, 1)
+    return ab.sqrt() * x0 + (1 - ab).sqrt() * eps
+
+
+def rootless(s, x0, t, eps):
+    ab = s.alpha_bar[t].view(-1, 1, 1, 1).float()
+    return ab * x0 + (1 - ab) * eps
+
+
+def bent(s, x0, t, eps):
+    return ld.q_sample(s, x0, t, eps).tanh()
+
+
+def along_w(s, x0, t, eps):
+    """A (B,) coefficient that broadcasts along W when B == W."""
+    ab = s.alpha_bar[t].float()
+    return ab.sqrt() * x0 + (1 - ab).sqrt() * eps
+
+
+@pytest.mark.parametrize(("q_sample", "sent"), [(None, "x0"), (doubled, "x0"), (rootless, "x0"), (bent, "frames")])
+@pytest.mark.parametrize("T", [1, 7, 1000])
+def test_noise_slider_shows_what_q_sample_returns_at_every_t(q_sample, sent, T, x0, g):
+    s = ld.linear_schedule(T)
+    eps = torch.randn(x0.shape, generator=g)
+    pane = panes(W.noise_slider(s, x0, q_sample=q_sample, eps=eps))[0]
+    assert sent in pane
+    for t in range(0, T + 1, max(1, T // 50)):
+        truth = to_uint8((q_sample or ld.q_sample)(s, x0, torch.full((3,), t), eps))
+        assert np.array_equal(drawn(pane, t), truth), t
+
+
+def test_an_own_function_is_shown_with_its_mistakes(g):
+    x0 = torch.rand(5, 1, 4, 5, generator=g) * 2 - 1  # B == W
+    s, eps = ld.linear_schedule(10), torch.randn(5, 1, 4, 5, generator=g)
+    pane = panes(W.noise_slider(s, x0, q_sample=along_w, eps=eps))[0]
+    draws = panes(W.noise_slider(s, x0, q_sample=lambda s, x0, t, eps: torch.randn(x0.shape, generator=g), eps=eps))[0]
+    assert np.array_equal(drawn(pane, 4), to_uint8(along_w(s, x0, torch.full((5,), 4), eps)))
+    assert "frames" in draws  # fresh noise for every call is no mix
+
+
+@pytest.mark.parametrize(("result", "error"), [
+    (lambda x0: None, "got NoneType"), (lambda x0: x0[:1], "got torch.float32 of shape"),
+    (lambda x0: x0.int(), "got torch.int32"), (lambda x0: (x0, 1), "got tuple")])
+def test_an_own_function_that_returns_no_pictures_is_named(result, error, x0, s):
+    with pytest.raises((TypeError, ValueError), match=f"noise_slider: q_sample.*expected.*{error}"):
+        W.noise_slider(s, x0, q_sample=lambda s, x0, t, eps: result(x0))
+
+
+def test_an_own_function_can_neither_spoil_the_inputs_nor_flood_the_cell(x0, s, capsys):
+    before = x0.clone()
+
+    def spoils(s, x0, t, eps):
+        print("here")
+        return x0.mul_(0.5).add_(eps.zero_())
+
+    pane = panes(W.noise_slider(s, x0, q_sample=spoils))[0]
+    assert torch.equal(x0, before) and capsys.readouterr().out == ""
+    assert np.array_equal(drawn(pane, 3), to_uint8(x0 * 0.5))
+
+
+def test_a_slow_function_and_large_pictures_get_fewer_stops(x0, monkeypatch):
+    monkeypatch.setattr(noised, "LONGEST", 0.2)
+    s = ld.linear_schedule()
+    panel = W.noise_slider(s, x0, q_sample=lambda *args: time.sleep(0.004) or ld.q_sample(*args), t=700)
+    levels = panel.controls["t"].spec["values"]
+    assert 3 <= len(levels) < 40 and levels[0] == 0 and levels[-1] == 1000 and panel.t in levels
+    with pytest.raises(traitlets.TraitError, match="t: expected one of 0"):
+        panel.t = 1
+    monkeypatch.setattr(noised, "LONGEST", 100)
+    monkeypatch.setattr(noised, "LARGEST", 10 * 3 * 28 * 28)
+    pane = panes(W.noise_slider(s, x0, q_sample=bent))[0]
+    assert len(pane["frames"]) == 10
+
+
+def test_state_is_validated(x0, s):
+    panel = W.noise_slider(s, x0, t=5)
+    panel.t = 20
+    panel.controls["t"].value -= 1
+    assert panel.t == 19
+    for wrong in (21, -1, 2.5, "3", None):
+        with pytest.raises(traitlets.TraitError):
+            panel.t = wrong
+    schedule = W.schedule_slider(x0)
+    with pytest.raises(traitlets.TraitError, match="kind: expected one of linear, cosine, got 'quadratic'"):
+        schedule.kind = "quadratic"
+    for wrong in (21, -1, 2.5, True):
+        with pytest.raises(ValueError, match=r"noise_slider: t: expected an int in 0..20, got"):
+            W.noise_slider(s, x0, t=wrong)
+    with pytest.raises(ValueError, match="noise_slider: x0: expected pictures"):
+        W.noise_slider(s, x0[0])
+    with pytest.raises(TypeError, match="posterior_slider: s: expected a Schedule"):
+        W.posterior_slider(1000)
+
+
+def test_schedule_slider_holds_every_schedule_on_its_way_to_noise(x0, g):
+    panel = W.schedule_slider(x0[:1], generator=g)
+    strip = panes(panel)[0]
+    betas = panel.controls["beta_T"].spec["values"]
+    sizes = panel.controls["T"].spec["values"]
+    eps = torch.from_numpy(strip["eps"].copy()).permute(0, 3, 1, 2)
+    row = sizes.index(1000) * len(betas) + betas.index(0.02)
+    for kind, s in enumerate((ld.linear_schedule(), ld.cosine_schedule())):
+        truth = to_uint8(ld.q_sample(s, x0[:1].expand(9, -1, -1, -1), torch.arange(9) * 125, eps))
+        assert np.array_equal(drawn(strip, row + kind * len(sizes) * len(betas)), truth)
+
+
+def test_posterior_slider_moves_along_q_posterior():
+    s = ld.linear_schedule(50)
+    plot, table = panes(W.posterior_slider(s, t=3))
+    for t in (1, 2, 50):
+        mean, var = ld.q_posterior(s, *torch.tensor([[[0.3]], [[-1.1]]], dtype=torch.float64), t)
+        bell = plot["series"][2]
+        terms = bell["mean"]["terms"]
+        assert terms["x0"][t - 1] * 0.3 + terms["xt"][t - 1] * -1.1 == pytest.approx(mean.item(), abs=1e-12)
+        assert bell["var"][t - 1] == pytest.approx(var.item(), abs=1e-12)
+        assert table["rows"][1]["texts"][t - 1] == f"{var.item():.5f}"
+
+
+def test_marginal_slider_draws_with_the_given_function(s, g):
+    panel = W.marginal_slider(s, ld.two_bumps(), q_sample=lambda s, x0, t, eps: 0 * x0 + 0.2, generator=g)
+    plot, _ = panes(panel)
+    bars, exact, normal = (curve["y"] for curve in plot["series"])
+    step = plot["x"][1] - plot["x"][0]
+    assert (bars > 0).sum(1).max() <= 4 and np.allclose(exact.sum(1) * step, 1, atol=0.01)  # a point mass, whatever t is
+    assert np.abs(exact[-1] - normal).max() < 0.02
+
+
+def test_renoise_computes_when_t_is_set_and_says_what_went_wrong(x0, s):
+    calls = []
+
+    def model(x, t):
+        calls.append(int(t[0]))
+        if len(calls) > 100:
+            raise RuntimeError("out of order")
+        return x / 2
+
+    panel = W.renoise(model, s, x0, t=4, n_steps=5)
+    assert set(calls) == {4} and panel.computed["tree"]["at"] == {"t": 4}
+    panel.t = 20
+    shown = unpack(panel.computed["tree"], panel.computed["buffers"])
+    assert len(calls) == 6 and shown["back"].shape == (3, 28, 28) and shown["back_caption"] == "brought back from t = 20"
+    calls.extend(range(100))
+    with pytest.raises(RuntimeError):
+        panel.t = 10
+    assert panel.computed["tree"] == {"error": "RuntimeError: out of order", "at": {"t": 10}}
+
+
+def test_drawing_pad_takes_28_by_28_bytes(s):
+    pad = W.drawing_pad(lambda x, t: 0 * x, s, t=1)
+    pad.drawing = bytes([255] * 784)
+    pad.stroke += 1
+    back = unpack(pad.computed["tree"], pad.computed["buffers"])["back"]
+    assert torch.equal(pad.x0, torch.ones(1, 1, 28, 28)) and back.mean() > 250
+    with pytest.raises(traitlets.TraitError, match="drawing: expected 784 bytes, got 3"):
+        pad.drawing = b"abc"
+
+
+def test_sample_slider_gives_the_same_pictures_for_the_same_seed(s):
+    panel = W.sample_slider(lambda x, t: x / 3, s, n=2)
+    first = panel.computed["buffers"]
+    panel.seed = 1
+    other = panel.computed["buffers"]
+    panel.seed = 0
+    assert panel.computed["buffers"] == first != other
+
+
+def test_trajectory_player_keeps_first_and_last(s, g, monkeypatch):
+    states = list(ld.ddpm_steps(lambda x, t: x, s, (2, 1, 28, 28), generator=g))
+    left, right = panes(W.trajectory_player(iter(states)))
+    assert np.array_equal(left["frames"], np.stack([to_uint8(state.x) for state in states]))
+    assert np.array_equal(right["frames"][3], to_uint8(states[3].x0_hat))
+    monkeypatch.setattr(W.players, "LARGEST", 5 * 2 * 2 * 784)
+    panel = W.trajectory_player(states)
+    assert panel.controls["i"].spec["labels"] == ["20", "15", "10", "5", "0"]
+    two = W.trajectory_player({"seed 0": states, "seed 1": states[::-1][::-1]})
+    assert two.run == "seed 0" and panes(two)[0]["axes"] == ["run", "i"]
+    for wrong in ([], {}, {"a": states, "b": states[1:]}):
+        with pytest.raises(ValueError, match="trajectory_player: steps: expected"):
+            W.trajectory_player(wrong)
+
+
+def test_snapshot_slider_starts_at_the_last(x0):
+    panel = W.snapshot_slider({100: 0 * x0, 400: x0})
+    assert panel.i == 1 and np.array_equal(panes(panel)[0]["frames"][1], to_uint8(x0))
+    with pytest.raises(ValueError, match="snapshot_slider: pictures"):
+        W.snapshot_slider({})
+
+
+def test_training_view_shows_progress_loss_and_samples(x0):
+    view = W.TrainingView(300)
+    for n in range(1, 301):
+        view.update(SimpleNamespace(n=n, loss=1 / n))
+    view.show(x0)
+    shown = unpack(view.computed["tree"], view.computed["buffers"])
+    assert shown["progress"]["text"] == "step 300 of 300, loss 0.003, done"
+    assert shown["loss"]["x"][-1] == 300 and shown["samples"].shape == (3, 28, 28)
+
+
+def test_linked_panels_share_a_group(x0, s):
+    a, b, c = W.noise_slider(s, x0), W.posterior_slider(s, t=1), W.schedule_slider(x0)
+    W.link(a, b)
+    assert a.group == b.group != "" == c.group
+    with pytest.raises(ValueError, match="link: panels: expected two or more with a slider of the same name"):
+        W.link(a, c)
+    with pytest.raises(TypeError, match="link: panels: expected Panels"):
+        W.link(a, "b")
+
+
+def test_the_text_is_one_stable_sentence_with_the_fix(x0, s):
+    first, second = (W.noise_slider(s, x0, t=t) for t in (0, 5))
+    bundle, _ = first._repr_mimebundle_()
+    assert repr(first) == repr(second) == bundle["text/plain"] and "pip install" in repr(first)
+    assert re.search(r"0x|\d{3}|\. ", repr(first)) is None and len(bundle["text/plain"].splitlines()) == 1
+    assert set(bundle) == {"text/plain", "application/vnd.jupyter.widget-view+json"}
+
+
+def test_the_front_end_reaches_for_no_network():
+    assert {path.name for path in STATIC.glob("*.js")} == set(SCRIPTS)
+    for path in STATIC.iterdir():
+        assert set(re.findall(r"https?://[^\s\"'`)]+", path.read_text("utf-8"))) <= {"http://www.w3.org/2000/svg"}
+        assert not re.search(r"\b(import|fetch|XMLHttpRequest)\b *\(", path.read_text("utf-8"))
+
+
+CELL = """
+import gc, ipywidgets, torch, labdiff as ld
+s, x0 = ld.linear_schedule(20), ld.load_digits("test").images[:2]
+noise, pad = ld.widgets.noise_slider(s, x0), ld.widgets.drawing_pad(lambda x, t: x, s)
+ld.widgets.link(noise, pad)
+noise.observe(print, "t")
+ld.widgets.renoise(lambda x, t: x, s, x0)
+"""
+COUNT = """
+gc.collect()
+from ipywidgets.widgets import widget
+kinds = [(o, type(o)) for o in gc.get_objects()]
+print(len(widget._instances), len(get_ipython().kernel.comm_manager.comms),
+      sum(issubclass(kind, torch.Tensor) for _, kind in kinds),
+      sum(len(buffer) for o, kind in kinds if issubclass(kind, ld.widgets.Panel) for buffer in o.data))
+del kinds
+"""
+
+
+def test_a_cell_run_fifty_times_leaves_what_one_run_leaves():
+    manager, client = start_new_kernel()
+    try:
+        def run(code):
+            text = []
+            hook = lambda message: text.append(message["content"].get("text", ""))  # noqa: E731
+            reply = client.execute_interactive(code, timeout=60, output_hook=hook)
+            assert reply["content"]["status"] == "ok", reply["content"]
+            return "".join(text)
+
+        def count():
+            return [int(n) for n in run(COUNT).split()]
+
+        run(CELL)
+        run(CELL)
+        once = count()
+        for _ in range(50):
+            run(CELL)
+        fifty = count()
+        print("widgets, comms, tensors, bytes:", once, fifty)
+        assert fifty == once and once[0] == 6  # three panels, and a layout for each
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
