@@ -25,4 +25,6 @@ _LAZY = {"plot": "labdiff.plot", "widgets": "labdiff.widgets"}  # imported on fi
 def __getattr__(name):
     if name in _LAZY:
         return importlib.import_module(_LAZY[name])
+    if name == "check":
+        return importlib.import_module("labdiff.checks").check
     raise AttributeError(f"module 'labdiff' has no attribute {name!r}")

@@ -1,0 +1,39 @@
+"""Checks of exercises: a student's function is called on probes, its numbers are compared, and the mistake is named."""
+
+from labdiff.checks import exercises
+from labdiff.checks.collect import collect
+from labdiff.checks.guard import preserved
+from labdiff.checks.judge import judge
+from labdiff.checks.probes import PUBLIC
+from labdiff.checks.report import Report
+
+EXERCISES = {exercise.name: exercise for exercise in exercises.ALL}
+
+
+def check(name, function):
+    """Check a student's function for an exercise, and say which mistake it makes.
+
+    Args:
+        name: alpha_bar, q_step, q_sample, q_posterior, predict_x0, normal_kl, p_mean, eps_loss, timestep_embedding,
+            training_step, p_step or ddim_step.
+        function: the student's function, with the arguments of labdiff's own (by position; their names are free).
+
+    Returns: a Report; it shows itself in a notebook and prints as text. Its .status is "not attempted" (the function raises
+        NotImplementedError), "not yet" or "correct"; .score of .max_score; .mistake, a short id of a recognised mistake, or
+        None; .hint. Nothing that the function does raises, except the user's own interrupt. A call that takes longer than 5
+        seconds is stopped, on Linux and macOS when check runs in the main thread.
+    Raises: ValueError: no such exercise; TypeError: function is not callable.
+    Source: slides S4 to S14, the exercise's own in its report.
+    """
+    if name not in EXERCISES:
+        raise ValueError(f"check: name: expected one of {', '.join(EXERCISES)}, got {name!r}")
+    if not callable(function):
+        hint = ": give the function itself, without calling it" if not isinstance(function, str) else ""
+        raise TypeError(f"check: function: expected your function {name}, got {type(function).__name__}{hint}")
+    exercise = EXERCISES[name]
+    with preserved():
+        probes = exercise.probes(PUBLIC)
+        return judge(exercise, probes, collect(exercise, function, probes))
+
+
+__all__ = ["EXERCISES", "Report", "check", "collect", "judge"]

@@ -1,0 +1,262 @@
+"""Right answers in many styles: each must be accepted. None of them calls the function that it is checked as."""
+
+import math
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+import labdiff as ld
+
+
+def scaled_by_einsum(s, x0, t, eps):
+    a, b = s.alpha_bar[t].sqrt().float(), (1 - s.alpha_bar[t]).sqrt().float()
+    return torch.einsum("b,bchw->bchw", a.to(x0.dtype), x0) + torch.einsum("b,bchw->bchw", b.to(x0.dtype), eps)
+
+
+def sample_by_sample(s, x0, t, eps):
+    out = torch.empty_like(x0)
+    for i in range(len(x0)):
+        out[i] = math.sqrt(s.alpha_bar[t[i]]) * x0[i] + math.sqrt(1 - s.alpha_bar[t[i]]) * eps[i]
+    return out
+
+
+def by_numpy(s, x0, t, eps):
+    ab = s.alpha_bar.numpy()[t.numpy()].reshape(-1, 1, 1, 1)
+    return torch.from_numpy(np.sqrt(ab) * x0.numpy() + np.sqrt(1 - ab) * eps.numpy())
+
+
+def by_logs(beta):
+    return torch.exp(torch.cumsum(torch.log(1 - beta), 0))
+
+
+def by_loop(beta):
+    out, product = [], 1.0
+    for b in beta.tolist():
+        product *= 1 - b
+        out.append(product)
+    return torch.tensor(out)
+
+
+def by_prods(beta):
+    return torch.stack([(1 - beta[:i + 1]).prod() for i in range(len(beta))])
+
+
+def posterior_by_precisions(s, x0, xt, t):
+    """Bayes: precisions add up. t = 1 has an infinite one, so it is done apart."""
+    v = [a.double().reshape(-1, 1, 1, 1) for a in (s.beta[t], s.alpha[t], 1 - s.alpha_bar[t - 1], s.alpha_bar[t - 1])]
+    beta, alpha, prior, abp = v
+    var = 1 / (alpha / beta + 1 / prior)
+    mean = var * (alpha.sqrt() / beta * xt + abp.sqrt() / prior * x0)
+    first = (t == 1).reshape(-1, 1, 1, 1)
+    return torch.where(first, x0.double(), mean), torch.where(first, 0.0, var)
+
+
+def posterior_full_var(s, x0, xt, t):
+    b, a, ab, abp = (c.view(-1, 1, 1, 1).float() for c in (s.beta[t], s.alpha[t], s.alpha_bar[t], s.alpha_bar[t - 1]))
+    mean = abp.sqrt() * b / (1 - ab) * x0 + a.sqrt() * (1 - abp) / (1 - ab) * xt
+    return [mean, (b * (1 - abp) / (1 - ab)).expand_as(xt)]
+
+
+def posterior_from_table(s, x0, xt, t):
+    abp = torch.cat([torch.ones(1, dtype=torch.float64), s.alpha_bar[:-1]])[t][:, None, None, None]
+    ab, b = s.alpha_bar[t][:, None, None, None], s.beta[t][:, None, None, None]
+    mean = ((abp.sqrt() * b / (1 - ab)) * x0).addcmul((1 - b).sqrt() * (1 - abp) / (1 - ab), xt)
+    return mean, s.beta_tilde[t][:, None, None, None]
+
+
+def loss_with_helper(model, s, x0, t, eps):
+    return F.mse_loss(model(ld.q_sample(s, x0, t, eps), t), eps)
+
+
+def loss_by_two_means(net, schedule, clean, level, noise):
+    ab = schedule.alpha_bar[level][:, None, None, None]
+    noisy = (ab.sqrt() * clean + (1 - ab).sqrt() * noise).to(clean.dtype)
+    return torch.mean(torch.square(noise - net(noisy, level)).flatten(1).mean(1))
+
+
+def loss_in_float64(model, s, x0, t, eps):
+    ab = s.alpha_bar[t].view(-1, 1, 1, 1)
+    return (model(ab ** 0.5 * x0 + (1 - ab) ** 0.5 * eps, t) - eps).pow(2).mean()
+
+
+def embedding_interleaved(t, dim):
+    out = torch.zeros(len(t), dim)
+    w = torch.exp(torch.arange(0, dim, 2) * (-math.log(10000.0) / dim))
+    out[:, 0::2] = torch.sin(t.unsqueeze(1) * w)
+    out[:, 1::2] = torch.cos(t.unsqueeze(1) * w)
+    return out
+
+
+def embedding_cos_first(t, dim):
+    half = dim // 2
+    freqs = torch.exp(-math.log(10000) * torch.arange(half, dtype=torch.float32) / half)
+    args = t[:, None].float() * freqs[None]
+    return torch.cat([torch.cos(args), torch.sin(args)], dim=-1)
+
+
+def embedding_half_minus_one(t, dim):
+    w = torch.exp(torch.arange(dim // 2) * -(math.log(10000) / (dim // 2 - 1)))
+    a = t.float()[:, None] * w[None, :]
+    return torch.cat((a.sin(), a.cos()), dim=-1)
+
+
+def embedding_logspace(t, dim):
+    a = t.double().outer(torch.logspace(0, -4, dim // 2, dtype=torch.float64))
+    return torch.stack([a.cos(), a.sin()], -1).reshape(len(t), dim)
+
+
+def embedding_by_loops(t, dim):
+    rows = [[f(i / 10000 ** (2 * k / dim)) for k in range(dim // 2) for f in (math.sin, math.cos)] for i in t.tolist()]
+    return torch.tensor(rows)
+
+
+def kl_by_torch(m1, v1, m2, v2):
+    N = torch.distributions.Normal
+    return torch.distributions.kl_divergence(N(m1, v1.sqrt()), N(m2, v2.sqrt()))
+
+
+def kl_by_sigmas(m1, v1, m2, v2):
+    s1, s2 = v1 ** 0.5, v2 ** 0.5
+    return torch.log(s2 / s1) + (s1 ** 2 + (m1 - m2) ** 2) / (2 * s2 ** 2) - 0.5
+
+
+def kl_by_logvars(m1, v1, m2, v2):
+    l1, l2 = v1.log(), v2.log()
+    return 0.5 * (-1.0 + l2 - l1 + torch.exp(l1 - l2) + ((m1 - m2) ** 2) * torch.exp(-l2))
+
+
+def mean_by_posterior(s, xt, t, eps_hat):
+    return ld.q_posterior(s, ld.predict_x0(s, xt, t, eps_hat), xt, t)[0]
+
+
+def mean_with_one_minus_alpha(s, xt, t, e):
+    a, ab = s.alpha[t].reshape(-1, 1, 1, 1), s.alpha_bar[t].reshape(-1, 1, 1, 1)
+    return torch.rsqrt(a) * (xt - (1 - a) / torch.sqrt(1 - ab) * e)
+
+
+def x0_by_ratio(s, xt, t, e):
+    ab = s.alpha_bar[t].float()[..., None, None, None]
+    return xt / ab.sqrt() - (1 / ab - 1).sqrt() * e
+
+
+def step_eps_first(model, optimizer, s, x0, generator):
+    model.train()
+    eps = torch.empty_like(x0).normal_(generator=generator)
+    t = (torch.rand(x0.shape[0], generator=generator) * s.T).long() + 1
+    loss = ld.eps_loss(model, s, x0, t, eps)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=False)
+    return float(loss)
+
+
+def step_stratified(model, optimizer, s, x0, generator):
+    B = len(x0)
+    u = (torch.arange(B) + torch.rand(B, generator=generator)) / B
+    t = (1 + (u * s.T).floor().long()).clamp(max=s.T)[torch.randperm(B, generator=generator)]
+    eps = torch.normal(0.0, 1.0, x0.shape, generator=generator)
+    for p in model.parameters():
+        p.grad = None
+    loss = F.mse_loss(model(ld.q_sample(s, x0, t, eps), t), eps)
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def step_with_closure(model, optimizer, s, x0, generator):
+    t = torch.multinomial(torch.ones(s.T), len(x0), replacement=True, generator=generator) + 1
+    eps = torch.randn(*x0.shape, generator=generator, device=generator.device)
+    ab = s.alpha_bar[t].float()[:, None, None, None]
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (eps - model(ab.sqrt() * x0 + (1 - ab).sqrt() * eps, t)).square().mean()
+        loss.backward()
+        return loss
+
+    return optimizer.step(closure).item()
+
+
+def step_by_autograd(model, optimizer, s, x0, generator):
+    t = 1 + torch.randint(s.T, (len(x0),), generator=generator)
+    eps = torch.randn(x0.size(), generator=generator)
+    loss = ld.eps_loss(model, s, x0, t, eps)
+    for p, g in zip(model.parameters(), torch.autograd.grad(loss, list(model.parameters()))):
+        p.grad = g
+    optimizer.step()
+    return loss.item()
+
+
+def p_step_by_posterior(model, s, xt, t, z):
+    t_batch = xt.new_full((xt.shape[0],), t, dtype=torch.long)
+    mean, var = ld.q_posterior(s, ld.predict_x0(s, xt, t_batch, model(xt, t_batch)), xt, t_batch)
+    return mean + torch.exp(0.5 * torch.log(var.clamp(min=1e-20))) * (z if t > 1 else torch.zeros_like(z))
+
+
+def p_step_clamped(model, s, xt, t, z):
+    tb = torch.tensor([t] * len(xt))
+    mean, _ = ld.q_posterior(s, ld.predict_x0(s, xt, tb, model(xt, tb)).clamp(-1, 1), xt, tb)
+    return mean + float(t > 1) * s.beta[t].sqrt() * z
+
+
+def p_step_tilde(model, s, xt, t, z):
+    with torch.no_grad():
+        tb = torch.ones(len(xt), dtype=torch.int64) * t
+        return ld.p_mean(s, xt, tb, model(xt, tb)) + s.beta_tilde[t].sqrt().float() * z
+
+
+def p_step_float64(model, s, x, t, z):
+    e = model(x, torch.full((x.size(0),), t, dtype=torch.int64)).double()
+    mean = s.alpha[t].rsqrt() * (x.double() - (1 - s.alpha[t]) / (1 - s.alpha_bar[t]).sqrt() * e)
+    return (mean + s.beta[t] ** 0.5 * z.double() if t != 1 else mean).to(x.dtype)
+
+
+def ddim_clamped(model, s, xt, t, t_prev):
+    tb = torch.full((len(xt),), t)
+    e = model(xt, tb)
+    x0 = ld.predict_x0(s, xt, tb, e).clamp(-1, 1)
+    return s.alpha_bar[t_prev].sqrt() * x0 + (1 - s.alpha_bar[t_prev]).sqrt() * e
+
+
+def ddim_refit(model, s, xt, t, t_prev):
+    tb = torch.full((len(xt),), t)
+    x0 = ld.predict_x0(s, xt, tb, model(xt, tb)).clamp(-1, 1)
+    e = (xt - s.alpha_bar[t].sqrt() * x0) / (1 - s.alpha_bar[t]).sqrt()
+    return ld.q_sample(s, x0, torch.full_like(tb, t_prev), e) if t_prev else x0
+
+
+def ddim_by_shift(model, s, xt, t, t_prev):
+    e = model(xt, torch.full((len(xt),), t))
+    a, b = s.alpha_bar[t], s.alpha_bar[t_prev]
+    return (b / a).sqrt() * xt + ((1 - b).sqrt() - (b * (1 - a) / a).sqrt()) * e
+
+
+RIGHT = {
+    "alpha_bar": [by_logs, by_loop, by_prods, lambda beta: torch.cumprod(1.0 - beta.float(), dim=0),
+                  lambda beta: torch.cat([torch.ones(1), (1 - beta[1:]).cumprod(0)]), lambda b: np.cumprod(1 - b.numpy()),
+                  lambda b: [float(np.prod(1 - b.numpy()[:i + 1])) for i in range(len(b))]],
+    "q_step": [lambda s, x, t, e: s.alpha[t].sqrt()[:, None, None, None] * x + s.beta[t].sqrt()[:, None, None, None] * e,
+               lambda s, x, t, e: torch.addcmul((1 - s.beta)[t].sqrt().view(-1, 1, 1, 1) * x,
+                                                s.beta[t].sqrt().view(-1, 1, 1, 1), e.double()),
+               lambda s, x, t, e: (x.T * s.alpha[t].sqrt()).T.float() + (e.T * s.beta[t].sqrt()).T.float()],
+    "q_sample": [scaled_by_einsum, sample_by_sample, by_numpy,
+                 lambda s, x0, t, eps: torch.lerp(x0 * 0, x0, s.alpha_bar[t].sqrt().view(-1, 1, 1, 1).to(x0.dtype))
+                 + eps * (1 - s.alpha_bar.to(x0.dtype)[t].view(-1, *[1] * (x0.ndim - 1))).sqrt(),
+                 lambda s, x0, t, eps: (0.5 * s.alpha_bar.log()).exp()[t].reshape(len(t), 1, 1, 1) * x0
+                 + (1 - s.alpha_bar).clamp(min=0).sqrt()[t].reshape(len(t), 1, 1, 1) * eps,
+                 lambda s, x0, t, eps: s.alpha[1:].log().cumsum(0)[t - 1].exp().sqrt().float()[:, None, None, None] * x0
+                 + (1 - s.alpha_bar[t]).sqrt().float()[:, None, None, None] * eps],
+    "q_posterior": [posterior_by_precisions, posterior_full_var, posterior_from_table],
+    "predict_x0": [x0_by_ratio, lambda s, x, t, e: (x - (1 - s.alpha_bar[t].view(-1, 1, 1, 1)) ** 0.5 * e)
+                   / s.alpha_bar[t].view(-1, 1, 1, 1) ** 0.5],
+    "normal_kl": [kl_by_torch, kl_by_sigmas, kl_by_logvars],
+    "p_mean": [mean_by_posterior, mean_with_one_minus_alpha],
+    "eps_loss": [loss_with_helper, loss_by_two_means, loss_in_float64],
+    "timestep_embedding": [embedding_interleaved, embedding_cos_first, embedding_half_minus_one,
+                           embedding_logspace, embedding_by_loops],
+    "training_step": [step_eps_first, step_stratified, step_with_closure, step_by_autograd],
+    "p_step": [p_step_by_posterior, p_step_clamped, p_step_tilde, p_step_float64],
+    "ddim_step": [ddim_clamped, ddim_refit, ddim_by_shift],
+}
