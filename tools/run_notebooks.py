@@ -18,8 +18,8 @@ LARGEST = 500_000  # bytes
 def run(path):
     notebook = nbformat.read(path, as_version=4)
     start = time.perf_counter()
-    NotebookClient(notebook, timeout=900, kernel_name="python3", store_widget_state=False, record_timing=False, coalesce_streams=True,
-                   resources={"metadata": {"path": path.parent}}).execute()
+    NotebookClient(notebook, timeout=900, kernel_name="python3", store_widget_state=False, record_timing=False,
+                   coalesce_streams=True, resources={"metadata": {"path": path.parent}}).execute()
     notebook.metadata = nbformat.from_dict({
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
         "language_info": {"name": "python"},
