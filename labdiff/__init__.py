@@ -28,3 +28,7 @@ def __getattr__(name):
     if name == "check":
         return importlib.import_module("labdiff.checks").check
     raise AttributeError(f"module 'labdiff' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_LAZY, "check"})  # for the Tab key

@@ -24,9 +24,12 @@ def checked(function=None, *, t_min=1):
 
     @functools.wraps(function)
     def with_checks(*args, **kwargs):
-        bound = signature.bind(*args, **kwargs)
-        given = bound.arguments
         name = function.__name__
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{name}: {error}, expected {name}{signature}") from None
+        given = bound.arguments
         if "s" in given:
             check_schedule(name, given["s"])
         if "model" in given:
@@ -61,7 +64,7 @@ def check_data(function, tensors):
         if not isinstance(x, torch.Tensor):
             raise TypeError(f"{function}: {name}: expected a tensor, got {type(x).__name__}")
         if not x.is_floating_point():
-            raise TypeError(f"{function}: {name}: expected real numbers (float32 or float64), got {x.dtype}")
+            raise TypeError(f"{function}: {name}: expected real numbers such as float32, got {x.dtype}")
         if x.ndim == 0 or x.numel() == 0:
             raise ValueError(f"{function}: {name}: expected a non-empty batch (B, ...), got shape {tuple(x.shape)}")
         first = first or (name, x)
@@ -85,23 +88,29 @@ def check_t(function, t, T, t_min, x=None, wait=True):
 
     T may be math.inf. With wait=False the range is checked only where that does not wait for a GPU.
     """
-    expected = f"an int, or int64 of shape ({'B' if x is None else len(x)},), in {t_min}..{'T' if T == math.inf else T}"
+    B, device = ("B", None) if x is None else (len(x), x.device)
+    expected = f"an int, or an int64 tensor of shape ({B},), in {t_min}..{'T' if T == math.inf else T}"
     if isinstance(t, int) and not isinstance(t, bool):
-        t = torch.full((1 if x is None else len(x),), t, device=None if x is None else x.device)
+        if not t_min <= t <= min(T, 2**63 - 1):
+            raise ValueError(f"{function}: t: expected {expected}, got {t}{_T_0 * (t == 0)}")
+        return torch.full((1 if x is None else B,), t, device=device)
     if not isinstance(t, torch.Tensor) or t.dtype != torch.int64:
         got = t.dtype if isinstance(t, torch.Tensor) else f"{type(t).__name__} {t!r}"
         raise TypeError(f"{function}: t: expected {expected}, got {got}")
-    if t.ndim != 1 or len(t) == 0 or (x is not None and len(t) != len(x)):
+    if t.ndim != 1 or len(t) == 0 or (x is not None and len(t) != B):
         raise ValueError(f"{function}: t: expected {expected}, got shape {tuple(t.shape)}")
-    if x is not None and t.device != x.device:
-        raise ValueError(f"{function}: t: expected device {x.device} like the data, got {t.device}")
+    if x is not None and t.device != device:
+        raise ValueError(f"{function}: t: expected device {device} like the data, got {t.device}")
     if t.is_meta:
         raise ValueError(f"{function}: t: expected a device that holds numbers, got meta")
-    wrong = (t < t_min) | (t > T) if wait or t.device.type == "cpu" else torch.zeros(1)
-    if wrong.any():
-        hint = ". t = 0 is clean data: no step leads there from before" if t_min == 1 and (t[wrong][0] == 0) else ""
-        raise ValueError(f"{function}: t: expected {expected}, got {t[wrong][0].item()}{hint}")
+    if wait or t.device.type == "cpu":
+        wrong = t[(t < t_min) | (t > T)]
+        if len(wrong):
+            raise ValueError(f"{function}: t: expected {expected}, got {wrong[0].item()}{_T_0 * (wrong[0].item() == 0)}")
     return t
+
+
+_T_0 = ". t = 0 is clean data, the first noise level is t = 1"
 
 
 def check_choice(function, name, value, choices):
@@ -109,11 +118,12 @@ def check_choice(function, name, value, choices):
         raise ValueError(f"{function}: {name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
-def check_int(function, name, value, least=1):
+def check_int(function, name, value, least=1, most=math.inf):
+    expected = f"an int >= {least}" if most == math.inf else f"an int in {least}..{most}"
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{function}: {name}: expected an int >= {least}, got {value!r}")
-    if value < least:
-        raise ValueError(f"{function}: {name}: expected an int >= {least}, got {value}")
+        raise TypeError(f"{function}: {name}: expected {expected}, got {value!r}")
+    if not least <= value <= most:
+        raise ValueError(f"{function}: {name}: expected {expected}, got {value}")
 
 
 def check_number(function, name, value, expected, ok):
@@ -128,14 +138,20 @@ def check_path(function, name, path, expected):
     """Raise unless path is one; return it as a Path."""
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"{function}: {name}: expected {expected}, got {type(path).__name__}")
+    if path == "":
+        raise ValueError(f"{function}: {name}: expected {expected}, got ''")
     return Path(path).expanduser()
 
 
 def check_output(function, eps_hat, x):
-    """Raise unless the model's output has the shape of its input."""
+    """Raise unless the model's output is real and has the shape and device of its input; its precision is its own."""
     if not isinstance(eps_hat, torch.Tensor) or eps_hat.shape != x.shape:
         got = tuple(eps_hat.shape) if isinstance(eps_hat, torch.Tensor) else type(eps_hat).__name__
         raise ValueError(f"{function}: model(x, t): expected a tensor of shape {tuple(x.shape)} like x, got {got}")
+    if not eps_hat.is_floating_point():
+        raise TypeError(f"{function}: model(x, t): expected real numbers like x, got {eps_hat.dtype}")
+    if eps_hat.device != x.device:
+        raise ValueError(f"{function}: model(x, t): expected device {x.device} like x, got {eps_hat.device}")
 
 
 def check_generator(function, generator, device="cpu"):

@@ -1,5 +1,6 @@
 """Checkpoints: all that a training run needs to go on, in one safetensors file."""
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -86,14 +87,16 @@ def save_checkpoint(path, step):
     for index, state in step.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-    partial = path.with_name(path.name + ".partial")
+    partial = path.parent / f"{path.name}.partial"
     try:
         safetensors.torch.save_file(tensors, partial, {"labdiff": json.dumps({"n": step.n})})
         os.replace(partial, path)
     except (OSError, safetensors.SafetensorError) as error:
-        partial.unlink(missing_ok=True)
         raise OSError(f"save_checkpoint: path: expected a file in a folder that can be written to, got {path}: {error}. "
                       "What was there before is as it was") from error
+    finally:
+        with contextlib.suppress(OSError):  # it is only there if the writing failed or was interrupted
+            partial.unlink()
 
 
 def load_checkpoint(path):
@@ -107,13 +110,16 @@ def load_checkpoint(path):
     """
     path = check_path("load_checkpoint", "path", path, "a file's path")
     if not path.is_file():
-        raise FileNotFoundError(f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}, which "
-                                "does not exist")
+        raise FileNotFoundError(f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}, where "
+                                "there is no file")
     try:
         with safetensors.safe_open(path, "pt") as file:
-            n = json.loads(file.metadata()["labdiff"])["n"]
+            n = json.loads((file.metadata() or {})["labdiff"])["n"]
             tensors = {k: file.get_tensor(k) for k in file.keys()}
         return Checkpoint(n, Schedule(tensors.pop("beta")), tensors)
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}: {error}. Use an "
-                         "earlier checkpoint") from error
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}, which is damaged "
+                         f"or none: {error}. Use an earlier checkpoint") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}, which holds "
+                         "other tensors") from error

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from labdiff._contract import check_data, check_generator, check_int, check_number, check_path, check_schedule, check_t
+from labdiff._contract import (check_choice, check_data, check_generator, check_int, check_number, check_path,
+                               check_schedule, check_t)
 
 ASSETS = Path(__file__).parent / "assets"
 TORCHVISION_SETS = ("MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "USPS")
@@ -49,6 +50,7 @@ def load_digits(split="train", name=None, *, root=None, download=False):
         RuntimeError: it can't be read, downloaded or written. A failed download leaves `root` as it was.
     Source: LeCun et al. 1998, the MNIST database; the subset is drawn class by class by tools/make_digits.py.
     """
+    check_choice("load_digits", "download", download, (True, False))
     if split not in ("train", "test"):
         raise ValueError(f"load_digits: split: expected 'train' or 'test', got {split!r}")
     if name is None:
@@ -61,8 +63,8 @@ def load_digits(split="train", name=None, *, root=None, download=False):
         return _read(name, root, split)
     except Exception as error:  # torchvision raises whatever its parsers raise on a missing or damaged file
         if not download:
-            missing = isinstance(error, RuntimeError) and "not found" in str(error)
-            got = "none" if missing else f"files that can not be read ({error})"
+            missing = isinstance(error, FileNotFoundError) or isinstance(error, RuntimeError) and "not found" in str(error)
+            got = "none" if missing else f"files that can not be read ({_in_one_line(error)})"
             raise (FileNotFoundError if missing else RuntimeError)(
                 f"load_digits: root: expected {name} in {root}, got {got}. Call it with download=True, or leave out name "
                 "for the digits that ship with the package") from error
@@ -82,7 +84,7 @@ def _download(name, root, split):
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=root, prefix=".partial-") as partial:
-            step = "download: look at the network and call it again, or put the files there by hand"
+            step = "download: look at the network and call it again, or put the unpacked files there by hand"
             digits = _read(name, Path(partial), split, download=True)
             step = "move the finished files: remove what is in the way"
             for file in sorted(Path(partial).rglob("*")):
@@ -92,9 +94,12 @@ def _download(name, root, split):
                     os.replace(file, target)
             return digits
     except Exception as error:  # URLError, HTTPError, checksum and parser errors, OSError: all end the same way
-        why = f"{type(error).__name__}: {' '.join(str(error).split())}"  # in one line
-        raise RuntimeError(f"load_digits: {name} into {root}: could not {step}. ({why}) The digits that ship with the "
-                           "package need no download: leave out name") from error
+        raise RuntimeError(f"load_digits: {name} into {root}: could not {step}. ({_in_one_line(error)}) The digits that "
+                           "ship with the package need no download: leave out name") from error
+
+
+def _in_one_line(error):
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _digits(images, labels):
@@ -121,13 +126,17 @@ class GaussianMixture:
         if not isinstance(means, torch.Tensor) or not means.is_floating_point() or means.ndim < 2 or not len(means):
             got = tuple(means.shape) if isinstance(means, torch.Tensor) else type(means).__name__
             raise ValueError(f"GaussianMixture: means: expected real numbers of shape (K, ...), K >= 1, got {got}")
-        weights = torch.ones(len(means)) if weights is None else torch.as_tensor(weights, dtype=means.dtype)
-        if weights.shape != (len(means),) or not (weights > 0).all():
-            raise ValueError(f"GaussianMixture: weights: expected {len(means)} positive numbers, got {weights.tolist()}")
         check_data("GaussianMixture", {"means": means})
         check_number("GaussianMixture", "var", var, "a number >= 0", lambda v: 0 <= v < math.inf)
+        try:
+            w = torch.ones(len(means)) if weights is None else torch.as_tensor(weights, dtype=means.dtype)
+            fit = w.shape == (len(means),) and ((w > 0) & (w < math.inf)).all().item()
+        except (TypeError, ValueError, RuntimeError):  # what torch says of texts, dicts, tensors without numbers
+            fit = False
+        if not fit:
+            raise ValueError(f"GaussianMixture: weights: expected {len(means)} positive numbers, got {weights!r}")
         self.means, self.var = means, float(var)
-        self.weights = (weights / weights.sum()).to(means.dtype).to(means.device)
+        self.weights = (w / w.sum()).to(means.dtype).to(means.device)
 
     def sample(self, n, generator):
         """(n, ...) independent draws."""

@@ -1,12 +1,13 @@
 """The objective: from the ELBO and its KL terms to the simple noise loss (slides S9 to S12)."""
 
 import math
+import numbers
 from dataclasses import dataclass
 
 import torch
 from torch.nn import functional as F
 
-from labdiff._contract import check_choice, check_generator, check_int, check_output, checked, eval_mode, randn
+from labdiff._contract import check_choice, check_data, check_generator, check_int, check_output, checked, eval_mode, randn
 from labdiff.process import p_mean, q_posterior, q_sample
 
 
@@ -27,11 +28,11 @@ def normal_kl(mean1, var1, mean2, var2):
     given = dict(mean1=mean1, var1=var1, mean2=mean2, var2=var2)
     like = next((v for v in given.values() if isinstance(v, torch.Tensor)), torch.zeros((), dtype=torch.float64))
     for name, v in given.items():
-        if isinstance(v, (int, float)):
+        if isinstance(v, numbers.Real) and not isinstance(v, bool):
             given[name] = v = torch.tensor(v, dtype=like.dtype, device=like.device)
         elif not isinstance(v, torch.Tensor) or not v.is_floating_point():
             got = v.dtype if isinstance(v, torch.Tensor) else type(v).__name__
-            raise TypeError(f"normal_kl: {name}: expected real numbers, got {got}")
+            raise TypeError(f"normal_kl: {name}: expected real numbers, a tensor of them or one alone, got {got}")
         elif v.device != like.device:
             raise ValueError(f"normal_kl: {name}: expected device {like.device} like the others, got {v.device}")
         elif v.numel() == 0:
@@ -153,6 +154,7 @@ def elbo(model, s, x0, *, var="beta", bins=256, generator=None):
         with eval_mode(model):
             eps_hat = model(xt, t_batch)
         check_output("elbo", eps_hat, xt)
+        check_data("elbo", {"model(x, t)": eps_hat})
         mean = p_mean.__wrapped__(s, xt, t_batch, eps_hat.to(xt.dtype))
         if t == 1:
             L_0 = -_log_likelihood(x0, mean, s.beta[1].sqrt().item(), bins).mean().item()

@@ -1,6 +1,7 @@
 """Figures for the notebooks: each function takes data and returns a Figure, or draws into the Axes it is given.
 
-Figures stand on white paper, so that they read in a light and in a dark notebook alike. Nothing here touches rcParams or pyplot.
+Figures stand on white paper, so that they read in a light and in a dark notebook alike. Nothing here touches rcParams or
+pyplot.
 """
 
 import io
@@ -10,6 +11,8 @@ import matplotlib.figure
 import numpy as np
 import torch
 from PIL import Image
+
+from labdiff._contract import check_data, check_int
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")  # tell apart without red and green
 _STYLE = {
@@ -28,8 +31,8 @@ class Figure(matplotlib.figure.Figure):
         self.savefig(drawn, format="png", dpi=100, bbox_inches="tight", facecolor="white")
         picture = Image.open(drawn).convert("RGB")  # at most 256 colours: a third of the size, in every committed notebook
         smooth = picture.getcolors(4096) is None  # a heat map needs the finer choice of colours
-        picture.quantize(256, Image.Quantize.MEDIANCUT if smooth else Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
-            small, "PNG", optimize=True)
+        method = Image.Quantize.MEDIANCUT if smooth else Image.Quantize.FASTOCTREE
+        picture.quantize(256, method, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
         return small.getvalue()
 
 
@@ -64,6 +67,7 @@ def curves(x, ys, *, title, xlabel, ylabel, yscale="linear", styles=None, ax=Non
 
     Returns: the Figure.
     """
+    _check_labelled("curves", "ys", ys)
     ax = panels()[1][0] if ax is None else ax
     for label, y in ys.items():
         ax.plot(_numpy(x), _numpy(y), (styles or {}).get(label, "-"), label=label)
@@ -82,6 +86,7 @@ def histogram(samples, densities=None, *, title, xlabel, bins=80, ax=None):
 
     Returns: the Figure.
     """
+    _check_labelled("histogram", "samples", samples)
     ax = panels()[1][0] if ax is None else ax
     for label, values in samples.items():
         ax.hist(_numpy(values).ravel(), bins=bins, density=True, alpha=0.45, label=label)
@@ -101,11 +106,12 @@ def image_rows(rows, *, columns=None, title=None, size=0.85):
 
     Returns: the Figure.
     """
+    _check_labelled("image_rows", "rows", rows)
     n = max(len(x) for x in rows.values())
     with matplotlib.rc_context(_STYLE):
         label_width = 0.085 * max(len(line) for label in rows for line in label.split("\n"))
-        figure = Figure(figsize=(size * n + label_width + 0.2, size * len(rows) + (0.25 if columns else 0) + (0.3 if title else 0)),
-                        layout="constrained")
+        height = size * len(rows) + (0.25 if columns else 0) + (0.3 if title else 0)
+        figure = Figure(figsize=(size * n + label_width + 0.2, height), layout="constrained")
         figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
         axes = figure.subplots(len(rows), n, squeeze=False)
         for ax in axes.flat:
@@ -132,6 +138,7 @@ def image_grid(x, *, n_columns=8, title=None, scale=2):
 
     Returns: the Figure.
     """
+    check_int("image_grid", "n_columns", n_columns)
     picture = tile(to_uint8(x), n_columns)
     height, width = picture.shape[:2]
     with matplotlib.rc_context(_STYLE):
@@ -145,10 +152,11 @@ def image_grid(x, *, n_columns=8, title=None, scale=2):
 
 
 def to_uint8(x):
-    """Grey levels 0..255 of pictures in [-1, 1], clipped: (N, C, H, W) -> uint8 array (N, H, W), or (N, H, W, 3) for C = 3."""
+    """Grey levels 0..255 of pictures in [-1, 1], clipped: (N, C, H, W) -> uint8 (N, H, W), or (N, H, W, 3) for C = 3."""
     if not isinstance(x, torch.Tensor) or x.ndim != 4 or x.shape[1] not in (1, 3):
         got = tuple(x.shape) if isinstance(x, torch.Tensor) else type(x).__name__
         raise ValueError(f"to_uint8: x: expected pictures of shape (N, 1 or 3, H, W), got {got}")
+    check_data("to_uint8", {"x": x})
     x = ((x.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1)
     return x.squeeze(3).cpu().numpy()
 
@@ -162,6 +170,11 @@ def tile(pictures, n_columns, gap=2):
     sheet[:N, :H, :W] = pictures
     sheet = sheet.reshape(rows, columns, H + gap, W + gap, *C).swapaxes(1, 2)
     return sheet.reshape(rows * (H + gap), columns * (W + gap), *C)[:-gap, :-gap]
+
+
+def _check_labelled(function, name, value):
+    if not isinstance(value, dict) or not value:
+        raise TypeError(f"{function}: {name}: expected a dict {{label: data}} with an entry or more, got {value!r:.60}")
 
 
 def _label(ax, title, xlabel, ylabel, yscale, legend):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from labdiff._contract import (check_choice, check_data, check_generator, check_int, check_model, check_number,
-                               check_output, check_schedule, check_t, eval_mode, randn)
+                               check_output, check_schedule, eval_mode, randn)
 from labdiff.objective import reverse_var
 from labdiff.process import p_mean, predict_x0
 
@@ -49,7 +49,7 @@ def ddpm_steps(model, s, shape=None, *, xt=None, t=None, var="beta", generator=N
         mean = p_mean.__wrapped__(s, x, t, eps_hat)
         return mean + sigma[t].item() * randn(x.shape, generator, like=x) if t > 1 else mean
 
-    return _reverse(model, s, x, range(t, -1, -1), step)
+    return _reverse("ddpm_steps", model, s, x, range(t, -1, -1), step)
 
 
 def ddim_steps(model, s, shape=None, *, n_steps=50, xt=None, t=None, eta=0.0, generator=None):
@@ -83,7 +83,7 @@ def ddim_steps(model, s, shape=None, *, n_steps=50, xt=None, t=None, eta=0.0, ge
         x = alpha_bar_prev**0.5 * x0_hat + max(1 - alpha_bar_prev - var, 0.0)**0.5 * eps_hat
         return x + var**0.5 * randn(x.shape, generator, like=x) if var else x
 
-    return _reverse(model, s, x, levels, step)
+    return _reverse("ddim_steps", model, s, x, levels, step)
 
 
 def sample(model, s, shape, *, method="ddpm", n_steps=None, generator=None):
@@ -99,11 +99,14 @@ def sample(model, s, shape, *, method="ddpm", n_steps=None, generator=None):
     Source: slide S14.
     """
     check_choice("sample", "method", method, ("ddpm", "ddim"))
-    check_schedule("sample", s)
+    x, t, generator = _start("sample", model, s, shape, None, None, generator)
+    if n_steps is None:
+        n_steps = min(50, s.T) if method == "ddim" else s.T
+    check_int("sample", "n_steps", n_steps, most=s.T)
     if method == "ddim":
-        steps = ddim_steps(model, s, shape, n_steps=min(50, s.T) if n_steps is None else n_steps, generator=generator)
-    elif n_steps in (None, s.T):
-        steps = ddpm_steps(model, s, shape, generator=generator)
+        steps = ddim_steps(model, s, xt=x, t=t, n_steps=n_steps, generator=generator)
+    elif n_steps == s.T:
+        steps = ddpm_steps(model, s, xt=x, t=t, generator=generator)
     else:
         raise ValueError(f"sample: n_steps: expected None or T = {s.T} for method='ddpm', got {n_steps}. Use method='ddim'")
     for state in steps:
@@ -118,26 +121,27 @@ def _start(function, model, s, shape, xt, t, generator):
     parameter = next(model.parameters(), None) if isinstance(model, torch.nn.Module) else None
     generator = check_generator(function, generator, "cpu" if parameter is None else parameter.device)
     like = torch.empty(0, device=generator.device) if parameter is None else parameter
-    if (shape is None) == (xt is None) or (xt is None) != (t is None):
-        raise ValueError(f"{function}: expected either shape, or xt with its t, got shape={shape}, t={t}")
-    if xt is not None:
+    given = [name for name, value in dict(shape=shape, xt=xt, t=t).items() if value is not None]
+    if given == ["xt", "t"]:
         check_data(function, {"xt": xt})
-        check_int(function, "t", t)
-        check_t(function, t, s.T, 1)
+        check_int(function, "t", t, most=s.T)
         return xt, t, generator
+    if given != ["shape"]:
+        got = " and ".join(given) or "neither"
+        raise ValueError(f"{function}: shape: expected either shape, or xt with its t, got {got}")
     if not isinstance(shape, (tuple, list)) or not shape or not all(type(n) is int and n > 0 for n in shape):
         raise ValueError(f"{function}: shape: expected whole numbers >= 1 such as (16, 1, 28, 28), got {shape!r}")
     return randn(shape, generator, like), s.T, generator
 
 
 @torch.no_grad()
-def _reverse(model, s, x, levels, step):
+def _reverse(function, model, s, x, levels, step):
     """Yield the states at `levels`; step(x, t, t_prev, eps_hat) leads from one to the next."""
     for t, t_prev in zip(levels, levels[1:]):
         t_batch = torch.full((len(x),), t, device=x.device)
         with eval_mode(model):
             eps_hat = model(x, t_batch)
-        check_output(step.__qualname__.split(".")[0], eps_hat, x)
+        check_output(function, eps_hat, x)
         eps_hat = eps_hat.to(x.dtype)
         yield State(t, x, predict_x0.__wrapped__(s, x, t_batch, eps_hat))
         x = step(x, t, t_prev, eps_hat)

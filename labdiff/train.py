@@ -6,8 +6,7 @@ import warnings
 
 import torch
 
-from labdiff._contract import (check_data, check_generator, check_int, check_model, check_number, check_schedule,
-                               eval_mode, randn)
+from labdiff._contract import check_data, check_generator, check_int, check_number, check_schedule, eval_mode, randn
 from labdiff.checkpoint import Checkpoint, Step
 from labdiff.objective import eps_loss
 
@@ -42,9 +41,10 @@ def train(model, s, images, *, n_steps=2000, batch_size=128, lr=2e-3, warmup=50,
         infinite, before it reaches the weights.
     Source: Ho et al. 2020, Algorithm 1; slide S14. Stratified t: Kingma et al. 2021, appendix I.1.
     """
-    check_model("train", model)
-    if not isinstance(model, torch.nn.Module) or not any(p.requires_grad for p in model.parameters()):
-        raise TypeError(f"train: model: expected a torch.nn.Module with parameters, got {type(model).__name__}")
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(f"train: model: expected a torch.nn.Module, got {type(model).__name__}")
+    if not any(p.requires_grad for p in model.parameters()):
+        raise ValueError(f"train: model: expected parameters that require gradients, got a {type(model).__name__} without")
     check_schedule("train", s)
     _check_images(images)
     for name, value, least in (("n_steps", n_steps, 1), ("batch_size", batch_size, 1), ("warmup", warmup, 0)):
@@ -56,6 +56,9 @@ def train(model, s, images, *, n_steps=2000, batch_size=128, lr=2e-3, warmup=50,
         raise TypeError(f"train: resume: expected what load_checkpoint() returned, got {type(resume).__name__}")
     if resume is not None and not torch.equal(resume.s.beta, s.beta):
         raise ValueError(f"train: resume: expected a checkpoint made with this schedule {s}, got one made with {resume.s}")
+    if resume is not None and n_steps < resume.n:
+        raise ValueError(f"train: n_steps: expected at least the {resume.n} steps that the checkpoint has done, for they "
+                         f"count too, got {n_steps}")
     generator = check_generator("train", generator, next(model.parameters()).device)
     return _steps(model, s, images, n_steps, batch_size, lr, warmup, ema_decay, clip, generator, resume)
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from labdiff._contract import check_data, check_generator, check_t
+from labdiff._contract import check_data, check_generator, check_int, check_t
 
 
 def timestep_embedding(t, dim):
@@ -85,10 +85,10 @@ class UNet(nn.Module):
 
     def __init__(self, channels=32, *, mults=(1, 2, 3), image_channels=1, alpha_bar=None, generator=None):
         super().__init__()
-        for name, value in dict(channels=channels, image_channels=image_channels, mults=mults).items():
-            expected, many = ("a whole number", [value]) if name != "mults" else ("a tuple of whole numbers", value)
-            if not isinstance(many, (tuple, list)) or not many or not all(isinstance(v, int) and v >= 1 for v in many):
-                raise ValueError(f"UNet: {name}: expected {expected} >= 1, got {value!r}")
+        check_int("UNet", "channels", channels)
+        check_int("UNet", "image_channels", image_channels)
+        if not isinstance(mults, (tuple, list)) or not mults or not all(type(m) is int and m >= 1 for m in mults):
+            raise ValueError(f"UNet: mults: expected a tuple of ints >= 1, got {mults!r}")
         self.config = dict(channels=channels, mults=tuple(mults), image_channels=image_channels)
         widths = [channels * m for m in mults]
         c_time = 4 * channels
@@ -112,7 +112,7 @@ class UNet(nn.Module):
         if not fits or x.shape[2] % 2 or x.shape[3] % 2:
             raise ValueError(f"UNet: x: expected shape (B, {C}, H, W) with even H and W, got {_shape(x)}")
         weight = self.head.weight
-        if x.device != weight.device or (x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type)):
+        if x.device != weight.device or (x.dtype != weight.dtype and not _autocast_takes(x)):
             raise (ValueError if x.device != weight.device else TypeError)(
                 f"UNet: x: expected {weight.dtype} on {weight.device} like the weights, got {x.dtype} on {x.device}")
         T = math.inf if self.precondition is None else len(self.precondition.signal) - 1
@@ -179,6 +179,10 @@ def _initial_weights_from(generator):
         yield
     finally:
         torch.set_rng_state(state)
+
+
+def _autocast_takes(x):
+    return torch.is_autocast_enabled(x.device.type) and x.dtype in (torch.float32, torch.bfloat16, torch.float16)
 
 
 def _shape(x):

@@ -60,9 +60,28 @@ def test_an_older_file_survives_a_failing_save(steps, tmp_path, monkeypatch, fai
     assert ld.load_checkpoint(path).n == 2
 
 
-def test_a_folder_that_is_not_there(steps, tmp_path):
+def test_an_interrupted_save_leaves_no_part_behind(steps, tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    ld.save_checkpoint(path, steps[-1][0])
+    before = path.read_bytes()
+
+    def interrupt(tensors, file, metadata=None):
+        file.write_bytes(before[:100])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(safetensors.torch, "save_file", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        ld.save_checkpoint(path, steps[-1][0])
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["run"]
+
+
+@pytest.mark.parametrize("where", ["no/run", "file/run", "folder", "/"])
+def test_a_place_that_cannot_be_written(steps, tmp_path, where):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match="save_checkpoint: path: expected a file in a folder that can be written to"):
-        ld.save_checkpoint(tmp_path / "no" / "run", steps[-1][0])
+        ld.save_checkpoint(tmp_path / where, steps[-1][0])
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
 
 
 def damaged(path, how):
@@ -86,10 +105,10 @@ def test_a_damaged_file_is_told(steps, tmp_path, how):
 def test_another_safetensors_file_is_told(tmp_path, metadata):
     path = tmp_path / "weights"
     safetensors.torch.save_file({"w": torch.zeros(2)}, path, metadata)
-    with pytest.raises(ValueError, match="load_checkpoint: path: expected a file that save_checkpoint wrote"):
+    with pytest.raises(ValueError, match="load_checkpoint: path: expected a file that save_checkpoint .* other tensors"):
         ld.load_checkpoint(path)
 
 
 def test_no_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match="load_checkpoint: path: .*does not exist"):
+    with pytest.raises(FileNotFoundError, match="load_checkpoint: path: .*there is no file"):
         ld.load_checkpoint(tmp_path / "run")

@@ -143,6 +143,12 @@ def test_colour_pictures(tmp_path, monkeypatch):
     torch.testing.assert_close(digits.images[1, 2, 5, 7].item(), data[1, 5, 7, 2] / 127.5 - 1, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "USPS"])
+def test_each_set_that_is_not_there_is_called_missing(tmp_path, name):
+    with pytest.raises(FileNotFoundError, match=f"load_digits: root: expected {name} in .*, got none. .*download=True"):
+        ld.load_digits("train", name, root=tmp_path)
+
+
 def test_a_set_that_is_not_there(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="load_digits: root: expected MNIST in .*download=True, or leave out name"):
         ld.load_digits("train", "MNIST", root=tmp_path)
@@ -168,7 +174,7 @@ def test_a_damaged_file_and_its_repair(tmp_path, monkeypatch, which, how):
     path = write(tmp_path) / which
     path.write_bytes(SPOIL[how](path.read_bytes()))
     with pytest.raises(RuntimeError,
-                       match=r"load_digits: root: expected MNIST in .*files that can not be read.*download=True"):
+                       match=r"load_digits: root: expected MNIST in .*files that can not be read \(\w+: .*download=True"):
         ld.load_digits("train", "MNIST", root=tmp_path)
     fake_download(monkeypatch)
     check_loaded(ld.load_digits("train", "MNIST", root=tmp_path, download=True), 5)

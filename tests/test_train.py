@@ -201,7 +201,7 @@ def test_a_checkpoint_can_be_used_twice(s, images, tmp_path):
     assert runs[0] == runs[1] and len(runs[0]) == 3
 
 
-@pytest.mark.parametrize("what", ["another model", "another schedule", "no checkpoint"])
+@pytest.mark.parametrize("what", ["another model", "another schedule", "fewer steps than it has done", "no checkpoint"])
 def test_a_checkpoint_that_does_not_fit(s, images, tmp_path, what):
     step = next(ld.train(make_net(s), s, images, n_steps=4, batch_size=4))
     ld.save_checkpoint(tmp_path / "run", step)
@@ -215,6 +215,13 @@ def test_a_checkpoint_that_does_not_fit(s, images, tmp_path, what):
     elif what == "another schedule":
         with pytest.raises(ValueError, match="train: resume: expected a checkpoint made with this schedule"):
             ld.train(make_net(s), ld.linear_schedule(21), images, resume=checkpoint)
+    elif what == "fewer steps than it has done":
+        resumed = ld.train(make_net(s), s, images, n_steps=3, batch_size=4, resume=checkpoint)
+        ld.save_checkpoint(tmp_path / "run", list(resumed)[-1])
+        checkpoint = ld.load_checkpoint(tmp_path / "run")
+        assert list(ld.train(make_net(s), s, images, n_steps=3, resume=checkpoint)) == []  # all done
+        with pytest.raises(ValueError, match="train: n_steps: expected at least the 3 steps that the checkpoint .*, got 2"):
+            ld.train(make_net(s), s, images, n_steps=2, resume=checkpoint)
     else:
         with pytest.raises(TypeError, match=r"train: resume: expected what load_checkpoint\(\) returned, got str"):
             ld.train(make_net(s), s, images, resume=str(tmp_path / "run"))
