@@ -246,7 +246,7 @@ RIGHT = {
                  + eps * (1 - s.alpha_bar.to(x0.dtype)[t].view(-1, *[1] * (x0.ndim - 1))).sqrt(),
                  lambda s, x0, t, eps: (0.5 * s.alpha_bar.log()).exp()[t].reshape(len(t), 1, 1, 1) * x0
                  + (1 - s.alpha_bar).clamp(min=0).sqrt()[t].reshape(len(t), 1, 1, 1) * eps,
-                 lambda s, x0, t, eps: s.alpha[1:].log().cumsum(0)[t - 1].exp().sqrt().float()[:, None, None, None] * x0
+                 lambda s, x0, t, eps: s.alpha.log().cumsum(0)[t].exp().sqrt().float()[:, None, None, None] * x0
                  + (1 - s.alpha_bar[t]).sqrt().float()[:, None, None, None] * eps],
     "q_posterior": [posterior_by_precisions, posterior_full_var, posterior_from_table],
     "predict_x0": [x0_by_ratio, lambda s, x, t, e: (x - (1 - s.alpha_bar[t].view(-1, 1, 1, 1)) ** 0.5 * e)

@@ -3,6 +3,7 @@
 import functools
 import html
 import json
+import math
 import os
 import random
 import re
@@ -167,13 +168,17 @@ HELD_OUT = {
                  lambda s, x, t, e: (img(s.alpha_bar[t].sqrt(), x) * x + img((1 - s.alpha_bar[t]).sqrt(), x) * e).half(),
                  lambda s, x, t, e: img(s.alpha_bar[t].sqrt(), x) * x + img((1 - s.alpha_bar[t]).sqrt(), x)
                  * e.mT.reshape(e.shape),
+                 lambda s, x, t, e: img(s.alpha[1:].cumprod(0)[t - 1].sqrt(), x) * x  # right but for t = 0
+                 + img((1 - s.alpha[1:].cumprod(0)[t - 1]).sqrt(), x) * e,
                  lambda s, x, t, e: img(s.alpha_bar[t].sqrt(), x) * x.clamp(-1, 1)
                  + img((1 - s.alpha_bar[t]).sqrt(), x) * e],
     "q_posterior": [lambda s, x0, xt, t: (0.5 * (x0 + xt), img(s.beta_tilde[t], xt)),
                     lambda s, x0, xt, t: (ld.p_mean(s, xt, t, x0), img(s.beta_tilde[t], xt)),
                     lambda s, x0, xt, t: (student("q_posterior")(s, x0, xt, t)[0],
                                              img(s.beta_tilde[t], xt).clamp(min=1e-3)),
-                    lambda s, x0, xt, t: (student("q_posterior")(s, x0, xt, t)[0], 0.1)],
+                    lambda s, x0, xt, t: (student("q_posterior")(s, x0, xt, t)[0], 0.1),
+                    lambda s, x0, xt, t: (student("q_posterior")(s, x0, xt, t)[0], img(
+                        (1 - s.alpha_bar[t]) / (1 - s.alpha_bar[t - 1]).clamp(min=1e-9) * s.beta[t], xt))],
     "predict_x0": [lambda s, x, t, e: (x - img(s.beta[t].sqrt(), x) * e) / img(s.alpha_bar[t].sqrt(), x),
                    lambda s, x, t, e: (x - img((1 - s.alpha_bar[t]).sqrt(), x) * e) / img(s.alpha_bar[t].sqrt() + 0.01, x),
                    lambda s, x, t, e: torch.tanh(solution("predict_x0")(s, x, t, e))],
@@ -192,7 +197,10 @@ HELD_OUT = {
                                                     (t[:, None] * torch.arange(d // 2)).cos()], 1),
                            lambda t, d: torch.randn(len(t), d), lambda t, d: t[:, None].repeat(1, d) / 1000,
                            lambda t, d: torch.nn.functional.one_hot(t, 1001)[:, :d].float(),
-                           lambda t, d: -solution("timestep_embedding")(t, d)],
+                           lambda t, d: -solution("timestep_embedding")(t, d),
+                           lambda t, d: EXERCISES["timestep_embedding"].formula(t, d, base=math.e ** math.log10(10000)),
+                           lambda t, d: EXERCISES["timestep_embedding"].formula(t, d, angle=lambda t, w: (
+                               t[:, None] * w).long().double())],
     "training_step": [functools.partial(algorithm1, loss=lambda a, b: 2 * ((a - b) ** 2).mean()),
                       functools.partial(algorithm1, loss=lambda a, b: torch.nn.functional.huber_loss(a, b)),
                       functools.partial(algorithm1, result=lambda loss, a, b: 0.0),
@@ -208,7 +216,12 @@ HELD_OUT = {
                       functools.partial(algorithm1, order=lambda o, loss: (loss.backward(), o.step(), o.step())),
                       functools.partial(algorithm1, order=lambda o, loss: ((-loss).backward(), o.step())),
                       functools.partial(algorithm1, level=lambda t: t[:1].expand_as(t)),
-                      lambda model, optimizer, s, x0, generator: 1.0],
+                      lambda model, optimizer, s, x0, generator: 1.0,
+                      functools.partial(algorithm1, draw_t=lambda B, T, g: torch.arange(B) % T + 1),
+                      functools.partial(algorithm1, target=lambda x0, eps, xt, scaled, g: eps - x0),
+                      functools.partial(algorithm1, mix=lambda a, x0, b, eps: a * x0 + b * (eps + 0.1)),
+                      lambda m, o, s, x0, g: algorithm1(m, o, s, x0 + 0.01 * torch.randn(x0.shape, generator=g), g),
+                      lambda m, o, s, x0, g: (algorithm1(m, o, s, x0, g), (m(x0, torch.ones(len(x0))) ** 2).mean())[1]],
     "p_step": [lambda m, s, x, t, z: x,
                lambda m, s, x, t, z: student("p_step")(m, s, x, t, 0 * z) + (t > 1) * 0.1 * z,
                lambda m, s, x, t, z: student("p_step")(m, s, x, t, z) if t != 3 else x,
@@ -234,7 +247,7 @@ def test_unknown_mistakes_are_refused_and_not_named_wrongly(name):
 @pytest.mark.parametrize("function, words", [
     (HELD_OUT["q_sample"][0], "factor of x0 is 0.9212"), (HELD_OUT["q_sample"][0], "variance is not preserved"),
     (HELD_OUT["q_sample"][1], "sqrt(1 - alpha_bar_{t-1})"), (HELD_OUT["q_sample"][2], "t = 1 only"),
-    (HELD_OUT["q_sample"][3], "float16"),
+    (HELD_OUT["q_sample"][3], "float16"), (HELD_OUT["q_sample"][5], "Only t = 0 is wrong"),
     (lambda s, x, t, e: 3 * student("q_sample")(s, x, t, e), "same factor, 3"),
     (lambda s, x, t, e: -student("q_sample")(s, x, t, e), "wrong sign"),
     (lambda s, x, t, e: student("q_sample")(s, x, t, e) / 0, "infinite"), (lambda s, x, t, e: x * torch.nan, "NaN"),
@@ -242,6 +255,12 @@ def test_unknown_mistakes_are_refused_and_not_named_wrongly(name):
     (lambda s, x, t, e: student("q_sample")(s, x, t[:1].expand_as(t), e), "Every single pixel is right")])
 def test_clues_tell_which_property_breaks(function, words):
     assert words in check("q_sample", function).hint
+
+
+def test_clues_look_at_both_outputs_and_at_the_level_that_shows_it():
+    assert check("q_posterior", HELD_OUT["q_posterior"][-1]).hint == "Your mean is right; var is not."
+    half = check("q_sample", HELD_OUT["q_sample"][3]).hint  # 0.8485 at t = 2 is right in float16 too
+    assert "of x0 is 0.5497; right is 0.5499" in half and "0.8485" not in half
 
 
 # ---- what students do -----------------------------------------------------------------------------------------------
@@ -271,6 +290,15 @@ def shifts_t(s, x0, t, eps):
     return out
 
 
+class Unspeakable(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+async def later(s, x0, t, eps):
+    return x0
+
+
 class Liar:
     def __eq__(self, other):
         return True
@@ -286,6 +314,10 @@ class Liar:
     (lambda s, x0, t, eps: (yield), "not yet", "wrong-type", "generator"),
     (lambda s, x0, t, eps: x0.to("meta"), "not yet", "wrong-type", ""),
     (lambda s, x0, t, eps: x0 * 1j, "not yet", "wrong-type", "complex"),
+    (lambda s, x0, t, eps: x0.to_sparse(), "not yet", "wrong-type", "sparse"),
+    (lambda s, x0, t, eps: torch.zeros(1).expand(10**6, 10**6), "not yet", "wrong-type", "far too large"),
+    (later, "not yet", "wrong-type", "async"),
+    (raises(Unspeakable()), "not yet", None, "Unspeakable"), (raises(ValueError("\ud800")), "not yet", None, "ValueError"),
     (lambda s, x0, t, eps: x0.numpy() * 0, "not yet", None, ""),
     (lambda s, x0, t, eps: x0.long(), "not yet", None, ""),
     (lambda s, x0, t: x0, "not yet", "signature", "q_sample(s, x0, t, eps)"),
@@ -308,7 +340,7 @@ def test_what_students_do(function, status, mistake, words):
     report = check("q_sample", function)
     assert (report.status, report.mistake) == (status, mistake)
     assert words in repr(report).replace("\n ", "") or words in report.hint
-    assert report._repr_html_()
+    assert report._repr_html_().encode()
     assert ld.q_sample(ld.linear_schedule(10), torch.ones(1, 2), 3, torch.ones(1, 2)).shape == (1, 2)  # free again
 
 
@@ -389,6 +421,12 @@ def test_an_endless_loop_is_stopped(monkeypatch):
         assert report.mistake == "time-limit" and time.monotonic() - begin < 5
 
 
+def test_many_slow_calls_are_stopped_too(monkeypatch):
+    monkeypatch.setattr(guard, "TOTAL_LIMIT", 0.2)
+    report = check("q_sample", lambda *args: (time.sleep(0.15), solution("q_sample")(*args))[1])
+    assert report.mistake == "time-limit" and "all calls together" in report.hint
+
+
 def test_an_alarm_of_someone_else_survives():
     import signal
     rung = []
@@ -425,6 +463,8 @@ def test_state_is_as_before():
         torch.manual_seed(0), np.random.seed(0), random.seed(0)
         torch.set_default_dtype(torch.float64)
         torch.set_grad_enabled(False)
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        sys.settrace(lambda *args: None)
         torch.set_printoptions(precision=1)
         np.set_printoptions(precision=1)
         np.seterr(all="raise")
@@ -438,7 +478,8 @@ def test_state_is_as_before():
         return (torch.get_rng_state().tolist(), str(np.random.get_state()), random.getstate(), torch.get_default_dtype(),
                 torch.is_grad_enabled(), str(vars(torch._tensor_str.PRINT_OPTS)), str(np.get_printoptions()),
                 str(np.geterr()),
-                dict(matplotlib.rcParams), list(warnings.filters), os.getcwd(), sys.stdout)
+                dict(matplotlib.rcParams), list(warnings.filters), os.getcwd(), sys.stdout, torch.get_num_threads(),
+                sys.gettrace())
     with torch.no_grad():
         before = state()
         check("q_sample", q_sample)

@@ -8,10 +8,9 @@ from labdiff.checks.guard import SEED
 from labdiff.checks.naming import factor, kind_of_error, name_of, numbers, reported_loss, target_of
 
 RIGHT = {"model": "called", "t": "1..T", "t is uniform": "yes", "t is drawn": "for each sample",
-                                                                              "signal": "sqrt(alpha_bar_t)",
-         "noise": "sqrt(1 - alpha_bar_t)",
-                  "draws": "normal", "source": "generator", "target": "eps", "error": "mean square",
-         "order": "backward, step", "gradient": "this step's", "loss": "mean square"}
+         "signal": "sqrt(alpha_bar_t)", "noise": "sqrt(1 - alpha_bar_t)", "draws": "normal", "source": "generator",
+         "target": "eps", "error": "mean square", "order": "backward, step", "gradient": "this step's",
+         "loss": "mean square", "x0": "left as it is"}
 
 
 def features(probes, outcomes):
@@ -59,12 +58,15 @@ def _drawn(plans, got):
     if one:  # one draw a call: fewer draws
         spread *= np.sqrt(t.shape[1])
     frozen = np.array_equal(values["xt"][0], values["xt"][1])
+    drawn = "once for the batch" if one else "for each sample"
+    if (t == t[:1]).all() and not frozen:
+        drawn = "the same in every call"
     last = "T" if seen[-1] == T else f"T{seen[-1] - T:+d}"
     words = "t/T" if share else f"{seen[0]}..{last}"
     if not share and seen != list(range(seen[0], seen[-1] + 1)):
         words = "with gaps: " + ", ".join(map(str, seen))
     return {"t": words, "t is uniform": "yes" if frozen or (np.abs(counts - t.size / len(seen)) < spread).all() else "no",
-            "t is drawn": "once for the batch" if one else "for each sample", "draws": _noise(t, values["xt"], frozen)}
+            "t is drawn": drawn, "draws": _noise(t, values["xt"], frozen)}
 
 
 def _noise(t, xt, frozen):
@@ -118,7 +120,8 @@ def _used(plans, got):
         exact, target = sizes, ["what was added to x_t"]
     return {"signal": name_of(signal, 1e-3), "noise": sizes if exact == "unknown" else exact, "target": _same(target),
             "error": _same(error), "loss": _same(loss),
-            "order": _same([_order(e) for v in got.values() for e in v["events"]])}
+            "order": _same([_order(e) for v in got.values() for e in v["events"]]),
+            "x0": "left as it is" if all(v["kept"].all() for v in got.values()) else "changed in place"}
 
 
 def _sizes(plan, many):
@@ -192,8 +195,8 @@ def verdict(exercise, probes, outcomes):
              if not single and a.id != b.id and not da.keys() & db.keys() and {**da, **db} == off}
     if len(pairs) == 1:
         return (False, *pairs.popitem(), rows)
-    return False, None, ["The step does not do what Algorithm 1 says: " + "; ".join(
-        f"{k} is {v}" + (f", and should be {RIGHT[k]}" if k in RIGHT else "") for k, v in off.items()) + "."], rows
+    return False, None, ["The step does not do what Algorithm 1 says. " + "; ".join(
+        f"{k}: {v}" + (f" (should be: {RIGHT[k]})" if k in RIGHT else "") for k, v in off.items()) + "."], rows
 
 
 _cache = {}

@@ -114,20 +114,22 @@ def _factors(seen):
         return None
     probe, want_sum, have_sum, factors = told[0]
     t = _level(exercise, probe)
-    off = [i for i, (_, want, have) in enumerate(factors) if any(abs(told[k][3][i][1] - told[k][3][i][2]) > 1e-4
-                                                                for k in range(len(told)))]
+    gaps = [[abs(row[3][i][1] - row[3][i][2]) for row in told] for i in range(len(factors))]
+    off = [i for i, gap in enumerate(gaps) if max(gap) > 1e-4]
     if not off:
         gap = have_sum - want_sum
         return f"The factors of {_and(exercise.factors)} are right, but something is added: {gap:+.4g} at t = {t}." \
             if abs(gap) > 1e-4 else None
     sentences = []
     for i in off:
-        name, want, have = factors[i]
+        shown = next((row for row in told if f"{row[3][i][1]:.4g}" != f"{row[3][i][2]:.4g}"), told[0])
+        name, want, have = shown[3][i]
         if all(abs(told[k][3][i][2]) < 1e-6 for k in range(len(told))):
             sentences.append(f"{name} does not enter your result.")
         else:
             known = _known(exercise, [(row[0], row[3][i][2]) for row in told])
-            sentences.append(f"At t = {t} your factor of {name} is {have:.4g}{known}; right is {want:.4g}.")
+            sentences.append(f"At t = {_level(exercise, shown[0])} your factor of {name} is {have:.4g}{known}; right is "
+                             f"{want:.4g}.")
     fine = [f[0] for i, f in enumerate(factors) if i not in off]
     if fine and len(factors) > 1:
         sentences.append(f"The factor of {_and(fine)} is right.")
@@ -139,6 +141,8 @@ def _factors(seen):
 
 
 def _only_at(seen):
+    if seen.wrong == ["one pixel, t = 0"]:
+        return "Only t = 0 is wrong: that is clean data, alpha_bar_0 = 1, so x0 has to come back as it is."
     table = seen.levels()
     off = [t for t, (want, got) in table.items() if not close(np.array(want), np.array(got), 1e-4)]
     if len(table) == 5 and off in ([1], [5]):
@@ -150,13 +154,13 @@ def _only_at(seen):
 def _in_batches(seen):
     single = [name for name in seen.wrong if name.startswith("one pixel")]
     if seen.wrong and not single and any(name.startswith("one pixel") for name in seen.right):
-        return (f"Every single pixel is right, but not: {'; '.join(seen.wrong)}. Look at axes, at samples with different "
-                "t, and at numbers that should follow from the arguments.")
+        return (f"Every single pixel is right, but these probes are not: {'; '.join(seen.wrong)}. Look at axes, at samples "
+                "with different t, and at numbers that should follow from the arguments.")
 
 
 def _low_precision(seen):
-    far = [(want, have) for want, have, _ in seen.pairs()]
-    if far and len(far) == len(seen.all) and all(close(w, h, 2e-2) for w, h in far):
+    far = [(want, have) for name in seen.exercise.outputs for want, have, _ in seen.pairs(name)]
+    if far and len(far) == len(seen.exercise.outputs) * len(seen.all) and all(close(w, h, 2e-2) for w, h in far):
         return ("The numbers are right to two or three digits only: look for rounding, float16 or bfloat16, or an "
                 "approximation.")
 

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,11 +59,14 @@ class Outcome:
 
 def collect(exercise, function, probes):
     """Outcomes of the student's function on the probes, in their order; shorter if going on makes no sense."""
-    outcomes = []
+    outcomes, end = [], time.monotonic() + guard.TOTAL_LIMIT
     with guard.preserved(), blocked(exercise.blocked) as calls:
         for probe in probes:
             outcomes.append(_one(exercise, function, probe, calls))
             if outcomes[-1].problem in ("not attempted", "library", "time", "signature"):
+                break
+            if time.monotonic() > end:
+                outcomes[-1] = Outcome(problem="time", kind="all calls together")
                 break
     return outcomes
 
@@ -98,10 +102,19 @@ def outcome_of(call, exercise, function, calls):
     if error is not None:
         line = own_line(error, function)
         wrong_call = isinstance(error, TypeError) and not line and not _fits(function, exercise.arguments)
-        text = str(error).strip().split("\n")[0][:200]
+        text = words_of(error)
         problem = "signature" if wrong_call else "raised"
         return Outcome(problem=problem, kind=type(error).__name__, message=text, line=line, **said)
     return Outcome(**read(call.result, exercise.outputs), **said)
+
+
+def words_of(error):
+    """The first line of an exception's text, in characters that can be shown; its text may itself raise."""
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    return text.strip().split("\n")[0][:200].encode("utf-8", "replace").decode("utf-8")
 
 
 def _fits(function, arguments):

@@ -73,7 +73,7 @@ def right_form(exercise, probes, outcomes):
 
 def diagnose(exercise, probes, outcomes):
     """The one mistake, or else the one pair, whose formula gives the student's numbers on every probe; or None."""
-    pairs = [(p, o) for p, o in zip(probes, outcomes) if p.core][::-1]  # the later, larger ones rule out more
+    pairs = [(p, o) for p, o in zip(probes, outcomes) if p.core and p.proof][::-1]  # the later, larger ones rule out more
     for size in (1, 2):
         found = {}
         for group, parts in exercise.candidates(size):

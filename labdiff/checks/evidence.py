@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from labdiff.checks.compare import agrees
+from labdiff.checks.compare import agrees, close
 from labdiff.checks.probes import Spy
 from labdiff.checks.report import Picture
 from labdiff.schedule import Schedule
@@ -52,7 +52,7 @@ def _levels(exercise, probe):
     t = int(t)
     text = f"beta_{t} = {s.beta[t]:.4g}, alpha_{t} = {s.alpha[t]:.4g}, alpha_bar_{t} = {s.alpha_bar[t]:.4g}"
     prev = dict(zip(exercise.arguments, probe.args)).get("t_prev", t - 1)
-    return text + f", alpha_bar_{prev} = {s.alpha_bar[prev]:.4g}"
+    return text + (f", alpha_bar_{prev} = {s.alpha_bar[prev]:.4g}" if prev >= 0 else "")
 
 
 def _where(exercise, want, have):
@@ -90,7 +90,9 @@ def _pictures(exercise, failed):
     for probe, want, have in failed:
         name = exercise.outputs[0]
         e, g = want.values.get(name), have.values.get(name)
-        if probe.picture and e is not None and g is not None and e.shape == g.shape and e.ndim == 4:
+        if not probe.picture or e is None or g is None or e.shape != g.shape or e.ndim != 4:
+            continue
+        if not close(e, g, probe.rtol):
             for argument, value in zip(exercise.arguments, probe.args):
                 if argument in ("x0", "xt", "x_prev"):
                     yield Picture(f"in: {argument}", value[0, 0].double().numpy())

@@ -15,6 +15,8 @@ class Probe:
         rtol: how far, relative to the size of the expected numbers, an answer may be off: float32 loses digits in
             1 - alpha_bar.
         core: False: told as a note, never a reason to refuse.
+        proof: False: a reason to refuse, but a mistake is named without it; for a corner that wrong formulas treat in many
+            ways.
         twin: (name of the base probe, the argument that differs from it), for reading off the factor of that argument.
         picture: whether it is worth looking at.
     """
@@ -23,6 +25,7 @@ class Probe:
     args: tuple
     rtol: float = 1e-4
     core: bool = True
+    proof: bool = True
     twin: tuple = ()
     picture: bool = False
 

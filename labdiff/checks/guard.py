@@ -1,6 +1,7 @@
 """Running a student's function so that nothing it does reaches the notebook: state, output, time, exceptions."""
 
 import contextlib
+import inspect
 import io
 import os
 import random
@@ -17,6 +18,7 @@ import torch
 from labdiff.checks.blame import raised_by_code
 
 TIME_LIMIT = 5.0  # seconds a call; the probes are tiny
+TOTAL_LIMIT = 20.0  # seconds for all the calls of a check
 SEED = 20  # of the global random generators during a call: what a function draws from them can be drawn again
 
 
@@ -34,10 +36,20 @@ class Call:
     warned: str = ""
 
 
+class FirstWords(io.StringIO):
+    """Keeps the beginning of what is printed, however much that is."""
+
+    def write(self, text):
+        if self.tell() >= 10_000:
+            self.write = len  # what print() wants to know, at once
+        super().write(text[:max(0, 10_000 - self.tell())])
+        return len(text)
+
+
 def guarded(function, seed=SEED, limit=TIME_LIMIT):
     """Call function() and return a Call. An interrupt by the user (not by the function's own code) goes through."""
     call = Call()
-    out = io.StringIO()
+    out = FirstWords()
     with settings(), warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(out), \
             contextlib.redirect_stderr(out):
         warnings.simplefilter("always")
@@ -49,6 +61,8 @@ def guarded(function, seed=SEED, limit=TIME_LIMIT):
             if isinstance(error, KeyboardInterrupt) and not raised_by_code(error):
                 raise
             call.error = error
+        if inspect.iscoroutine(call.result):
+            call.result.close()  # or Python warns, later and elsewhere, that nobody awaited it
     call.printed = out.getvalue() if not out.closed else ""
     call.warned = str(caught[0].message) if caught else ""
     return call
@@ -127,7 +141,7 @@ def preserved():
     matplotlib = sys.modules.get("matplotlib")
     style = matplotlib.rcParams.copy() if hasattr(matplotlib, "rcParams") else None
     errors, shown, folder, depth = np.geterr(), np.get_printoptions(), os.getcwd(), sys.getrecursionlimit()
-    device = torch.get_default_device()
+    device, threads, tracer = torch.get_default_device(), torch.get_num_threads(), sys.gettrace()
     torch.set_default_device(None)
     dtype, torch_shown = torch.get_default_dtype(), vars(torch._tensor_str.PRINT_OPTS).copy()
     torch.set_default_dtype(torch.float32)
@@ -153,5 +167,9 @@ def preserved():
             torch.set_default_device(device)
         if torch.are_deterministic_algorithms_enabled() != deterministic:
             torch.use_deterministic_algorithms(deterministic)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        if sys.gettrace() is not tracer:
+            sys.settrace(tracer)
         os.chdir(folder)
         sys.setrecursionlimit(depth)

@@ -71,10 +71,12 @@ def _stopped(exercise, outcomes):
         hint = f"Nothing to check yet{inner}. The notebook goes on with labdiff's own function."
         return Report(name, NOT_ATTEMPTED, hint=hint)
     if last.problem == "library":
-        return Report(name, NOT_YET, "library-call", f"Your function calls labdiff's own {last.kind.split('.')[-1]}, which "
+        own = last.kind.removesuffix(".__post_init__")
+        return Report(name, NOT_YET, "library-call", f"Your function calls labdiff's own {own}, which "
                       "is what this exercise asks for. Write the formula yourself: it is short.", (slide,))
     if last.problem == "time":
-        return Report(name, NOT_YET, "time-limit", f"Your function was stopped after {guard.TIME_LIMIT:g} seconds. The "
+        limit = f"{guard.TOTAL_LIMIT:g} seconds, {last.kind}" if last.kind else f"{guard.TIME_LIMIT:g} seconds"
+        return Report(name, NOT_YET, "time-limit", f"Your function was stopped after {limit}. The "
                       "tensors here are tiny, so look for a loop that never ends.", (*said, slide))
     if last.problem == "signature":
         hint = f"Your function can't be called as {signature}: {last.message}."

@@ -36,7 +36,19 @@ def target_of(y, x0, xt, part):
     if np.allclose(y, xt, rtol=1e-3, atol=1e-3) and not np.allclose(part, xt, atol=1e-3):
         return "x_t", None
     b = factor(part, y)
-    return ("eps", b) if b is not None else ("something else", None)
+    if b is not None:
+        return "eps", b
+    rest = [_left_over(*rows) for rows in zip(y, x0, part)]
+    if max(mixed for mixed, _ in rest) < 1e-2:
+        return "a mix of x_0 and eps", None
+    return ("near eps, but not equal" if max(alone for _, alone in rest) < 0.5 else "something else"), None
+
+
+def _left_over(y, x0, part):
+    """How much of a sample's target is left, after the best mix of x_0 and noise, and of noise alone; relative."""
+    size = np.linalg.norm(y) + 1e-12
+    return [np.linalg.norm(y.ravel() - a @ np.linalg.lstsq(a, y.ravel(), rcond=None)[0]) / size
+            for a in (np.stack([x0.ravel(), part.ravel()], 1), part.reshape(-1, 1))]
 
 
 def reported_loss(value, known):

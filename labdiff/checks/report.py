@@ -25,7 +25,9 @@ class Picture:
     @property
     def text(self):
         p = self.pixels
-        return (f"{self.caption}: {p.shape[0]} x {p.shape[1]}, mean {p.mean():.3g}, std {p.std():.3g}, "
+        with np.errstate(all="ignore"):
+            size = f"mean {p.mean():.3g}, std {p.std():.3g}"
+        return (f"{self.caption}: {p.shape[0]} x {p.shape[1]}, {size}, "
                 f"{p.min():.3g}..{p.max():.3g}")
 
     @property

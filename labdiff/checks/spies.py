@@ -1,5 +1,6 @@
 """A network and an optimizer that write down what a training step does with them."""
 
+import contextlib
 from dataclasses import dataclass
 
 import torch
@@ -52,7 +53,7 @@ class Recorder(torch.nn.Module):
 
 
 class Optimizer(torch.optim.Optimizer):
-    """An optimizer with step size 0, which writes down what happens when."""
+    """An optimizer which writes down what happens when; `call` puts its model back after each step."""
 
     def __init__(self, model):
         # not the parent's __init__: it imports torch's compiler, which takes seconds that a check should not take
@@ -71,14 +72,16 @@ class Optimizer(torch.optim.Optimizer):
                 loss = closure()
         self.model.events += "s"
         self.gradient = None if self.model.answer.grad is None else self.model.answer.grad.clone()
+        with torch.no_grad():
+            self.model.answer += 1  # a model that has learned says something else
         return loss
 
 
-OUTPUTS = ("xt", "t", "pull", "gradient", "loss", "events")
+OUTPUTS = ("xt", "t", "pull", "gradient", "loss", "events", "kept")
 
 
 def call(function, args):
-    """What the calls of a Plan did: xt, t, pull, gradient, loss, events (z = 1, b = 2, s = 3 as digits), call by call."""
+    """What the calls of a Plan did, the OUTPUTS by call. events: digits, z = 1, b = 2, s = 3; kept: x0 is unchanged."""
     plan, = args
     model, generator = Recorder(plan.answer), torch.Generator()
     optimizer, rows = Optimizer(model), []
@@ -87,10 +90,28 @@ def call(function, args):
         if i < len(plan.seeds):
             generator.manual_seed(plan.seeds[i])
         model.events, model.xt, model.t, model.pull, optimizer.gradient = "", None, None, None, None
-        result = function(model, optimizer, plan.s, plan.x0, generator)
+        with torch.no_grad():
+            model.answer.copy_(plan.answer)
+        x0 = plan.x0.clone()
+        result = function(model, optimizer, plan.s, x0, generator)
         loss = torch.nan if result is None else float(result.detach() if isinstance(result, torch.Tensor) else result)
         digits = "".join({"z": "1", "b": "2", "s": "3"}[e] for e in model.events)[:9]
         t = unknown.flatten(1)[:, 0] if model.t is None else model.t
         rows.append([unknown if v is None else v for v in (model.xt, t, model.pull, optimizer.gradient)]
-                    + [torch.tensor(loss, dtype=torch.float64), torch.tensor(float(digits or 0))])
+                    + [torch.tensor(v, dtype=torch.float64) for v in (loss, float(digits or 0), torch.equal(x0, plan.x0))])
     return tuple(torch.stack([row[i].detach().double() for row in rows]) for i in range(len(OUTPUTS)))
+
+
+def gradient(model, value):
+    """d loss / d weights of the probe's model; zeros where there is no way back to them."""
+    with contextlib.suppress(RuntimeError):  # someone went back through this graph already
+        if isinstance(value, torch.Tensor) and value.requires_grad:
+            found, = torch.autograd.grad(value.sum(), model.weights, retain_graph=True, allow_unused=True)
+            return torch.zeros_like(model.weights) if found is None else found
+    return torch.zeros_like(model.weights)
+
+
+def loss_and_gradient(function, args):
+    """What a loss function returns, and its gradient: values alone would not tell a loss without a way back."""
+    value = function(*args)
+    return value, gradient(args[0], value)

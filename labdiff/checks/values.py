@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+LARGEST = 200_000  # numbers in one output; the largest right one has some ten thousand
+
 
 def read(result, names):
     """Fields of an Outcome for a returned value: numbers by output name, or what it is instead."""
@@ -28,6 +30,8 @@ def array(value):
     if isinstance(value, list):
         value = np.array([array(v) for v in value])
     if isinstance(value, torch.Tensor):
+        if value.numel() > LARGEST:
+            raise TypeError
         value = value.detach().cpu().resolve_conj()
         value = value.double().numpy() if not value.is_complex() else value.numpy()
     if isinstance(value, bool) or not isinstance(value, (int, float, np.ndarray, np.generic)) or np.iscomplexobj(value):
@@ -38,9 +42,15 @@ def array(value):
 def _what(value):
     if value is None:
         return "None"
-    name = {"ndarray": "a NumPy array", "Tensor": "a single tensor"}.get(type(value).__name__)
-    if isinstance(value, torch.Tensor) and value.is_complex():
-        return "a complex tensor"
+    name = {"ndarray": "a NumPy array", "Tensor": "a single tensor", "coroutine": "a coroutine (the function is async)",
+            "generator": "a generator (yield stands where return belongs)"}.get(type(value).__name__)
+    if isinstance(value, torch.Tensor):
+        if value.is_complex():
+            return "a complex tensor"
+        if value.layout != torch.strided or value.is_quantized or value.is_meta:
+            return "a tensor without plain numbers (sparse, nested, quantized or meta)"
+        if value.numel() > LARGEST:
+            return f"a tensor of shape {tuple(value.shape)}, far too large"
     if isinstance(value, (tuple, list)):
         return f"a {type(value).__name__} of {len(value)}"
     return name or f"{'an' if type(value).__name__[0] in 'aeiou' else 'a'} {type(value).__name__}"

@@ -25,11 +25,13 @@ def same_columns(expected, got, rtol):
 
     A NaN in `expected` is a number that is not known.
     """
-    if expected.ndim != 2:
+    known = np.isfinite(expected)
+    if expected.ndim != 2 or known.mean() < 0.3:
         return False
     left = list(range(got.shape[1]))
-    for column in expected[:, np.isfinite(expected).all(0)].T:
-        distance = [np.nan_to_num(np.abs(column - got[:, j]), nan=np.inf).max() for j in left]
+    for k in sorted(np.flatnonzero(known.any(0)), key=lambda k: -known[:, k].sum()):
+        column, rows = expected[known[:, k], k], known[:, k]
+        distance = [np.nan_to_num(np.abs(column - got[rows, j]), nan=np.inf).max() for j in left]
         best = int(np.argmin(distance))
         if not distance[best] <= 20 * rtol:  # float32 angles of up to 1000 lose digits
             return False
@@ -74,8 +76,8 @@ EMBEDDING = Exercise(
         mistake("log-missing", "The logarithm is missing: exp(-log(10000) k/half) falls to 1/10000, exp(-k/half) only to "
                 "about 1/e.",
                 base=math.e),
-        mistake("log-missing", "exp(-10000 k/half) is 0 after the first k. The logarithm is missing: exp(-log(10000) "
-                "k/half).",
+        mistake("frequencies-vanish", "All your frequencies but the first are 0: exp(-10000 k/half) with the logarithm "
+                "missing does that, and so do whole numbers for w_k. It is exp(-log(10000) k/half), not rounded.",
                 sign=-10000, base=math.e),
         mistake("starts-at-k-1", "Your k starts at 1. It starts at 0, so that the fastest wave has frequency 1.",
                 exponent=lambda k, half: (k + 1) / half),
@@ -84,12 +86,18 @@ EMBEDDING = Exercise(
         mistake("no-cosine", "Both halves are sines. One has to be the cosine: with sines alone t and its mirror image "
                 "look alike.",
                 second=torch.sin),
+        mistake("no-cosine", "Your columns are all sines, at dim frequencies. Take dim/2 frequencies; each gives a sine "
+                "and a cosine.", count=lambda dim: dim, join=lambda a, b: a),
         mistake("no-sine", "Both halves are cosines. One has to be the sine.", first=torch.cos),
         mistake("t-not-used", "Your rows are all the same: the frequencies are not multiplied with t.",
                 angle=lambda t, w: w.expand(len(t), -1)),
         mistake("cycles", "You multiply by 2 pi: with w_0 = 1 every whole t then gives sin = 0, cos = 1. The angle is t * "
                 "w_k.",
                 angle=lambda t, w: 2 * math.pi * t[:, None] * w),
+        mistake("t-scaled", "Your angles are a thousand times too small: t goes in as it is, 1..T, not as t/1000.",
+                angle=lambda t, w: t[:, None] / 1000 * w),
+        mistake("off-by-one", "You embed t-1. The angles are t * w_k, with the slides' t.",
+                angle=lambda t, w: (t[:, None] - 1) * w),
         mistake("added-for-multiplied", "You add t and the frequencies. The angle is their product.",
                 angle=lambda t, w: t[:, None] + w),
         mistake("transposed", "Your result is (dim, B): rows and columns are swapped. Each t gets a row.",

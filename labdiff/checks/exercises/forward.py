@@ -4,14 +4,14 @@ import torch
 
 from labdiff import process, schedule
 from labdiff.checks.exercise import Exercise, Form, Probe, mistake
-from labdiff.checks.probes import batch_probes, draws, extreme, flat, scale, small, thousand
+from labdiff.checks.probes import batch_probes, draws, extreme, flat, pixels, scale, small, thousand
 
 
 def noising(s, x, t, eps, *, level=lambda t: t, table=None, signal=lambda a: a.sqrt(), noise=lambda a: (1 - a).sqrt(),
-            sign=1, shape=scale, draw=lambda eps: eps, out=lambda x: x):
+            sign=1, shape=scale, noise_table=None, noise_shape=None, draw=lambda eps: eps, out=lambda x: x):
     """sqrt(a) x + sqrt(1-a) eps, with a = alpha_t for one step and alpha_bar_t for the jump."""
-    a = table(s)[level(t)]
-    return out(shape(signal(a), x) * x + sign * shape(noise(a), x) * draw(eps))
+    a, b = table(s)[level(t)], (noise_table or table)(s)[level(t)]
+    return out(shape(signal(a), x) * x + sign * (noise_shape or shape)(noise(b), x) * draw(eps))
 
 
 def alpha(s):
@@ -54,7 +54,11 @@ FRESH = tuple(
          torch.rand_like),
         ("uniform-noise", "You draw uniform noise from [-1, 1) inside the function: not Gaussian.",
          lambda eps: 2 * torch.rand_like(eps) - 1)))
-COMMON = OFF_BY_ONE + SHAPE + FRESH + (
+IN_ONE_PLACE = tuple(
+    mistake("not-reshaped", f"Your coefficient of {which} has the shape (B,) and meets the columns W of the images; the "
+            "other one is right. Give both the shape (B, 1, 1, 1).", shape=a, noise_shape=b)
+    for which, a, b in (("the signal", flat, scale), ("the noise", scale, flat)))
+COMMON = OFF_BY_ONE + SHAPE + IN_ONE_PLACE + FRESH + (
     mistake("swapped-coefficients", "The two coefficients are swapped: the signal x keeps the square root of alpha (close "
             "to 1 for small t), the noise gets the square root of 1 - alpha (close to 0).",
             signal=lambda a: (1 - a).sqrt(), noise=lambda a: a.sqrt()),
@@ -84,14 +88,24 @@ STEP = Exercise(
                 "variances (1 - beta_t) + beta_t add up to 1.", signal=lambda a: a),
         mistake("jump-for-step", "You use alpha_bar_t, the product over all steps up to t: that is the jump from x_0 "
                 "(S5). One step needs alpha_t = 1 - beta_t (S4).", table=alpha_bar),
+        mistake("jump-for-step", "Your signal is scaled by sqrt(alpha_bar_t), which belongs to the jump from x_0 (S5). One "
+                "step keeps sqrt(1 - beta_t); your noise is right.", table=alpha_bar, noise_table=alpha),
+        mistake("jump-for-step", "Your noise is scaled by sqrt(1 - alpha_bar_t), which belongs to the jump from x_0 (S5). "
+                "One step adds sqrt(beta_t) eps; your signal is right.", noise_table=alpha_bar),
         mistake("beta-on-signal", "Your signal is scaled by the square root of beta_t: that is the noise's factor. The "
                 "signal keeps sqrt(1 - beta_t).", signal=lambda a: (1 - a).sqrt()),
     ))
 
+def _jumps(seed):
+    (x0, eps), _ = pixels(seed, 2)
+    clean = Probe("one pixel, t = 0", (small(seed), x0, torch.tensor([0]), eps), proof=False)
+    return [*batch_probes(("s", "x0", "t", "eps"))(seed), clean]
+
+
 JUMP = Exercise(
     name="q_sample", arguments=("s", "x0", "t", "eps"), outputs=("x_t",), slide="S5, S13",
     meaning="Any noise level is one draw away, without walking the chain: training needs no loop over t.",
-    formula=jump, probes=batch_probes(("s", "x0", "t", "eps")), blocked=(process.q_sample,), factors=("x0", "eps"),
+    formula=jump, probes=_jumps, blocked=(process.q_sample,), factors=("x0", "eps"),
     forms=(Form("x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps"),),
     mistakes=COMMON + (
         mistake("variance-for-std", "You multiply eps by 1 - alpha_bar_t, a variance. Noise is scaled by a standard "
@@ -102,6 +116,10 @@ JUMP = Exercise(
                 signal=lambda a: a),
         mistake("alpha-for-alpha-bar", "You use alpha_t: that is one step (S4). The jump from x_0 passes all t steps at "
                 "once and needs their product alpha_bar_t (S5).", table=alpha),
+        mistake("alpha-for-alpha-bar", "Your signal is scaled by sqrt(alpha_t), that of one step (S4). The jump keeps "
+                "sqrt(alpha_bar_t) (S5); your noise is right.", table=alpha, noise_table=alpha_bar),
+        mistake("alpha-for-alpha-bar", "Your noise is scaled by sqrt(beta_t), that of one step (S4). The jump adds sqrt(1 "
+                "- alpha_bar_t) eps (S5); your signal is right.", noise_table=alpha),
         mistake("beta-for-alpha-bar", "Your coefficients come from beta_t itself. The jump needs alpha_bar_t, the product "
                 "of all alpha = 1 - beta up to t (S5, S13).", table=lambda s: s.beta),
     ))
@@ -113,13 +131,16 @@ def product(beta, *, factor=lambda beta: 1 - beta, gather=lambda f: f.cumprod(0)
     return out(shift(gather(factor(beta))))
 
 
+FINE = 2e-5  # finer than usual, for a beta of 1e-4 at index 0 changes alpha_bar by no more; float32 is still good enough
+
+
 def _betas(seed):
-    chosen = [("T = 1", small(seed).beta[:2].clone(), {}), ("T = 3", small(seed).beta[:4].clone(), {}),
-              ("T = 5", small(seed).beta, {}), ("T = 4, betas near 0 and 1", extreme().beta, {}),
-              ("T = 1000, linear", thousand().beta, {"rtol": 1e-3})]
+    chosen = [("T = 1", small(seed).beta[:2].clone(), FINE), ("T = 3", small(seed).beta[:4].clone(), FINE),
+              ("T = 5", small(seed).beta, FINE), ("T = 4, betas near 0 and 1", extreme().beta, FINE),
+              ("T = 1000, linear", thousand().beta, 1e-3)]
     beta = 0.3 * torch.rand(12, generator=draws(seed + 1), dtype=torch.float64) + 0.01
     beta[0] = 0
-    return [Probe(name, (b,), **options) for name, b, options in [*chosen, ("T = 11, betas in no order", beta, {})]]
+    return [Probe(name, (b,), rtol=rtol) for name, b, rtol in [*chosen, ("T = 11, betas in no order", beta, FINE)]]
 
 
 ALPHA_BAR = Exercise(
@@ -130,14 +151,21 @@ ALPHA_BAR = Exercise(
     mistakes=(
         mistake("product-of-beta", "You multiply the betas. alpha_t = 1 - beta_t is the share of variance that a step "
                 "keeps; alpha_bar_t is the product of these alphas (S13).", factor=lambda beta: beta),
+        mistake("product-of-beta", "You multiply the betas (with a 1 for t = 0). alpha_t = 1 - beta_t is the share of "
+                "variance that a step keeps; alpha_bar_t is the product of these alphas (S13).",
+                factor=lambda beta: torch.cat([beta[:1] + 1, beta[1:]])),
         mistake("sum-for-product", "You add up where the slide multiplies: alpha_bar_t is the *product* of alpha_1 .. "
                 "alpha_t.",
                 gather=lambda f: f.cumsum(0)),
         mistake("sum-for-product", "You subtract the sum of the betas from 1. That is only the first-order approximation; "
                 "alpha_bar_t is the *product* of the alphas, and never falls below 0.",
                 gather=lambda f: 1 - (1 - f).cumsum(0)),
+        mistake("sum-for-product", "You add up the betas. alpha_bar_t is the *product* of alpha_1 .. alpha_t, with alpha = "
+                "1 - beta (S13).", factor=lambda beta: beta, gather=lambda f: f.cumsum(0)),
         mistake("off-by-one", "Entry t of your result holds alpha_bar of t-1: it is shifted by one. The product runs up "
                 "to and including t.", shift=lambda a: torch.cat([a[:1], a[:-1]])),
+        mistake("off-by-one", "Entry t of your result holds alpha_bar of t-1, and entry 0 the last one: rolled by one. The "
+                "product runs up to and including t.", shift=lambda a: a.roll(1)),
         mistake("off-by-one-up", "Entry t of your result holds alpha_bar of t+1. Entry 0 is alpha_bar_0 = 1, clean data.",
                 shift=lambda a: torch.cat([a[1:], a[-1:]])),
         mistake("off-by-one-up", "Entry t of your result holds alpha_bar of t+1. Entry 0 is alpha_bar_0 = 1, clean data.",
@@ -148,11 +176,16 @@ ALPHA_BAR = Exercise(
                 "product of no factors is 1.", shift=lambda a: torch.cat([0 * a[:1], a[1:]])),
         mistake("alpha-bar-0-not-1", "A real beta sits at index 0 of your product: the first factor is used twice. t = 0 "
                 "is clean data: alpha_bar_0 = 1, and beta_1 comes in at t = 1.", shift=lambda a: a * a[1]),
+        mistake("alpha-bar-0-not-1", "Your alpha_bar_0 is 0.9999: a beta of 1e-4 sits at index 0 of your product. t = 0 is "
+                "clean data, and no beta belongs to it: alpha_bar_0 = 1.", shift=lambda a: a * (1 - 1e-4)),
         mistake("entry-0-missing", "Your result has T entries, t = 1..T. It needs T+1: entry 0 is alpha_bar_0 = 1 for "
                 "clean data, so that alpha_bar[t] is the slides' alpha_bar_t.", shift=lambda a: a[1:]),
         mistake("one-number", "Your product runs to T for every t: all entries are alpha_bar_T. Entry t takes only the "
                 "factors 1..t; a *cumulative* product keeps every intermediate result.",
                 gather=lambda f: f.prod().expand(len(f))),
+        mistake("one-number", "Your product runs to T for every t but 0. Entry t takes only the factors 1..t; a "
+                "*cumulative* product keeps every intermediate result.",
+                gather=lambda f: torch.cat([f[:1], f.prod().expand(len(f) - 1)])),
         mistake("one-number", "You return one number, alpha_bar_T. The result has an entry for every t = 0..T: keep every "
                 "intermediate product.", gather=lambda f: f.prod()),
         mistake("no-product", "You return alpha_t = 1 - beta_t. alpha_bar_t is the product of all of them up to t (S13).",

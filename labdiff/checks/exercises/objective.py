@@ -1,13 +1,12 @@
 """Slides S10 to S12: normal_kl, eps_loss."""
 
-import contextlib
-
 import torch
 
 from labdiff import objective
 from labdiff.checks.exercise import Exercise, Form, Probe, mistake
 from labdiff.checks.exercises.forward import COMMON, jump
 from labdiff.checks.probes import PUBLIC, batch_probes, draws
+from labdiff.checks.spies import gradient, loss_and_gradient
 
 
 def kl(mean1, var1, mean2, var2, *, order=lambda *normals: normals, var=lambda v: v, log=lambda v1, v2: (v2 / v1).log(),
@@ -103,21 +102,7 @@ def loss(model, s, x0, t, eps, *, model_x=lambda xt, x0, eps: xt, model_t=lambda
          target=lambda s, x0, t, eps, xt: eps, reduce=lambda a, b: ((a - b) ** 2).mean(), **noising):
     xt = jump(s, x0, t, eps, **noising)
     value = reduce(model(model_x(xt, x0, eps), model_t(t, s.T)), target(s, x0, t, eps, xt))
-    return value, _gradient(model, value)
-
-
-def _gradient(model, value):
-    """d loss / d weights of the probe's model; zeros where there is no way back to them."""
-    with contextlib.suppress(RuntimeError):  # someone went back through this graph already
-        if isinstance(value, torch.Tensor) and value.requires_grad:
-            found, = torch.autograd.grad(value.sum(), model.weights, retain_graph=True, allow_unused=True)
-            return torch.zeros_like(model.weights) if found is None else found
-    return torch.zeros_like(model.weights)
-
-
-def call(function, args):
-    value = function(*args)
-    return value, _gradient(args[0], value)
+    return value, gradient(model, value)
 
 
 def way(model, s, x0, t, eps):
@@ -133,8 +118,8 @@ LOSS = Exercise(
     name="eps_loss", arguments=("model", "s", "x0", "t", "eps"), outputs=("loss", "gradient"), slide="S12, S14 (Algorithm "
                                                                           "1)",
     meaning="The ELBO without its weights is plain regression: noise in, noise out, and 1 for a model that says 0.",
-    formula=loss, probes=batch_probes(("model", "s", "x0", "t", "eps")), blocked=(objective.eps_loss,), call=call,
-    way=way,
+    formula=loss, probes=batch_probes(("model", "s", "x0", "t", "eps")), blocked=(objective.eps_loss,),
+    call=loss_and_gradient, way=way,
     forms=(Form("the mean of (eps - eps_theta(x_t, t))^2"),),
     mistakes=tuple(m for m in COMMON if m.id not in ("wrong-sign",)) + (
         mistake("variance-for-std", "Your x_t has 1 - alpha_bar_t in front of eps, a variance. It is sqrt(1 - "
@@ -165,6 +150,8 @@ LOSS = Exercise(
         mistake("sum-for-mean", "You sum the squares over each image and average over the batch only. The mean goes over "
                 "everything.",
                 reduce=lambda a, b: ((a - b) ** 2).flatten(1).sum(1).mean()),
+        mistake("sum-for-mean", "You average over each image and sum over the batch. The mean goes over everything: a "
+                "larger batch would have a larger loss.", reduce=lambda a, b: ((a - b) ** 2).flatten(1).mean(1).sum()),
         mistake("not-reduced", "You return a loss for each sample. Training needs one number: the mean over the batch too.",
                 reduce=lambda a, b: ((a - b) ** 2).flatten(1).mean(1)),
         mistake("not-reduced", "You return the squares without taking their mean. Training needs one number.",

@@ -69,6 +69,10 @@ POSTERIOR = Exercise(
                 "is asked for; a name should hold what it says.", var=lambda q: beta_tilde(q).sqrt()),
         mistake("log-for-variance", "Your second result is the logarithm of the variance. Return the variance itself.",
                 var=lambda q: beta_tilde(q).log()),
+        mistake("log-for-variance", "Your second result is the logarithm of the variance, kept finite at t = 1 by a floor "
+                "of 1e-20. Return the variance itself.", var=lambda q: beta_tilde(q).clamp(min=1e-20).log()),
+        mistake("log-for-variance", "Your second result is log(sigma_t), half the logarithm of the variance. Return the "
+                "variance itself.", var=lambda q: 0.5 * beta_tilde(q).log()),
         mistake("beta-for-variance", "Your second result is beta_t. That is the other usual choice of sigma_t^2 for "
                 "p_theta (S8); the posterior's own variance is beta_tilde_t, which is smaller, and 0 at t = 1 (S10).",
                 var=lambda q: q.beta),
@@ -125,6 +129,11 @@ PREDICT = Exercise(
                 noise=lambda a: a / a),
         mistake("noise-not-removed", "You divide x_t by sqrt(alpha_bar_t), but the noise is still in it.",
                 noise=lambda a: 0 * a),
+        mistake("bracket-missing", "You divide only the noise by sqrt(alpha_bar_t). The division goes over the whole "
+                "difference: put brackets around it.", signal=lambda a: a / a, noise=lambda a: ((1 - a) / a).sqrt()),
+        mistake("swapped-coefficients", "The two square roots are swapped: eps_hat goes with sqrt(1 - alpha_bar_t), and "
+                "the difference is divided by sqrt(alpha_bar_t) (S5).",
+                signal=lambda a: 1 / (1 - a).sqrt(), noise=lambda a: a.sqrt()),
         mistake("returns-eps", "You return eps_hat itself. Solve S5 for x_0.", out=lambda x, xt, eps: eps),
         mistake("returns-difference", "You return x_t - eps_hat, without the two factors of S5.",
                 out=lambda x, xt, eps: xt - eps),
@@ -164,6 +173,15 @@ MEAN_MISTAKES = (
             front=lambda q: q.alpha / q.alpha),
     mistake("multiplied", "You multiply by sqrt(alpha_t) in front of the bracket. Slide S11 divides by it.",
             front=lambda q: q.alpha.sqrt()),
+    mistake("bracket-missing", "You divide only x_t by sqrt(alpha_t). The division goes over the whole difference: put "
+            "brackets around it (S11).", noise=lambda q: q.beta * (q.alpha / (1 - q.ab)).sqrt()),
+    mistake("bracket-missing", "You divide only the noise by sqrt(alpha_t). The division goes over the whole difference: "
+            "put brackets around it (S11).", front=lambda q: q.alpha / q.alpha,
+            noise=lambda q: q.beta / (q.alpha * (1 - q.ab)).sqrt()),
+    mistake("beta-of-t-1", "You have beta_{t-1} in front of eps_hat. Slide S11 has beta_t.",
+            noise=lambda q: q.beta_prev / (1 - q.ab).sqrt()),
+    mistake("previous-level-denominator", "You have 1 - alpha_bar_{t-1} under the root in front of eps_hat. Slide S11 has "
+            "1 - alpha_bar_t; yours is 0 at t = 1.", noise=lambda q: q.beta / (1 - q.abp).sqrt()),
 )
 
 MEAN = Exercise(

@@ -21,8 +21,10 @@ def clamped(s, xt, t, eps_hat):
     return posterior(s, solve(s, xt, t, eps_hat).clamp(-1, 1), xt, t)[0]
 
 
-def step(model, s, xt, t, z, *, mu=straight, var=lambda s: s.beta, std=lambda v: v.sqrt(), level=lambda t: t,
-         model_t=lambda t, x, T: many(t, x), last=lambda t, T: t > 1, draw=lambda z: z, out=lambda x, x0_hat: x, **bracket):
+def step(model, s, xt, t, z, *, before=lambda x: x, mu=straight, var=lambda s: s.beta, std=lambda v: v.sqrt(),
+         level=lambda t: t, model_t=lambda t, x, T: many(t, x), last=lambda t, T: t > 1, draw=lambda z: z,
+         out=lambda x, x0_hat: x, **bracket):
+    xt = before(xt)
     eps_hat = model(xt, model_t(t, xt, s.T))
     u = level(t)
     x = mu(s, xt, many(u, xt), eps_hat, **bracket)
@@ -34,14 +36,14 @@ def step(model, s, xt, t, z, *, mu=straight, var=lambda s: s.beta, std=lambda v:
 def ddim(model, s, xt, t, t_prev, *, table=alpha_bar, to=lambda t, t_prev: t_prev, level=lambda t: t, x0_hat=solve,
          model_t=lambda t, t_prev, x, T: many(t, x), signal=lambda a, a_prev: a_prev.sqrt(),
          noise=lambda a, a_prev: (1 - a_prev).sqrt(), clamp=lambda x: x, again=False, extra=lambda x: 0,
-         out=lambda x, x0_hat: x, **removed):
+         out=lambda x, x0_hat: x, to_noise=None, new_table=None, **removed):
     eps_hat = model(xt, model_t(t, t_prev, xt, s.T))
-    u = level(t)
-    a, a_prev = table(s)[u].to(xt.dtype), table(s)[to(t, t_prev)].to(xt.dtype)
+    u, new = level(t), new_table or table
+    a, a_prev, a_noise = (b.to(xt.dtype) for b in (table(s)[u], new(s)[to(t, t_prev)], new(s)[(to_noise or to)(t, t_prev)]))
     x0 = clamp(x0_hat(s, xt, many(u, xt), eps_hat, **{"table": table, **removed}))
     if again:
         eps_hat = (xt - a.sqrt() * x0) / (1 - a).sqrt()
-    return out(signal(a, a_prev) * x0 + noise(a, a_prev) * eps_hat + extra(xt), x0)
+    return out(signal(a, a_prev) * x0 + noise(a, a_noise) * eps_hat + extra(xt), x0)
 
 
 def _settings(seed):
@@ -112,6 +114,16 @@ P_STEP = Exercise(
                 last=lambda t, T: t < T),
         mistake("no-noise-at-t-2", "You add no noise at t = 2. Only t = 1 goes without (S14: z ~ N(0, I) if t > 1).",
                 last=lambda t, T: t > 2),
+        mistake("noise-at-t-1", "You add noise at t = 1: your variance there is that of t = 2, the floor that keeps its "
+                "logarithm finite. The last step returns x_0: z = 0 there (Algorithm 2, S14).", last=lambda t, T: True,
+                var=lambda s: torch.cat([s.beta_tilde[:1], s.beta_tilde[2:3], s.beta_tilde[2:]])),
+        mistake("clamped", "You clamp x_t to [-1, 1] before the step. It holds noise and goes beyond. Clamping x0_hat "
+                "would be a choice; clamping the state changes the distribution at every step.",
+                before=lambda x: x.clamp(-1, 1)),
+        mistake("noise-in-bracket", "Your sigma_t z stands inside the bracket, and is divided by sqrt(alpha_t) too. "
+                "Algorithm 2 adds it after the bracket.", var=lambda s: s.beta / s.alpha),
+        mistake("beta-of-t-1", "Your sigma_t^2 is beta_{t-1}. Algorithm 2 has sigma_t, made of t's own beta_t or "
+                "beta_tilde_t (S8).", var=lambda s: s.beta.roll(1)),
         mistake("variance-for-std", "You scale z by the variance sigma_t^2. Noise is scaled by the standard deviation "
                 "sigma_t: take the square root.", std=lambda v: v),
         mistake("no-noise", "You add no noise at all. Then the step returns its mean: samples collapse towards an average.",
@@ -144,6 +156,10 @@ DDIM = Exercise(
         mistake("alpha-bar-of-t-minus-1", "You go to alpha_bar[t-1]. With a stride the next level is t_prev: use "
                 "alpha_bar[t_prev].",
                 to=lambda t, t_prev: t - 1),
+        mistake("alpha-bar-of-t-minus-1", "You scale x0_hat by sqrt(alpha_bar[t-1]). With a stride the next level is "
+                "t_prev: use alpha_bar[t_prev] there too.", to=lambda t, t_prev: t - 1, to_noise=lambda t, t_prev: t_prev),
+        mistake("alpha-bar-of-t-minus-1", "You put back the noise of alpha_bar[t-1]. With a stride the next level is "
+                "t_prev: use alpha_bar[t_prev] there too.", to_noise=lambda t, t_prev: t - 1),
         mistake("last-step-to-1", "Your last step goes to alpha_bar[1]. t_prev = 0 is clean data: alpha_bar[0] = 1.",
                 to=lambda t, t_prev: max(t_prev, 1)),
         mistake("stays-at-t", "You put the noise of level t back on. The new level is t_prev.", to=lambda t, t_prev: t),
@@ -172,6 +188,10 @@ DDIM = Exercise(
         mistake("alpha-for-alpha-bar", "You use alpha. DDIM jumps along alpha_bar, the product of all steps.", table=alpha),
         mistake("adds-noise", "You add fresh noise. A DDIM step (sigma = 0) is deterministic: only eps_hat goes back on.",
                 extra=torch.randn_like),
+        mistake("wrong-sign", "You subtract the new noise. DDIM adds sqrt(1 - alpha_bar[t_prev]) eps_hat.",
+                noise=lambda a, a_prev: -(1 - a_prev).sqrt()),
+        mistake("alpha-for-alpha-bar", "The new level has alpha[t_prev]. DDIM jumps along alpha_bar, the product of all "
+                "steps; your x0_hat is right.", new_table=alpha),
         mistake("off-by-one", "Your x0_hat uses level t-1. Entry t of labdiff's arrays is the slides' t.",
                 level=lambda t: t - 1),
         mistake("model-gets-t-minus-1", "Your model gets t-1. It is trained with the slides' t, the level of x_t.",

@@ -16,11 +16,11 @@ def algorithm1(model, optimizer, s, x0, generator, *, draw_t=lambda B, T, g: tor
                target=lambda x0, eps, xt, scaled, g: eps, loss=lambda a, b: ((a - b) ** 2).mean(),
                zero=lambda o: o.zero_grad(),
                order=lambda o, loss: (loss.backward(), o.step()), result=lambda loss, a, b: loss.item(),
-               image=lambda c: c.reshape(-1, 1, 1, 1)):
+               image=lambda c: c.reshape(-1, 1, 1, 1), mix=lambda a, x0, b, eps: a * x0 + b * eps):
     t = draw_t(len(x0), s.T, generator)
     eps = draw(x0, generator)
     a, b = (image(f(s, level(t)).float()) for f in (signal, noise))
-    xt = a * x0 + b * eps
+    xt = mix(a, x0, b, eps)
     eps_hat, y = model(model_x(xt, x0, eps), model_t(t, s.T)), target(x0, eps, xt, b * eps, generator)
     value = loss(eps_hat, y)
     zero(optimizer)
@@ -155,6 +155,9 @@ EXERCISE = Exercise(
                 loss=lambda a, b: (a - b).abs().mean()),
         mistake("root-of-mean", "You take the root of the mean square. Algorithm 1 has the mean square itself.",
                 loss=lambda a, b: ((a - b) ** 2).mean().sqrt()),
+        mistake("in-place", "Your function changes its argument x0 in place (an operation such as *=, or one whose name "
+                "ends in _). The caller still needs the clean images: make a new tensor.",
+                mix=lambda a, x0, b, eps: x0.mul_(a).add_(b * eps)),
         mistake("no-return", "Your function does the step but returns nothing. Return the loss as a number: loss.item().",
                 result=lambda loss, a, b: None),
         mistake("no-gradient", "There is no way from your loss back to the model's weights (torch.no_grad, .detach() or "
