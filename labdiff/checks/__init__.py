@@ -24,9 +24,8 @@ def check(name, function):
         NotImplementedError), "not yet" or "correct"; .score of .max_score; .mistake, a short id of a recognised mistake, or
         None; .hint. Nothing that the function does raises, except the user's own interrupt. A call that takes longer than 5
         seconds is stopped, on Linux and macOS when check runs in the main thread.
-    Raises: ValueError: no such exercise; TypeError: function is not callable. Under nbgrader's autograde and validate,
-    which
-        take a cell without an error for right: the report is printed, and AssertionError is raised unless it is correct.
+    Raises: ValueError: no such exercise; TypeError: function is not callable. Under nbgrader, which takes a cell without
+        an error for right: the report is printed, and AssertionError is raised unless it is correct.
     Source: slides S4 to S14, the exercise's own in its report.
     """
     if name not in EXERCISES:

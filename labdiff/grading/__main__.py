@@ -1,0 +1,7 @@
+"""python -m labdiff.grading: the same as the command labdiff."""
+
+import sys
+
+from labdiff.grading.cli import main
+
+sys.exit(main())

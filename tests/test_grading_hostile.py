@@ -1,0 +1,223 @@
+"""One class, graded once by the real command over real kernels: honest students and each kind of bad or hostile submission.
+
+What makes it safe to run here: the hogs and forks are bounded by themselves, whatever the isolation does.
+"""
+
+import csv
+import html
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import hostile  # noqa: E402
+
+ROOT = Path(__file__).parents[1]
+STEM = "01_forward_noising"
+TRUSTED = ROOT / "notebooks" / f"{STEM}.ipynb"
+CASES = {**hostile.FILES, **hostile.HONEST, **hostile.TROUBLE, **hostile.FORGERS, **hostile.LIBRARY}
+EVIL = "open({marker!r}, 'a').write('ran ' + __file__)\n"
+
+
+def made(case):
+    """The bytes that a case hands in."""
+    notebook = json.loads(TRUSTED.read_text("utf-8"))
+    for part in case if isinstance(case, tuple) else (case,):
+        if isinstance(part, str):
+            hostile.answer(notebook)["source"] = part
+        else:
+            data = part(notebook)
+            if isinstance(data, bytes):
+                return data
+    return json.dumps(notebook).encode()
+
+
+def grade(*args):
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "PYTEST_ADDOPTS": "--made-up",
+        "TOKEN": "of-the-ci"}
+    return subprocess.run([sys.executable, "-m", "labdiff.grading", *map(str, args)],
+                          capture_output=True, text=True, env=env)
+
+
+def sleepers():
+    return subprocess.run(["pgrep", "-f", "^sleep 98765"], capture_output=True, text=True).stdout.split()
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """(cases, records by student, the command's end, folders)."""
+    top = tmp_path_factory.mktemp("class")
+    subs, out, marker = top / "subs", top / "out", top / "marker"
+    server = socket.create_server(("127.0.0.1", 0))
+    cases = {**CASES, **hostile.snoopers(ROOT, subs, out, server.getsockname()[1])}
+    cases["evil-folder"] = (hostile.RIGHT, {"correct"}, 1)
+    cases["evil-folder-wrong"] = (hostile.WRONG, {"wrong"}, 0)
+    for name, (case, *_) in cases.items():
+        (subs / name).mkdir(parents=True)
+        (subs / name / f"{STEM}.ipynb").write_bytes(made(case))
+    for name in ("evil-folder", "evil-folder-wrong"):
+        for file in ("conftest.py", "sitecustomize.py", "usercustomize.py", "torch.py", "labdiff/__init__.py",
+                "nbval.py", "test_x.py"):
+            (subs / name / file).parent.mkdir(exist_ok=True)
+            (subs / name / file).write_text(EVIL.format(marker=str(marker)))
+        (subs / name / "pytest.ini").write_text("[pytest]\naddopts = --co -p torch\n")
+    (subs / "link").mkdir()
+    (subs / "link" / f"{STEM}.ipynb").symlink_to(subs / "bom" / f"{STEM}.ipynb")
+    (subs / "link-folder").symlink_to(subs / "bom")
+    (subs / "no-files").mkdir()
+    begin = time.monotonic()
+    end = grade("grade", subs, "--out", out, "-j", 2, "--notebook", "01", "--timeout", 8, "--memory", 3)
+    print(f"\n{len(cases)} students in {time.monotonic() - begin:.0f} s\n{end.stderr[-3000:]}")
+    server.close()
+    records = {r["student"]: r for r in (json.loads(p.read_text()) for p in (out / "students").glob("*.json"))}
+    return cases, records, end, (subs, out, marker)
+
+
+def result(graded, name, exercise="q_sample"):
+    return next(r for r in graded[1][name]["results"] if r["exercise"] == exercise)
+
+
+def test_no_case_stops_the_batch(graded):
+    cases, records, end, _ = graded
+    assert end.returncode == 0, end.stderr
+    assert records.keys() >= cases.keys() | {"link", "no-files"}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_verdict(graded, name):
+    _, statuses, points = CASES[name]
+    r = result(graded, name)
+    assert r["status"] in statuses and r["points"] == points, r
+
+
+@pytest.mark.parametrize("name", [*hostile.snoopers(ROOT, ROOT, ROOT, 0), "evil-folder", "evil-folder-wrong"])
+def test_nothing_outside_can_be_reached(graded, name):
+    if graded[1][name]["isolation"] == "none":
+        pytest.skip("no namespaces on this machine: " + graded[1][name]["why"])
+    _, statuses, points = graded[0][name]
+    r = result(graded, name)
+    assert r["status"] in statuses and r["points"] == points, r
+    if points == 0 and name != "evil-folder-wrong":
+        assert "does not do" not in r["hint"], r
+
+
+def test_nothing_in_a_submissions_folder_is_run(graded):
+    assert not graded[3][2].exists()
+
+
+def test_links_are_not_followed(graded):
+    assert result(graded, "link")["status"] == "unreadable" and "link" in result(graded, "link")["hint"]
+    assert "link-folder" not in graded[1] or result(graded, "link-folder")["points"] == 0
+    assert result(graded, "no-files")["status"] == "missing"
+
+
+def test_no_process_is_left(graded):
+    assert sleepers() == []
+
+
+def test_what_is_odd_is_flagged(graded):
+    for name, words in {"bom": "byte order mark", "latin-1": "latin-1", "format-3": "nbformat 3", "duplicated": "2 cells",
+                        "format-4.4": "id is lost", "library": "labdiff's own"}.items():
+        assert words in " ".join(result(graded, name)["flags"]), name
+
+
+def test_tables_and_pages(graded):
+    cases, records, _, (_, out, _) = graded
+    rows = list(csv.DictReader((out / "grades.csv").open(encoding="utf-8")))
+    assert len(rows) == len(records) and {"student", "q_step", "alpha_bar",
+               "q_sample", "total", "isolation", "flags"} <= rows[0].keys()
+    assert {r["student"]: r["q_sample"] for r in rows}["bom"] == "1"
+    cases_xml = ElementTree.parse(out / "junit.xml").findall(".//testcase")
+    names = [c.attrib["name"] for c in cases_xml]
+    assert len(names) == len(set(names)) == 3 * len(records) and "bom::q_sample" in names
+    page = (out / "index.html").read_text("utf-8")
+    for words in ("Which exercise hurts", "Commonest mistakes", "Who needs a look", "Who is done", "variance-for-std"):
+        assert words in page
+    assert "src=" not in page and "http" not in page and html.escape("Zoë Müller [a] (1)") in page
+    for path in (out / "gradescope").glob("*/results.json"):
+        found = json.loads(path.read_text())
+        assert sum(t["score"] for t in found["tests"]) == found["score"] <= 3
+    student = next((out / "students").glob("evil-folder-wrong*.html")).read_text()
+    assert "variance-for-std" in student and "expected" in student
+
+
+def test_again_gives_the_same_grades(graded):
+    """Some of the class, graded a second time into another folder, so with other hidden probes; and resumed in the same
+    one."""
+    _, _, _, (subs, out, _) = graded
+    few = out.parent / "few"
+    few.mkdir()
+    for name in ("bom", "loop", "duplicated-wrong", "library", "os-exit", "Zoë Müller [a] (1)"):
+        (few / name).symlink_to(subs / name)
+    import shutil
+    shutil.copytree(few, out.parent / "copies", symlinks=False)
+    end = grade("grade", out.parent / "copies", "--out", out.parent / "out2", "-j", 2, "--notebook", "01", "--timeout", 8)
+    assert end.returncode == 0, end.stderr
+    for path in (out.parent / "out2" / "students").glob("*.json"):
+        new = json.loads(path.read_text())
+        old = graded[1][new["student"]]
+        assert [(r["status"], r["points"], r["mistake"]) for r in new["results"]] == [
+            (r["status"], r["points"], r["mistake"]) for r in old["results"]]
+    before = (out.parent / "out2" / "grades.csv").read_text()
+    begin = time.monotonic()
+    assert grade("grade", out.parent / "copies", "--out", out.parent / "out2", "--notebook", "01", "--timeout",
+        8).returncode == 0
+    assert time.monotonic() - begin < 20 and (out.parent / "out2" / "grades.csv").read_text() == before
+
+
+# ---- the same without namespaces; shards; an interruption ------------------------------------------------------------
+
+@pytest.fixture
+def few(tmp_path):
+    subs = tmp_path / "few"
+    for name in ("bom", "os-exit", "kills-parent", "left-behind"):
+        (subs / name).mkdir(parents=True)
+        (subs / name / f"{STEM}.ipynb").write_bytes(made(CASES[name][0]))
+    return subs
+
+
+def test_without_isolation_and_in_shards(few, tmp_path):
+    for i in (1, 2):
+        end = grade("grade", few, "--out", tmp_path / f"part{i}", "--isolation", "none", "--shard", f"{i}/2", "-j", 2)
+        assert end.returncode == 0 and "NOT ISOLATED" in end.stderr
+    assert grade("merge", tmp_path / "part1", tmp_path / "part2", "--out", tmp_path / "all").returncode == 0
+    rows = {r["student"]: r for r in csv.DictReader((tmp_path / "all" / "grades.csv").open())}
+    assert {name: r["q_sample"] for name, r in rows.items()} == {"bom": "1", "os-exit": "0", "kills-parent": "0",
+        "left-behind": "1"}
+    assert {r["isolation"] for r in rows.values()} == {"not isolated"}
+    assert "not isolated" in (tmp_path / "all" / "index.html").read_text() and sleepers() == []
+
+
+def test_an_interrupted_batch_goes_on(few, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "labdiff.grading", "grade", few, "--out", out, "-j", "1"]
+    first = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while not list((out / "students").glob("*.json")) and time.monotonic() < end:
+        time.sleep(0.1)
+    first.terminate()
+    first.wait()
+    kept = {p: p.stat().st_mtime_ns for p in (out / "students").glob("*.json")}
+    assert 1 <= len(kept) < 4
+    assert subprocess.run(list(map(str, command)), capture_output=True).returncode == 0
+    assert len(list((out / "students").glob("*.json"))) == 4
+    assert all(p.stat().st_mtime_ns == when for p, when in kept.items())
+    assert sleepers() == []
+
+
+def test_the_self_test_stops_a_batch_that_would_be_unfair(few, tmp_path):
+    course = tmp_path / "course"
+    course.mkdir()
+    notebook = json.loads(TRUSTED.read_text("utf-8"))
+    hostile.find(notebook, "setup")["source"] = "import os\nos._exit(0)"
+    (course / f"{STEM}.ipynb").write_text(json.dumps(notebook))
+    end = grade("grade", few, "--out", tmp_path / "out", "--notebooks", course)
+    assert end.returncode == 2 and "self-test: expected 100 % for the reference, got grader error" in end.stderr
+    assert not (tmp_path / "out" / "grades.csv").exists()
