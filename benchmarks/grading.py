@@ -39,8 +39,8 @@ def main():
             path.parent.mkdir(parents=True)
             nbformat.write(kinds[("right", "wrong", "untouched")[i % 3]], path)
         start = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "labdiff.grading", "grade", f"{folder}/submissions", "--out", f"{folder}/results",
-                        "-j", str(args.j)], check=True)
+        subprocess.run([sys.executable, "-m", "labdiff.grading", "grade", f"{folder}/submissions",
+                        "--out", f"{folder}/results", "-j", str(args.j)], check=True)
         seconds = time.perf_counter() - start
     print(f"{args.students} submissions, {args.j} at a time: {seconds:.0f} s, {60 * args.students / seconds:.0f} a minute")
 

@@ -6,11 +6,11 @@ the q_sample cell, or a function(notebook) that edits the notebook or returns th
 
 import json
 
-RIGHT = '''\
+RIGHT = """\
 def q_sample(s, x0, t, eps):
     alpha_bar = s.alpha_bar[t].view(-1, 1, 1, 1).to(x0.dtype)
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps
-'''
+"""
 WRONG = RIGHT.replace("(1 - alpha_bar).sqrt() * eps", "(1 - alpha_bar) * eps")
 ZERO = "def q_sample(s, x0, t, eps):\n    return 0 * x0\n"
 MIME = "application/vnd.labdiff.outcomes+json"
@@ -40,65 +40,154 @@ def change(cell_id="q-sample-answer", **fields):
 
 def insert(after, source, **fields):
     def edit(notebook):
-        cell = {"cell_type": "code", "id": "added", "metadata": {}, "outputs": [], "execution_count": None,
-            "source": source}
+        cell = {
+            "cell_type": "code",
+            "id": "added",
+            "metadata": {},
+            "outputs": [],
+            "execution_count": None,
+            "source": source,
+        }
         notebook["cells"].insert(notebook["cells"].index(find(notebook, after)) + 1, {**cell, **fields})
+
     return edit
 
 
 def as_format_3(notebook):
-    cells = [{"cell_type": c["cell_type"], "language": "python", "outputs": [], "metadata": {},
-              ("input" if c["cell_type"] == "code" else "source"): c["source"]} for c in notebook["cells"]]
+    cells = [
+        {
+            "cell_type": c["cell_type"],
+            "language": "python",
+            "outputs": [],
+            "metadata": {},
+            ("input" if c["cell_type"] == "code" else "source"): c["source"],
+        }
+        for c in notebook["cells"]
+    ]
     return json.dumps({"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": cells}]}).encode()
 
 
-def as_format_4_4(notebook):
+def without_ids(notebook):
+    """Format 4.4 has no cell ids; nbgrader's metadata still says which cell is which."""
     for cell in notebook["cells"]:
         cell.pop("id")
     notebook["nbformat_minor"] = 4
 
 
-FILES = {"corrupt": (lambda n: b'{"cells": [', {"unreadable"}, 0), "not-a-notebook": (lambda n: b"[1, 2]",
-    {"unreadable"}, 0), "binary": (lambda n: bytes(range(256)) * 20, {"unreadable"}, 0),
-    "deep": (lambda n: b"[" * 200_000, {"unreadable"}, 0), "empty": (lambda n: b"", {"unreadable"}, 0),
+def as_format_4_4(notebook):
+    """As a tool writes it that keeps neither ids nor metadata."""
+    without_ids(notebook)
+    for cell in notebook["cells"]:
+        cell["metadata"] = {}
+
+
+FILES = {
+    "corrupt": (lambda n: b'{"cells": [', {"unreadable"}, 0),
+    "not-a-notebook": (lambda n: b"[1, 2]", {"unreadable"}, 0),
+    "binary": (lambda n: bytes(range(256)) * 20, {"unreadable"}, 0),
+    "deep": (lambda n: b"[" * 200_000, {"unreadable"}, 0),
+    "empty": (lambda n: b"", {"unreadable"}, 0),
     "no-cells": (lambda n: b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}', {"missing"}, 0),
-    "bom": ((RIGHT, lambda n: b"\xef\xbb\xbf" + json.dumps(n).encode()), {"correct"}, 1), "utf-16": ((RIGHT,
-    lambda n: json.dumps(n).encode("utf-16")), {"correct"}, 1), "latin-1": ((RIGHT + "# f\u00fcr x\n",
-    lambda n: json.dumps(n, ensure_ascii=False).encode("latin-1", "replace")), {"correct"}, 1), "format-3": ((RIGHT,
-    as_format_3), {"correct"}, 1), "format-4.4": ((RIGHT, as_format_4_4), {"correct"}, 1), "format-5": ((RIGHT,
-    lambda n: n.update(nbformat=5, nbformat_minor=0)), {"correct"}, 1), "kernel-name": ((RIGHT,
-    lambda n: n["metadata"].update(kernelspec={"name": "julia-1.9", "display_name": "J"})), {"correct"}, 1),
-    "missing-cell": (remove("q-sample-answer"), {"missing"}, 0), "emptied": ("", {"missing"}, 0), "markdown": ((RIGHT,
-    change(cell_type="markdown")), {"missing"}, 0), "untouched": (lambda n: None, {"not attempted"}, 0),
-    "reordered": ((RIGHT, lambda n: n["cells"].reverse()), {"correct"}, 1), "duplicated": ((RIGHT,
-    insert("q-sample-check", "def q_sample(s, x0, t, eps):\n    raise NotImplementedError  # replace this line\n",
-    id="q-sample-answer")), {"correct"}, 1), "duplicated-wrong": ((RIGHT, insert("q-sample-check", WRONG,
-    id="q-sample-answer")), {"wrong"}, 0), "checks-deleted": ((RIGHT, remove("q-sample-check")), {"correct"}, 1),
+    "bom": ((RIGHT, lambda n: b"\xef\xbb\xbf" + json.dumps(n).encode()), {"correct"}, 1),
+    "utf-16": ((RIGHT, lambda n: json.dumps(n).encode("utf-16")), {"correct"}, 1),
+    "latin-1": (
+        (RIGHT + "# f\u00fcr x\n", lambda n: json.dumps(n, ensure_ascii=False).encode("latin-1", "replace")),
+        {"correct"},
+        1,
+    ),
+    "format-3": ((RIGHT, as_format_3), {"correct"}, 1),
+    "format-4.4": ((RIGHT, as_format_4_4), {"correct"}, 1),
+    "format-4.4-marked": ((RIGHT, without_ids), {"correct"}, 1),
+    "format-5": ((RIGHT, lambda n: n.update(nbformat=5, nbformat_minor=0)), {"correct"}, 1),
+    "kernel-name": (
+        (RIGHT, lambda n: n["metadata"].update(kernelspec={"name": "julia-1.9", "display_name": "J"})),
+        {"correct"},
+        1,
+    ),
+    "missing-cell": (remove("q-sample-answer"), {"missing"}, 0),
+    "emptied": ("", {"missing"}, 0),
+    "markdown": ((RIGHT, change(cell_type="markdown")), {"missing"}, 0),
+    "untouched": (lambda n: None, {"not attempted"}, 0),
+    "reordered": ((RIGHT, lambda n: n["cells"].reverse()), {"correct"}, 1),
+    "duplicated": (
+        (
+            RIGHT,
+            insert(
+                "q-sample-check",
+                "def q_sample(s, x0, t, eps):\n    raise NotImplementedError  # replace this line\n",
+                id="q-sample-answer",
+            ),
+        ),
+        {"correct"},
+        1,
+    ),
+    "duplicated-wrong": ((RIGHT, insert("q-sample-check", WRONG, id="q-sample-answer")), {"wrong"}, 0),
+    "checks-deleted": ((RIGHT, remove("q-sample-check")), {"correct"}, 1),
     "checks-edited": ((WRONG, change("q-sample-check", source="print('✓ q_sample: correct, 1 of 1')")), {"wrong"}, 0),
-    "skip-tags": ((WRONG, change(metadata={"tags": ["raises-exception", "nbval-skip", "nbval-ignore-output"]})),
-    {"wrong"}, 0), "skip-marker": ("# NBVAL_SKIP\n" + WRONG, {"wrong"}, 0), "skip-marker-right": ("# NBVAL_SKIP\n"
-    + RIGHT, {"correct"}, 1), "stored-outputs": ((WRONG, change("q-sample-check",
-    outputs=[{"output_type": "execute_result", "execution_count": 1,
-    "data": {"text/plain": "✓ q_sample: correct, 1 of 1", MIME: {"sets": []}}, "metadata": {}}])), {"wrong"}, 0),
-    "syntax-error": ("def q_sample(s, x0, t, eps)\n    return x0\n", {"error"}, 0), "Zoë Müller [a] (1)": (RIGHT,
-    {"correct"}, 1),}
+    "skip-tags": (
+        (WRONG, change(metadata={"tags": ["raises-exception", "nbval-skip", "nbval-ignore-output"]})),
+        {"wrong"},
+        0,
+    ),
+    "skip-marker": ("# NBVAL_SKIP\n" + WRONG, {"wrong"}, 0),
+    "skip-marker-right": ("# NBVAL_SKIP\n" + RIGHT, {"correct"}, 1),
+    "stored-outputs": (
+        (
+            WRONG,
+            change(
+                "q-sample-check",
+                outputs=[
+                    {
+                        "output_type": "execute_result",
+                        "execution_count": 1,
+                        "data": {"text/plain": "✓ q_sample: correct, 1 of 1", MIME: {"sets": []}},
+                        "metadata": {},
+                    }
+                ],
+            ),
+        ),
+        {"wrong"},
+        0,
+    ),
+    "syntax-error": ("def q_sample(s, x0, t, eps)\n    return x0\n", {"error"}, 0),
+    "Zoë Müller [a] (1)": (RIGHT, {"correct"}, 1),
+}
 
 HONEST = {
-    "prints": (with_body("print('t', t)\nimport sys, warnings\nwarnings.warn('careful')\nprint('!', file=sys.stderr)"),
-               {"correct"}, 1),
-    "plots": ("import matplotlib.pyplot as plt\n%matplotlib inline\n" + RIGHT + "plt.plot([1, 2])\nplt.show()\n"
-              "q_sample(s, x0, torch.tensor([1] * 8), x0)\n", {"correct"}, 1),
-    "compares-with-library": (RIGHT + "assert torch.allclose(q_sample(s, x0, torch.tensor([1] * 8), x0), "
-                              "ld.q_sample(s, x0, torch.tensor([1] * 8), x0))\n", {"correct"}, 1),
+    "prints": (
+        with_body("print('t', t)\nimport sys, warnings\nwarnings.warn('careful')\nprint('!', file=sys.stderr)"),
+        {"correct"},
+        1,
+    ),
+    "plots": (
+        "import matplotlib.pyplot as plt\n%matplotlib inline\n" + RIGHT + "plt.plot([1, 2])\nplt.show()\n"
+        "q_sample(s, x0, torch.tensor([1] * 8), x0)\n",
+        {"correct"},
+        1,
+    ),
+    "compares-with-library": (
+        RIGHT + "assert torch.allclose(q_sample(s, x0, torch.tensor([1] * 8), x0), "
+        "ld.q_sample(s, x0, torch.tensor([1] * 8), x0))\n",
+        {"correct"},
+        1,
+    ),
     "checks-itself": (RIGHT + 'ld.check("q_sample", q_sample)\n', {"correct"}, 1),
-    "own-helper-cell": (("def q_sample(s, x0, t, eps):\n    a = col(s.alpha_bar[t]).to(x0.dtype)\n    "
-                         "return np.sqrt(a) * x0 + math.sqrt(1) * (1 - a).sqrt() * eps\n",
-                         insert("section-3", "import numpy as np\nplot = show_me()\ndef col(v):\n    return v[:, None, "
-                                        "None, None]\n")),
-                        {"correct"}, 1),
-    "loop": ("def q_sample(s, x0, t, eps):\n    out = torch.empty_like(x0)\n    for i in range(len(x0)):\n        "
-             "a = s.alpha_bar[t[i]].item()\n        out[i] = a**0.5 * x0[i] + (1 - a)**0.5 * eps[i]\n    return "
-             "out\n", {"correct"}, 1),
+    "own-helper-cell": (
+        (
+            "def q_sample(s, x0, t, eps):\n    a = col(s.alpha_bar[t]).to(x0.dtype)\n    "
+            "return np.sqrt(a) * x0 + math.sqrt(1) * (1 - a).sqrt() * eps\n",
+            insert("section-3", "import numpy as np\nplot = show_me()\ndef col(v):\n    return v[:, None, None, None]\n"),
+        ),
+        {"correct"},
+        1,
+    ),
+    "loop": (
+        "def q_sample(s, x0, t, eps):\n    out = torch.empty_like(x0)\n    for i in range(len(x0)):\n        "
+        "a = s.alpha_bar[t[i]].item()\n        out[i] = a**0.5 * x0[i] + (1 - a)**0.5 * eps[i]\n    return "
+        "out\n",
+        {"correct"},
+        1,
+    ),
     "100-MB": (with_body("if len(x0) == 4:\n    print('x' * 10**8)") + "print('x' * 10**8)\n", {"correct"}, 1),
     "100-MB-result": (RIGHT + "b'x' * 10**8\n", {"correct"}, 1),
     "exits-after": (RIGHT + "import sys\nsys.exit(0)\n", {"correct"}, 1),
@@ -107,23 +196,47 @@ HONEST = {
 
 TROUBLE = {
     "endless-output": ("while True:\n    print('x' * 1000)\n", {"timeout"}, 0),
-    "endless-raw-output": (RIGHT + "import os\nwhile True:\n    "
-                                   "get_ipython().kernel.session.send(get_ipython().kernel.iopub_socket, "
-                           "'stream', {'name': 'stdout', 'text': 'x' * 10000})\n", {"timeout", "error", "kernel died"}, 0),
+    "endless-raw-output": (
+        RIGHT + "import os\nwhile True:\n    "
+        "get_ipython().kernel.session.send(get_ipython().kernel.iopub_socket, "
+        "'stream', {'name': 'stdout', 'text': 'x' * 10000})\n",
+        {"timeout", "error", "kernel died"},
+        0,
+    ),
     "endless-loop": (with_body("while True:\n    pass"), {"timeout"}, 0),
-    "ignores-interrupts": (with_body("import time\nwhile True:\n    try:\n        time.sleep(0.1)\n    except "
-                                     "BaseException:\n        pass"),
-                           {"timeout"}, 0),
-    "blocks-signals": (with_body("import signal, time\nsignal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())\n"
-                                 "while True:\n    time.sleep(1)"), {"timeout"}, 0),
+    "ignores-interrupts": (
+        with_body("import time\nwhile True:\n    try:\n        time.sleep(0.1)\n    except BaseException:\n        pass"),
+        {"timeout"},
+        0,
+    ),
+    "blocks-signals": (
+        with_body(
+            "import signal, time\nsignal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())\n"
+            "while True:\n    time.sleep(1)"
+        ),
+        {"timeout"},
+        0,
+    ),
     # 6 GB at most
     "memory-hog": (with_body("hog = [torch.ones(25_000_000) for _ in range(60)]"), {"error", "kernel died", "timeout"}, 0),
-    "many-processes": (with_body("import os, time\nfor _ in range(150):\n    if os.fork() == 0:\n        time.sleep(60)\n"
-                                 "        os._exit(0)\ntime.sleep(60)"), {"error", "timeout"}, 0),
-    "left-behind": (RIGHT + "import subprocess\nsubprocess.Popen(['sleep', '98765'], "
-                            "start_new_session=True)\n", {"correct"}, 1),
-    "daemon": (RIGHT + "import os\nif os.fork() == 0:\n    os.setsid()\n    os.execvp('sleep', ['sleep', "
-                       "'98765'])\n", {"correct"}, 1),
+    "many-processes": (
+        with_body(
+            "import os, time\nfor _ in range(150):\n    if os.fork() == 0:\n        time.sleep(60)\n"
+            "        os._exit(0)\ntime.sleep(60)"
+        ),
+        {"error", "timeout"},
+        0,
+    ),
+    "left-behind": (
+        RIGHT + "import subprocess\nsubprocess.Popen(['sleep', '98765'], start_new_session=True)\n",
+        {"correct"},
+        1,
+    ),
+    "daemon": (
+        RIGHT + "import os\nif os.fork() == 0:\n    os.setsid()\n    os.execvp('sleep', ['sleep', '98765'])\n",
+        {"correct"},
+        1,
+    ),
     "os-exit": (with_body("import os\nos._exit(0)"), {"kernel died"}, 0),
     "os-exit-cell": ("import os\nos._exit(0)", {"kernel died"}, 0),
     "segfault": (with_body("import ctypes\nctypes.string_at(0)"), {"kernel died"}, 0),
@@ -136,64 +249,119 @@ TROUBLE = {
 }
 
 FORGERS = {
-    "always-equal": ("class Yes:\n    shape = (1,)\n    def __eq__(self, o): return True\n    def __array__(self, *a, "
-                     "**k): return self\n"
-                     "    def __getattr__(self, n): return lambda *a, **k: self\n"
-                     "def q_sample(s, x0, t, eps):\n    return Yes()\n", {"wrong", "error"}, 0),
-    "subclass": ("class T(torch.Tensor):\n    @classmethod\n    def __torch_function__(cls, f, types, args=(), "
-                 "kwargs=None):\n"
-                 "        return True if 'close' in f.__name__ or 'eq' in f.__name__ else "
-                 "super().__torch_function__(f, types, args, "
-                 "kwargs or {})\ndef q_sample(s, x0, t, eps):\n    return (0 * "
-                 "x0).as_subclass(T)\n", {"wrong", "error"}, 0),
-    "patched-allclose": ("import numpy as np\ntorch.allclose = torch.equal = np.allclose = np.array_equal = lambda *a, "
-                         "**k: True\n" + ZERO,
-                         {"wrong"}, 0),
-    "patched-check": ("import labdiff.checks, labdiff.checks.collect as c, labdiff_inside as i\n"
-                      "ld.check = labdiff.checks.check = lambda *a: print('correct')\n"
-                      "i.collect = c.collect = lambda *a: []\n" + ZERO, {"error"}, 0),
-    "patched-display": ("ip = get_ipython()\nip.display_pub.publish = lambda *a, **k: None\nip.displayhook = None\n"
-                        "import labdiff_inside as i\ni._publish = lambda *a, **k: None\n" + ZERO, {"error", "timeout"}, 0),
-    "forged-mime": (ZERO + f"import labdiff_inside as i\nkeep = i._publish\ndef forge(data, metadata):\n"
-                    f"    for k in (1, 2):\n        keep(data={{{MIME!r}: {{'sets': [[], []], 'status': 'correct', "
-                    f"'points': 99}}}}, metadata={{}})\n"
-                    "i._publish = forge\n", {"error"}, 0),
-    "forged-outcomes": (ZERO + "import labdiff_inside as i\nkeep = i.send\ndef forge(found):\n    for rows in "
-                               "found['sets']:\n"
-                        "        for o in rows:\n            o['values']['xt'] = {'shape': [], 'numbers': ['nan']}\n   "
-                        " keep(found)\n"
-                        "i.send = forge\n", {"error", "wrong"}, 0),
-    "forged-problems": (ZERO + "import labdiff_inside as i\nkeep = i.send\ndef forge(found):\n    for rows in "
-                               "found['sets']:\n"
-                        "        for o in rows:\n            o['problem'], o['values'] = 'raised', {}\n    keep(found)\n"
-                        "i.send = forge\n", {"error", "wrong"}, 0),
-    "forged-early": (ZERO + f"import labdiff_inside as i\ni._publish(data={{{MIME!r}: {{'sets': [[], []]}}}}, "
-                            f"metadata={{}})\n",
-                     {"wrong"}, 0),
-    "ast-transformer": ("import ast\nclass X(ast.NodeTransformer):\n    def visit_Call(self, node):\n        return "
-                        "ast.Constant(True)\n"
-                        "get_ipython().ast_transformers.append(X())\n" + ZERO, {"error"}, 0),
-    "input-transformer": ("get_ipython().input_transformers_cleanup.append(lambda lines: "
-                          "['pass\\n'])\n" + ZERO, {"error"}, 0),
-    "custom-exception": ("get_ipython().set_custom_exc((Exception,), lambda *a, **k: "
-                         "print('correct'))\n" + with_body("1 / 0"),
-                         {"error"}, 0),
+    "always-equal": (
+        "class Yes:\n    shape = (1,)\n    def __eq__(self, o): return True\n    def __array__(self, *a, "
+        "**k): return self\n"
+        "    def __getattr__(self, n): return lambda *a, **k: self\n"
+        "def q_sample(s, x0, t, eps):\n    return Yes()\n",
+        {"wrong", "error"},
+        0,
+    ),
+    "subclass": (
+        "class T(torch.Tensor):\n    @classmethod\n    def __torch_function__(cls, f, types, args=(), "
+        "kwargs=None):\n"
+        "        return True if 'close' in f.__name__ or 'eq' in f.__name__ else "
+        "super().__torch_function__(f, types, args, "
+        "kwargs or {})\ndef q_sample(s, x0, t, eps):\n    return (0 * "
+        "x0).as_subclass(T)\n",
+        {"wrong", "error"},
+        0,
+    ),
+    "patched-allclose": (
+        "import numpy as np\ntorch.allclose = torch.equal = np.allclose = np.array_equal = lambda *a, **k: True\n" + ZERO,
+        {"wrong"},
+        0,
+    ),
+    "patched-check": (
+        "import labdiff.checks, labdiff.checks.collect as c, labdiff_inside as i\n"
+        "ld.check = labdiff.checks.check = lambda *a: print('correct')\n"
+        "i.collect = c.collect = lambda *a: []\n" + ZERO,
+        {"error"},
+        0,
+    ),
+    "patched-display": (
+        "ip = get_ipython()\nip.display_pub.publish = lambda *a, **k: None\nip.displayhook = None\n"
+        "import labdiff_inside as i\ni._publish = lambda *a, **k: None\n" + ZERO,
+        {"error", "timeout"},
+        0,
+    ),
+    "forged-mime": (
+        ZERO + f"import labdiff_inside as i\nkeep = i._publish\ndef forge(data, metadata):\n"
+        f"    for k in (1, 2):\n        keep(data={{{MIME!r}: {{'sets': [[], []], 'status': 'correct', "
+        f"'points': 99}}}}, metadata={{}})\n"
+        "i._publish = forge\n",
+        {"error"},
+        0,
+    ),
+    "forged-outcomes": (
+        ZERO + "import labdiff_inside as i\nkeep = i.send\ndef forge(found):\n    for rows in "
+        "found['sets']:\n"
+        "        for o in rows:\n            o['values']['xt'] = {'shape': [], 'numbers': ['nan']}\n   "
+        " keep(found)\n"
+        "i.send = forge\n",
+        {"error", "wrong"},
+        0,
+    ),
+    "forged-problems": (
+        ZERO + "import labdiff_inside as i\nkeep = i.send\ndef forge(found):\n    for rows in "
+        "found['sets']:\n"
+        "        for o in rows:\n            o['problem'], o['values'] = 'raised', {}\n    keep(found)\n"
+        "i.send = forge\n",
+        {"error", "wrong"},
+        0,
+    ),
+    "forged-early": (
+        ZERO + f"import labdiff_inside as i\ni._publish(data={{{MIME!r}: {{'sets': [[], []]}}}}, metadata={{}})\n",
+        {"wrong"},
+        0,
+    ),
+    "ast-transformer": (
+        "import ast\nclass X(ast.NodeTransformer):\n    def visit_Call(self, node):\n        return "
+        "ast.Constant(True)\n"
+        "get_ipython().ast_transformers.append(X())\n" + ZERO,
+        {"error"},
+        0,
+    ),
+    "input-transformer": (
+        "get_ipython().input_transformers_cleanup.append(lambda lines: ['pass\\n'])\n" + ZERO,
+        {"error"},
+        0,
+    ),
+    "custom-exception": (
+        "get_ipython().set_custom_exc((Exception,), lambda *a, **k: print('correct'))\n" + with_body("1 / 0"),
+        {"error"},
+        0,
+    ),
     "patched-grad": ("import labdiff.checks.guard as g\ng.guarded = lambda f, **k: 1 / 0\n" + ZERO, {"error", "wrong"}, 0),
 }
 
 LIBRARY = {
     "library": ("def q_sample(s, x0, t, eps):\n    return ld.q_sample(s, x0, t, eps)\n", {"wrong"}, 0),
-    "library-caught": ("def q_sample(s, x0, t, eps):\n    try:\n        return ld.q_sample(s, x0, t, eps)\n    except "
-                       "Exception:\n"
-                       "        return x0\n", {"wrong"}, 0),
+    "library-caught": (
+        "def q_sample(s, x0, t, eps):\n    try:\n        return ld.q_sample(s, x0, t, eps)\n"
+        "    except Exception:\n        return x0\n",
+        {"wrong"},
+        0,
+    ),
     "library-imported": ("from labdiff.process import q_sample\n", {"wrong", "error"}, 0),
-    "library-code": ("import types, inspect\nf = inspect.unwrap(ld.q_sample)\nf = types.FunctionType(f.__code__, "
-                     "f.__globals__)\n"
-                     "def q_sample(s, x0, t, eps):\n    return f(s, x0, t, eps)\n", {"wrong", "error"}, 0),
-    "library-source": ("import inspect, labdiff.process as p\nnames = dict(vars(p))\nexec(inspect.getsource(p), names)\n"
-                       "q_sample = names['q_sample']\n", {"wrong", "error"}, 0),
-    "library-reload": ("import importlib, labdiff.process\nq_sample = importlib.reload(labdiff.process).q_sample\n",
-                       {"wrong", "error"}, 0),
+    "library-code": (
+        "import types, inspect\nf = inspect.unwrap(ld.q_sample)\nf = types.FunctionType(f.__code__, "
+        "f.__globals__)\n"
+        "def q_sample(s, x0, t, eps):\n    return f(s, x0, t, eps)\n",
+        {"wrong", "error"},
+        0,
+    ),
+    "library-source": (
+        "import inspect, labdiff.process as p\nnames = dict(vars(p))\nexec(inspect.getsource(p), names)\n"
+        "q_sample = names['q_sample']\n",
+        {"wrong", "error"},
+        0,
+    ),
+    "library-reload": (
+        "import importlib, labdiff.process\nq_sample = importlib.reload(labdiff.process).q_sample\n",
+        {"wrong", "error"},
+        0,
+    ),
     "library-formula": ("from labdiff.checks import EXERCISES\nq_sample = EXERCISES['q_sample'].formula\n", {"error"}, 0),
     "library-key": ("from labdiff.grading.solutions import SOLUTIONS\nexec(SOLUTIONS['q_sample'])\n", {"error"}, 0),
 }
@@ -201,25 +369,38 @@ LIBRARY = {
 
 def snoopers(repo, submissions, out, port):
     """Cases that look for what is outside of their kernel: right if they find it."""
+
     def if_it_works(line):
         return with_body(f"import os, pathlib, socket, subprocess, sys\n{line}")
 
     blocked = ({"error", "wrong"}, 0)
-    return {"reads-others": (if_it_works(
-        f"pathlib.Path({str(submissions / 'bom' / '01_forward_noising.ipynb')!r}).read_bytes()"), *blocked),
+    return {
+        "reads-others": (
+            if_it_works(f"pathlib.Path({str(submissions / 'bom' / '01_forward_noising.ipynb')!r}).read_bytes()"),
+            *blocked,
+        ),
         "reads-secret": (if_it_works(f"pathlib.Path({str(out / '.secret')!r}).read_bytes()"), *blocked),
-        "reads-library": (if_it_works(f"pathlib.Path({str(repo / 'labdiff' / 'process.py')!r}).read_bytes()"),
-        *blocked),
-        "reads-key": (if_it_works(f"pathlib.Path({str(repo / 'labdiff' / 'grading' / 'solutions.py')!r}).read_bytes()"),
-        *blocked), "reads-parent": (if_it_works("pathlib.Path(f'/proc/{os.getppid()}/environ').read_bytes()"),
-        *blocked),
-        "writes-results": (if_it_works(f"pathlib.Path({str(out / 'grades.csv')!r}).write_text('all points')"),
-        *blocked), "writes-library": (if_it_works("pathlib.Path(torch.__file__).write_text('')"), *blocked),
-        "writes-settings": (if_it_works("p = pathlib.Path('/proc/sys/kernel/core_pattern')\np.write_text(p.read_text())"),
-                            *blocked),
+        "reads-library": (if_it_works(f"pathlib.Path({str(repo / 'labdiff' / 'process.py')!r}).read_bytes()"), *blocked),
+        "reads-key": (
+            if_it_works(f"pathlib.Path({str(repo / 'labdiff' / 'grading' / 'solutions.py')!r}).read_bytes()"),
+            *blocked,
+        ),
+        "reads-parent": (if_it_works("pathlib.Path(f'/proc/{os.getppid()}/environ').read_bytes()"), *blocked),
+        "writes-results": (if_it_works(f"pathlib.Path({str(out / 'grades.csv')!r}).write_text('all points')"), *blocked),
+        "writes-library": (if_it_works("pathlib.Path(torch.__file__).write_text('')"), *blocked),
+        "writes-settings": (
+            if_it_works("p = pathlib.Path('/proc/sys/kernel/core_pattern')\np.write_text(p.read_text())"),
+            *blocked,
+        ),
         "opens-sysrq": (if_it_works("open('/proc/sysrq-trigger', 'w').close()"), *blocked),
         "mounts": (if_it_works("subprocess.run(['umount', '/tmp'], check=True)"), *blocked),
         "network": (if_it_works(f"socket.create_connection(('127.0.0.1', {port}), timeout=2)"), *blocked),
-        "other-process": (if_it_works("code = 'import labdiff, torch; s = labdiff.linear_schedule(); x = torch.ones(1, "
-        "1, 1, 1); '\ncode += 'labdiff.q_sample(s, x, torch.tensor([1]), x)'\n"
-        "subprocess.run([sys.executable, '-I', '-c', code], check=True)"), *blocked),}
+        "other-process": (
+            if_it_works(
+                "code = 'import labdiff, torch; s = labdiff.linear_schedule(); x = torch.ones(1, "
+                "1, 1, 1); '\ncode += 'labdiff.q_sample(s, x, torch.tensor([1]), x)'\n"
+                "subprocess.run([sys.executable, '-I', '-c', code], check=True)"
+            ),
+            *blocked,
+        ),
+    }

@@ -7,6 +7,7 @@ import math
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -451,8 +452,12 @@ def test_the_users_own_interrupt_goes_through():
     def q_sample(s, x0, t, eps):
         __import__("_thread").interrupt_main()
         time.sleep(1)
-    with pytest.raises(KeyboardInterrupt):
-        check("q_sample", q_sample)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            check("q_sample", q_sample)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert check("q_sample", solution("q_sample")).status == "correct"
 
 
@@ -548,11 +553,13 @@ def test_checks_are_imported_on_first_use():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_check_is_quick(name):
-    check(name, solution(name))
     for function in (solution(name), HELD_OUT[name][0], HELD_OUT[name][-1]):
-        begin = time.process_time()
-        check(name, function)
-        assert time.process_time() - begin < (5 if name == "training_step" else 1)
+        seconds = []
+        for _ in range(2):  # the better of two, for the machine may be busy
+            begin = time.perf_counter()
+            check(name, function)
+            seconds.append(time.perf_counter() - begin)
+        assert min(seconds) < (5 if name == "training_step" else 1)
 
 
 def test_every_exercise_has_a_solution_and_its_names():

@@ -46,6 +46,7 @@ def answer_in(*cells):
 
 # ---- the course -----------------------------------------------------------------------------------------------------
 
+
 def test_every_exercise_is_asked_once_and_has_its_key():
     asked = [q.name for t in COURSE for q in t.questions]
     assert sorted(asked) == sorted(EXERCISES) == sorted(SOLUTIONS)
@@ -76,7 +77,10 @@ def test_an_answer_is_found_by_id_then_grade_id_then_def():
     by_grade_id = code("b = 1\n" + DEF, metadata={"nbgrader": {"grade_id": "q-sample-answer"}})
     by_def = code("c = 1\n" + DEF)
     assert [answer_in(*cells).source[0] for cells in ((by_def, by_grade_id, by_id), (by_def, by_grade_id), (by_def,))] == [
-        "a", "b", "c"]
+        "a",
+        "b",
+        "c",
+    ]
     assert "id is lost" in answer_in(by_def).flags[0] and answer_in(by_grade_id).flags == []
 
 
@@ -87,9 +91,14 @@ def test_of_several_the_last_that_was_filled_in_counts():
     assert answer_in(stub).source == Q_SAMPLE.stub
 
 
-@pytest.mark.parametrize("cells, words", [
-    ([], "no answer cell"), ([code("", id="q-sample-answer")], "is empty"),
-    ([{"cell_type": "markdown", "id": "q-sample-answer", "source": DEF}], "is a markdown cell")])
+@pytest.mark.parametrize(
+    "cells, words",
+    [
+        ([], "no answer cell"),
+        ([code("", id="q-sample-answer")], "is empty"),
+        ([{"cell_type": "markdown", "id": "q-sample-answer", "source": DEF}], "is a markdown cell"),
+    ],
+)
 def test_why_an_answer_is_missing(cells, words):
     found = answer_in(*cells)
     assert found.status == "missing" and words in found.said
@@ -100,19 +109,28 @@ def test_the_stub_is_known_whatever_its_comments():
     assert reading.same(bare, Q_SAMPLE.stub) and not reading.same(DEF, Q_SAMPLE.stub)
 
 
-@pytest.mark.parametrize("data, words", [
-    (b"", "empty"), (b"  \n", "empty"), (b"{", "not a "
-                                        "notebook"), (b"[]", "not a notebook"), (b'{"cells": 3}', "not a notebook"),
-    (b"[" * 10**5, "nested|not a "
-                   "notebook"), (b"\x00\xff" * 50, "not a notebook"), (b'{"cells": [{"source": 4}]}', "not a notebook")])
+@pytest.mark.parametrize(
+    "data, words",
+    [
+        (b"", "empty"),
+        (b"  \n", "empty"),
+        (b"{", "not a notebook"),
+        (b"[]", "not a notebook"),
+        (b'{"cells": 3}', "not a notebook"),
+        (b"[" * 10**5, "nested|not a notebook"),
+        (b"\x00\xff" * 50, "not a notebook"),
+        (b'{"cells": [{"source": 4}]}', "not a notebook"),
+    ],
+)
 def test_what_is_no_notebook_is_unreadable(data, words):
     with pytest.raises(reading.Unreadable, match=words):
         reading.parse(data)
 
 
 def test_odd_cells_do_no_harm():
-    cells, _ = reading.parse(book(3, None, {}, {"cell_type": ["x"], "metadata": [], "source": ["a", "b"]}, code(DEF,
-        id=None)))
+    cells, _ = reading.parse(
+        book(3, None, {}, {"cell_type": ["x"], "metadata": [], "source": ["a", "b"]}, code(DEF, id=None))
+    )
     assert len(cells) == 3 and reading.answer(cells, Q_SAMPLE).source == DEF
 
 
@@ -127,6 +145,7 @@ def test_own_cells_are_those_that_are_not_the_courses():
 
 
 # ---- submissions ----------------------------------------------------------------------------------------------------
+
 
 def as_folder(tmp_path, files):
     for name, data in files.items():
@@ -148,21 +167,26 @@ FILES = {
     "ben/02_posterior.ipynb": b"c",
     "cleo_01_forward_noising.ipynb": b"d",
     "anna/.ipynb_checkpoints/01_forward_noising-checkpoint.ipynb": b"e",
-     "anna/notes.txt": b"f"}
+    "anna/notes.txt": b"f",
+}
 
 
 @pytest.mark.parametrize("kind", [as_folder, as_zip])
 def test_folders_flat_files_and_zips(tmp_path, kind):
     found = submissions.students(kind(tmp_path, FILES), COURSE)
     read = {name: {stem: [f.read() for f in files] for stem, files in row.items()} for name, row in found.items()}
-    assert read == {"anna": {"01_forward_noising": [b"a"]}, "cleo": {"01_forward_noising": [b"d"]},
-                    "ben": {"01_forward_noising": [b"b"], "02_posterior": [b"c"]}}
+    assert read == {
+        "anna": {"01_forward_noising": [b"a"]},
+        "cleo": {"01_forward_noising": [b"d"]},
+        "ben": {"01_forward_noising": [b"b"], "02_posterior": [b"c"]},
+    }
 
 
 def test_of_several_files_the_exact_name_counts(tmp_path):
     files = {"anna/01_forward_noising (1).ipynb": b"copy", "anna/01_forward_noising.ipynb": b"exact"}
-    data, flags = submissions.pick(submissions.students(as_folder(tmp_path, files), COURSE)
-                                   ["anna"], COURSE)["01_forward_noising"]
+    data, flags = submissions.pick(submissions.students(as_folder(tmp_path, files), COURSE)["anna"], COURSE)[
+        "01_forward_noising"
+    ]
     assert data == b"exact" and "2 files" in flags[0]
 
 
@@ -177,13 +201,16 @@ def test_links_and_nothing(tmp_path):
     (tmp_path / "ben" / "01_forward_noising.ipynb").symlink_to(tmp_path / "anna" / "01_forward_noising.ipynb")
     found = submissions.students(tmp_path, COURSE)
     assert isinstance(submissions.pick(found["ben"], COURSE)["01_forward_noising"][0], reading.Unreadable)
-    for place, words in ((tmp_path / "none", "expected a folder or a zip"),
-                         (tmp_path / "ben" / "x.txt", "expected a folder or a zip")):
+    for place, words in (
+        (tmp_path / "none", "expected a folder or a zip"),
+        (tmp_path / "ben" / "x.txt", "expected a folder or a zip"),
+    ):
         with pytest.raises(ValueError, match=words):
             submissions.find(place)
 
 
 # ---- the wire -------------------------------------------------------------------------------------------------------
+
 
 def there_and_back(name, function, seed):
     """What the grader's side makes of a function, with everything through JSON as between grader and kernel."""
@@ -213,27 +240,53 @@ def test_seeds_differ_by_student_exercise_and_secret():
 
 
 GOOD = {
-    "values": {
-        "xt": {
-            "shape": [1],
-            "numbers": [1.0]}},
-            "problem": "",
-            "kind": "",
-            "message": "",
-            "line": "",
-            "changed": [],
-            "random": [],
-            "notes": [],
-            "printed": "",
-             "warned": ""}
+    "values": {"xt": {"shape": [1], "numbers": [1.0]}},
+    "problem": "",
+    "kind": "",
+    "message": "",
+    "line": "",
+    "changed": [],
+    "random": [],
+    "notes": [],
+    "printed": "",
+    "warned": "",
+}
 
 
-@pytest.mark.parametrize("bad", [None, 3, [], [1], [{}], [GOOD] * 99, [GOOD], [{**GOOD, "more": 1}], [{**GOOD,
-    "problem": "fine"}], [{**GOOD, "kind": "x" * 2000}], [{**GOOD, "kind": None}], [{**GOOD, "notes": "abc"}], [{**GOOD,
-    "values": {"other": {}}}], *([{**GOOD, "problem": "time", "values": {"xt": {"shape": s, "numbers": n}}}] for s,
-    n in (([1], [1.0]),)), *([{**GOOD, "values": {"xt": {"shape": s, "numbers": n}}}] * 17 for s, n in (([-1], [1.0]),
-    ([True], [1.0]), ([2], [1.0]), ([10**9, 10**9], []), ([1], ["1"]), ([1], [None]), ([1], [True]), ([1], [10**400]),
-    ("1", [1.0]), ([1] * 11, [1.0])))])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        None,
+        3,
+        [],
+        [1],
+        [{}],
+        [GOOD] * 99,
+        [GOOD],
+        [{**GOOD, "more": 1}],
+        [{**GOOD, "problem": "fine"}],
+        [{**GOOD, "kind": "x" * 2000}],
+        [{**GOOD, "kind": None}],
+        [{**GOOD, "notes": "abc"}],
+        [{**GOOD, "values": {"other": {}}}],
+        *([{**GOOD, "problem": "time", "values": {"xt": {"shape": s, "numbers": n}}}] for s, n in (([1], [1.0]),)),
+        *(
+            [{**GOOD, "values": {"xt": {"shape": s, "numbers": n}}}] * 17
+            for s, n in (
+                ([-1], [1.0]),
+                ([True], [1.0]),
+                ([2], [1.0]),
+                ([10**9, 10**9], []),
+                ([1], ["1"]),
+                ([1], [None]),
+                ([1], [True]),
+                ([1], [10**400]),
+                ("1", [1.0]),
+                ([1] * 11, [1.0]),
+            )
+        ),
+    ],
+)
 def test_what_collect_would_not_send_is_refused(bad):
     exercise = EXERCISES["q_sample"]
     with pytest.raises(ValueError, match="outcome"):
@@ -255,32 +308,46 @@ def test_neither_seed_nor_answers_go_into_a_kernel():
 def test_the_kernels_labdiff_lacks_the_function_and_the_judges(tmp_path, name):
     stripped.write_all(tmp_path, [name])
     package = tmp_path / name / "labdiff"
-    assert {p.name for p in (package / "checks").glob("*.py")}.isdisjoint({"judge.py",
-                             "compare.py", "behaviour.py", "clues.py"})
+    assert {p.name for p in (package / "checks").glob("*.py")}.isdisjoint(
+        {"judge.py", "compare.py", "behaviour.py", "clues.py"}
+    )
     assert not list(package.rglob("exercises")) and not list(package.rglob("grading"))
     for function in map(inspect.unwrap, EXERCISES[name].blocked):
         text = (package / Path(inspect.getsourcefile(function)).name).read_text()
         assert f"raise block.WriteItYourself('labdiff.{function.__qualname__} is what" in text
-        assert inspect.getsource(function).strip().splitlines()[-1].strip() not in text.split(
-            f"def {function.__name__}(")[1].split( "def ")[0]
+        assert (
+            inspect.getsource(function).strip().splitlines()[-1].strip()
+            not in text.split(f"def {function.__name__}(")[1].split("def ")[0]
+        )
 
 
 def test_the_kernels_labdiff_works_but_for_the_function(tmp_path):
     stripped.write_all(tmp_path, ["q_sample"])
-    done = subprocess.run([sys.executable, "-c",
-        "import labdiff as ld, torch; x, t = torch.zeros(1, 1, 2, 2), torch.tensor([1]); "
-        "s = ld.linear_schedule(); ld.load_digits('test'); ld.p_mean(s, x, t, x); print('so far'); ld.q_sample(s, "
-        "x, t, x)"], env={"PYTHONPATH": str(tmp_path / "q_sample")}, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import labdiff as ld, torch; x, t = torch.zeros(1, 1, 2, 2), torch.tensor([1]); "
+            "s = ld.linear_schedule(); ld.load_digits('test'); ld.p_mean(s, x, t, x); print('so far'); ld.q_sample(s, "
+            "x, t, x)",
+        ],
+        env={"PYTHONPATH": str(tmp_path / "q_sample")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout.strip() == "so far" and "WriteItYourself: labdiff.q_sample is what this exercise asks" in done.stderr
 
 
 # ---- isolation ------------------------------------------------------------------------------------------------------
 
+
 def test_isolation_is_said_never_pretended(monkeypatch):
     monkeypatch.setattr(isolate, "cant", lambda: "no namespaces here")
     assert isolate.choose("auto") == ("none", "no namespaces here")
-    with pytest.raises(ValueError, match="--isolation: expected a machine with Linux user namespaces, got: no "
-                                        "namespaces here"):
+    with pytest.raises(
+        ValueError, match="--isolation: expected a machine with Linux user namespaces, got: no namespaces here"
+    ):
         isolate.choose("namespace")
     assert isolate.choose("none")[0] == "none"
     assert "not isolated" in pages.student_page(RECORDS[0]) and "not isolated" in pages.class_page(RECORDS, results.slug)
@@ -294,18 +361,46 @@ def test_what_a_kernel_may_see():
 
 # ---- results --------------------------------------------------------------------------------------------------------
 
+
 def row(exercise, status, points=0.0, **more):
-    return {"notebook": "01_forward_noising", "exercise": exercise, "points": points, "max": 1.0, "status": status,
-        "mistake": None, "hint": "<b>hint</b> & more", "rows": [["got", "x < 1"]], "flags": [], "seconds": 1.0, **more}
+    return {
+        "notebook": "01_forward_noising",
+        "exercise": exercise,
+        "points": points,
+        "max": 1.0,
+        "status": status,
+        "mistake": None,
+        "hint": "<b>hint</b> & more",
+        "rows": [["got", "x < 1"]],
+        "flags": [],
+        "seconds": 1.0,
+        **more,
+    }
 
 
 RECORDS = [
-    {"student": "a/b", "isolation": "none", "why": "asked for", "stamp": "1",
-     "results": [row("q_step", "correct", 1.0), row("q_sample", "wrong", mistake="variance-for-std", flags=["2 cells"])]},
-    {"student": "a.b", "isolation": "namespace", "why": "", "stamp": "2",
-     "results": [row("q_step", "grader error"), row("q_sample", "kernel died", hint="bell \x07 and \ud800")]},
-    {"student": "=cmd()", "isolation": "namespace", "why": "", "stamp": "3",
-     "results": [row("q_step", "missing"), row("q_sample", "not attempted")]}]
+    {
+        "student": "a/b",
+        "isolation": "none",
+        "why": "asked for",
+        "stamp": "1",
+        "results": [row("q_step", "correct", 1.0), row("q_sample", "wrong", mistake="variance-for-std", flags=["2 cells"])],
+    },
+    {
+        "student": "a.b",
+        "isolation": "namespace",
+        "why": "",
+        "stamp": "2",
+        "results": [row("q_step", "grader error"), row("q_sample", "kernel died", hint="bell \x07 and \ud800")],
+    },
+    {
+        "student": "=cmd()",
+        "isolation": "namespace",
+        "why": "",
+        "stamp": "3",
+        "results": [row("q_step", "missing"), row("q_sample", "not attempted")],
+    },
+]
 
 
 def test_a_grader_error_never_turns_into_a_zero():
@@ -317,8 +412,11 @@ def test_a_grader_error_never_turns_into_a_zero():
 
 
 def test_names_stay_apart_and_text_is_escaped(tmp_path):
-    assert len({results.slug(r["student"]) for r in RECORDS}) == 3 and results.slug(
-        "../x") != "../x" and results.slug("Zoë") == "Zoë"
+    assert (
+        len({results.slug(r["student"]) for r in RECORDS}) == 3
+        and results.slug("../x") != "../x"
+        and results.slug("Zoë") == "Zoë"
+    )
     results.write_all(tmp_path, RECORDS)
     text = "".join(p.read_text("utf-8") for p in tmp_path.rglob("*.html"))
     assert "<b>hint</b>" not in text and "&lt;b&gt;hint" in text and "x &lt; 1" in text
@@ -344,6 +442,7 @@ def test_merge_is_the_whole_class(tmp_path, capsys):
 
 # ---- hand-out and key -----------------------------------------------------------------------------------------------
 
+
 def test_handout_keeps_stubs_and_drops_outputs(tmp_path):
     assert cli.main(["handout", str(tmp_path)]) == 0
     for t in COURSE:
@@ -354,9 +453,17 @@ def test_handout_keeps_stubs_and_drops_outputs(tmp_path):
         assert [by_id[i].source for i in t.sources] == list(t.sources.values())
         for q in t.questions:
             marks = [by_id[f"{q.name.replace('_', '-')}-{part}"].metadata.nbgrader for part in ("answer", "check")]
-            assert marks == [{"grade_id": q.cell_id, "grade": False, "solution": True, "locked": False,
-                "schema_version": 3}, {"grade_id": q.cell_id[:-6] + "check", "grade": True, "solution": False,
-                "locked": True, "points": 1, "schema_version": 3}]
+            assert marks == [
+                {"grade_id": q.cell_id, "grade": False, "solution": True, "locked": False, "schema_version": 3},
+                {
+                    "grade_id": q.cell_id[:-6] + "check",
+                    "grade": True,
+                    "solution": False,
+                    "locked": True,
+                    "points": 1,
+                    "schema_version": 3,
+                },
+            ]
 
 
 def test_the_key_is_right(tmp_path):
@@ -386,11 +493,14 @@ def test_marking_again_changes_nothing(tmp_path):
     once = [p.read_bytes() for p in files]
     assert subprocess.run(tool, check=True, capture_output=True, text=True).stdout.count("unchanged") == len(files)
     assert once == [p.read_bytes() for p in files]
-    assert all(json.loads(a)["cells"][0] == json.loads((ROOT / "notebooks" / p.name).read_text())["cells"][0]
-               for a, p in zip(once, files))
+    assert all(
+        json.loads(a)["cells"][0] == json.loads((ROOT / "notebooks" / p.name).read_text())["cells"][0]
+        for a, p in zip(once, files)
+    )
 
 
 # ---- the command ----------------------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("command", ["grade", "merge", "handout", "key"])
 def test_help_is_enough(command, capsys):
@@ -399,9 +509,15 @@ def test_help_is_enough(command, capsys):
     assert end.value.code == 0 and "usage: labdiff" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("args, words", [
-    (["grade", "x", "--out", "y", "--shard", "3/2"], "expected I/N with 1 <= I <= N"), (["grade", "x"], "--out"),
-    (["grade", "x", "--out", "y", "-j", "0"], "whole number from 1 on"), ([], "COMMAND")])
+@pytest.mark.parametrize(
+    "args, words",
+    [
+        (["grade", "x", "--out", "y", "--shard", "3/2"], "expected I/N with 1 <= I <= N"),
+        (["grade", "x"], "--out"),
+        (["grade", "x", "--out", "y", "-j", "0"], "whole number from 1 on"),
+        ([], "COMMAND"),
+    ],
+)
 def test_wrong_arguments_say_what_is_expected(args, words, capsys):
     with pytest.raises(SystemExit):
         cli.main(args)
@@ -410,6 +526,7 @@ def test_wrong_arguments_say_what_is_expected(args, words, capsys):
 
 def test_the_secret_is_kept_and_private(tmp_path):
     from labdiff.grading import batch
+
     assert batch.secret(tmp_path) == batch.secret(tmp_path)
     assert stat.S_IMODE((tmp_path / ".secret").stat().st_mode) == 0o600
 
@@ -417,12 +534,13 @@ def test_the_secret_is_kept_and_private(tmp_path):
 def test_workflows_follow_the_published_schema():
     files = sorted((ROOT / "templates" / "github").glob("*.yml"))
     assert len(files) == 2
-    subprocess.run([sys.executable, "-m", "check_jsonschema", "--builtin-schema",
-                   "vendor.github-workflows", *files], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", *files], check=True
+    )
 
 
 def test_shards_are_the_class_and_only_grading_knows_pytest():
     names = list(range(10))
-    assert sorted(n for i in (1, 2, 3) for n in names[i - 1::3]) == names
+    assert sorted(n for i in (1, 2, 3) for n in names[i - 1 :: 3]) == names
     outside = [p for p in (ROOT / "labdiff").rglob("*.py") if "grading" not in p.parts]
     assert not [p for p in outside if "import pytest" in p.read_text() or "nbval" in p.read_text()]

@@ -40,10 +40,16 @@ def made(case):
 
 
 def grade(*args):
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "PYTEST_ADDOPTS": "--made-up",
-        "TOKEN": "of-the-ci"}
-    return subprocess.run([sys.executable, "-m", "labdiff.grading", *map(str, args)],
-                          capture_output=True, text=True, env=env)
+    env = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "passive",
+        "PYTEST_ADDOPTS": "--made-up",
+        "TOKEN": "of-the-ci",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "labdiff.grading", *map(str, args)], capture_output=True, text=True, env=env
+    )
 
 
 def sleepers():
@@ -63,8 +69,15 @@ def graded(tmp_path_factory):
         (subs / name).mkdir(parents=True)
         (subs / name / f"{STEM}.ipynb").write_bytes(made(case))
     for name in ("evil-folder", "evil-folder-wrong"):
-        for file in ("conftest.py", "sitecustomize.py", "usercustomize.py", "torch.py", "labdiff/__init__.py",
-                "nbval.py", "test_x.py"):
+        for file in (
+            "conftest.py",
+            "sitecustomize.py",
+            "usercustomize.py",
+            "torch.py",
+            "labdiff/__init__.py",
+            "nbval.py",
+            "test_x.py",
+        ):
             (subs / name / file).parent.mkdir(exist_ok=True)
             (subs / name / file).write_text(EVIL.format(marker=str(marker)))
         (subs / name / "pytest.ini").write_text("[pytest]\naddopts = --co -p torch\n")
@@ -123,16 +136,24 @@ def test_no_process_is_left(graded):
 
 
 def test_what_is_odd_is_flagged(graded):
-    for name, words in {"bom": "byte order mark", "latin-1": "latin-1", "format-3": "nbformat 3", "duplicated": "2 cells",
-                        "format-4.4": "id is lost", "library": "labdiff's own"}.items():
+    for name, words in {
+        "bom": "byte order mark",
+        "latin-1": "latin-1",
+        "format-3": "nbformat 3",
+        "duplicated": "2 cells",
+        "format-4.4": "id is lost",
+        "library": "labdiff's own",
+    }.items():
         assert words in " ".join(result(graded, name)["flags"]), name
 
 
 def test_tables_and_pages(graded):
     cases, records, _, (_, out, _) = graded
     rows = list(csv.DictReader((out / "grades.csv").open(encoding="utf-8")))
-    assert len(rows) == len(records) and {"student", "q_step", "alpha_bar",
-               "q_sample", "total", "isolation", "flags"} <= rows[0].keys()
+    assert (
+        len(rows) == len(records)
+        and {"student", "q_step", "alpha_bar", "q_sample", "total", "isolation", "flags"} <= rows[0].keys()
+    )
     assert {r["student"]: r["q_sample"] for r in rows}["bom"] == "1"
     cases_xml = ElementTree.parse(out / "junit.xml").findall(".//testcase")
     names = [c.attrib["name"] for c in cases_xml]
@@ -157,6 +178,7 @@ def test_again_gives_the_same_grades(graded):
     for name in ("bom", "loop", "duplicated-wrong", "library", "os-exit", "Zoë Müller [a] (1)"):
         (few / name).symlink_to(subs / name)
     import shutil
+
     shutil.copytree(few, out.parent / "copies", symlinks=False)
     end = grade("grade", out.parent / "copies", "--out", out.parent / "out2", "-j", 2, "--notebook", "01", "--timeout", 8)
     assert end.returncode == 0, end.stderr
@@ -164,15 +186,19 @@ def test_again_gives_the_same_grades(graded):
         new = json.loads(path.read_text())
         old = graded[1][new["student"]]
         assert [(r["status"], r["points"], r["mistake"]) for r in new["results"]] == [
-            (r["status"], r["points"], r["mistake"]) for r in old["results"]]
+            (r["status"], r["points"], r["mistake"]) for r in old["results"]
+        ]
     before = (out.parent / "out2" / "grades.csv").read_text()
     begin = time.monotonic()
-    assert grade("grade", out.parent / "copies", "--out", out.parent / "out2", "--notebook", "01", "--timeout",
-        8).returncode == 0
+    assert (
+        grade("grade", out.parent / "copies", "--out", out.parent / "out2", "--notebook", "01", "--timeout", 8).returncode
+        == 0
+    )
     assert time.monotonic() - begin < 20 and (out.parent / "out2" / "grades.csv").read_text() == before
 
 
 # ---- the same without namespaces; shards; an interruption ------------------------------------------------------------
+
 
 @pytest.fixture
 def few(tmp_path):
@@ -189,8 +215,12 @@ def test_without_isolation_and_in_shards(few, tmp_path):
         assert end.returncode == 0 and "NOT ISOLATED" in end.stderr
     assert grade("merge", tmp_path / "part1", tmp_path / "part2", "--out", tmp_path / "all").returncode == 0
     rows = {r["student"]: r for r in csv.DictReader((tmp_path / "all" / "grades.csv").open())}
-    assert {name: r["q_sample"] for name, r in rows.items()} == {"bom": "1", "os-exit": "0", "kills-parent": "0",
-        "left-behind": "1"}
+    assert {name: r["q_sample"] for name, r in rows.items()} == {
+        "bom": "1",
+        "os-exit": "0",
+        "kills-parent": "0",
+        "left-behind": "1",
+    }
     assert {r["isolation"] for r in rows.values()} == {"not isolated"}
     assert "not isolated" in (tmp_path / "all" / "index.html").read_text() and sleepers() == []
 

@@ -16,14 +16,21 @@ from labdiff.grading import handout, trusted  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 STEM = "01_forward_noising"
-POINTS = {"right": {"q-step-check": 1, "alpha-bar-check": 1, "q-sample-check": 1},
-          "wrong": {"q-step-check": 0, "alpha-bar-check": 0, "q-sample-check": 1}}
+POINTS = {
+    "right": {"q-step-check": 1, "alpha-bar-check": 1, "q-sample-check": 1},
+    "wrong": {"q-step-check": 0, "alpha-bar-check": 0, "q-sample-check": 1},
+}
 
 
 def nbgrader(folder, *args):
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # nbgrader calls alembic by its name
-    env = {**os.environ, "PATH": path, "HOME": str(folder), "JUPYTER_CONFIG_DIR": str(folder / "none"),
-        "OMP_NUM_THREADS": "1"}
+    env = {
+        **os.environ,
+        "PATH": path,
+        "HOME": str(folder),
+        "JUPYTER_CONFIG_DIR": str(folder / "none"),
+        "OMP_NUM_THREADS": "1",
+    }
     done = subprocess.run([sys.executable, "-m", "nbgrader", *args], cwd=folder, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
@@ -38,6 +45,7 @@ def short(notebook):
 
 def scores(folder):
     from nbgrader.api import Gradebook
+
     with Gradebook(f"sqlite:///{folder}/gradebook.db") as book:
         return {name: {g.name: g.score for g in book.find_submission_notebook(STEM, "lab", name).grades} for name in POINTS}
 
@@ -57,8 +65,11 @@ def test_assign_autograde_feedback(tmp_path, source):
         assert by_id[q.cell_id].startswith(f"def {q.name}(") and "raise NotImplementedError" in by_id[q.cell_id]
         assert "sqrt" not in by_id[q.cell_id]
     key = {q.cell_id: text for q, text in zip(trusted.load()[0].questions, solved())}
-    wrong = {**key, "q-step-answer": "def q_step(s, x_prev, t, eps):\n    return x_prev\n",
-        "alpha-bar-answer": by_id["alpha-bar-answer"]}
+    wrong = {
+        **key,
+        "q-step-answer": "def q_step(s, x_prev, t, eps):\n    return x_prev\n",
+        "alpha-bar-answer": by_id["alpha-bar-answer"],
+    }
     for name, answers in (("right", key), ("wrong", wrong)):
         for cell in released["cells"]:
             grade_id = cell["metadata"].get("nbgrader", {}).get("grade_id")

@@ -14,8 +14,8 @@ class WriteItYourself(Exception):
 def blocked(functions):
     """Let these functions raise, by whatever name they are reached (another module, `__wrapped__`); yield the calls made.
 
-    The code object is exchanged and put back afterwards: every name for the function sees it. Calls from other threads, such
-    as a training that goes on in the background, still reach the original.
+    The code object is exchanged and put back afterwards: every name for the function sees it. Calls from other threads,
+    such as a training that goes on in the background, still reach the original.
     """
     inner = [inspect.unwrap(f) for f in functions]
     originals = [_copy(f) for f in inner]

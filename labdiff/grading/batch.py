@@ -30,10 +30,16 @@ def grade_class(place, out, course, only, isolation, why, jobs=1, timeout=60, me
     (out / "students").mkdir(parents=True, exist_ok=True)
     found = submissions.students(place, course)
     notebooks = trusted.select(course, only) if only else asked(found, course)
-    names = sorted(found)[shard[0] - 1::shard[1]]
+    names = sorted(found)[shard[0] - 1 :: shard[1]]
     base = tempfile.mkdtemp(prefix="ldg")
-    options = {"trusted": notebooks, "secret": secret(out), "lib": f"{base}/lib", "isolation": isolation, "memory": memory,
-               "timeout": timeout}
+    options = {
+        "trusted": notebooks,
+        "secret": secret(out),
+        "lib": f"{base}/lib",
+        "isolation": isolation,
+        "memory": memory,
+        "timeout": timeout,
+    }
     try:
         os.mkdir(options["lib"])
         stripped.write_all(options["lib"], [q.name for t in notebooks for q in t.questions])
@@ -63,8 +69,15 @@ def asked(found, course):
     """The notebooks that at least one student handed in; the others were not asked for."""
     stems = {stem for files in found.values() for stem in files}
     for files in found.values():
-        stems |= {submissions.by_content(data, course) for data, _ in map(submissions.load, files.get("", []))
-                  if isinstance(data, bytes)} if stems <= {""} else set()
+        stems |= (
+            {
+                submissions.by_content(data, course)
+                for data, _ in map(submissions.load, files.get("", []))
+                if isinstance(data, bytes)
+            }
+            if stems <= {""}
+            else set()
+        )
     return [t for t in course if t.stem in stems] or course
 
 
@@ -79,8 +92,9 @@ def secret(out):
 
 def fingerprint(files, options):
     """Changes with the submission, the notebooks, labdiff and the options that a grade may depend on."""
-    digest = hashlib.sha256(repr([labdiff.__version__, options["isolation"],
-                            options["timeout"], options["trusted"]]).encode())
+    digest = hashlib.sha256(
+        repr([labdiff.__version__, options["isolation"], options["timeout"], options["trusted"]]).encode()
+    )
     for file in (f for group in files.values() for f in group):
         data, _ = submissions.load(file)
         digest.update(f"\0{file.inner}\0".encode())
@@ -96,12 +110,16 @@ def self_test(base, options, jobs):
     for name, rows, _ in workers.processes([(n, {"ready": files}) for n, files in tests.items()], base, options, jobs):
         off = [r for r in rows if r["points"] != SELF_TEST[name] * r["max"] or r["status"] == "grader error"]
         if off:
-            raise RuntimeError(f"self-test: expected {100 * SELF_TEST[name]} % for {name}, got {off[0]['status']} for "
-                               f"{off[0]['exercise']}: {off[0]['hint']} Nothing was graded")
+            raise RuntimeError(
+                f"self-test: expected {100 * SELF_TEST[name]} % for {name}, got {off[0]['status']} for "
+                f"{off[0]['exercise']}: {off[0]['hint']} Nothing was graded"
+            )
 
 
 def filled(notebook, answers):
     """Bytes of a minimal notebook with these answers in the answer cells, or else the stubs."""
-    cells = [{"cell_type": "code", "id": q.cell_id, "source": answers.get(q.name, f"{q.stub}\npass  # so that it is run")}
-             for q in notebook.questions]
+    cells = [
+        {"cell_type": "code", "id": q.cell_id, "source": answers.get(q.name, f"{q.stub}\npass  # so that it is run")}
+        for q in notebook.questions
+    ]
     return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}).encode()

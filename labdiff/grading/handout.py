@@ -22,8 +22,7 @@ def mark(notebook):
         if part == "answer":
             cell["metadata"]["nbgrader"] = {**common, "grade": False, "solution": True, "locked": False}
         elif part == "check":
-            cell["metadata"]["nbgrader"] = {**common, "grade": True, "solution": False, "locked": True,
-                                            "points": POINTS}
+            cell["metadata"]["nbgrader"] = {**common, "grade": True, "solution": False, "locked": True, "points": POINTS}
         elif part == "task":
             cell["metadata"]["nbgrader"] = {**common, "grade": False, "solution": False, "locked": True}
     return notebook
@@ -46,7 +45,7 @@ def solve(notebook):
             body = SOLUTIONS[name].rstrip("\n").split("\n")[1:]  # without its def line: the stub has it, and a docstring
             lines = [line for line in source_of(cell).split("\n") if line.strip()]
             at = next(i for i, line in enumerate(lines) if line.strip().startswith("raise NotImplementedError"))
-            lines[at:at + 1] = ["    ### BEGIN SOLUTION", *body, "    ### END SOLUTION"]
+            lines[at : at + 1] = ["    ### BEGIN SOLUTION", *body, "    ### END SOLUTION"]
             cell["source"] = "\n".join(lines).splitlines(keepends=True)
     return notebook
 

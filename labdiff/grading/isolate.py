@@ -16,8 +16,22 @@ from labdiff.grading import launch
 from labdiff.grading.trusted import PACKAGE
 
 WARM = str(Path(__file__).with_name("warm.py"))
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d",
-          "/etc/localtime", "/etc/alternatives", "/etc/fonts", "/sys/devices/system/cpu", "/sys/fs/cgroup")
+SYSTEM = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/etc/alternatives",
+    "/etc/fonts",
+    "/sys/devices/system/cpu",
+    "/sys/fs/cgroup",
+)
 FILE_SIZE = 64 * 1024 * 1024
 
 
@@ -30,7 +44,8 @@ def choose(wanted):
         raise ValueError(
             f"--isolation: expected a machine with Linux user namespaces, got: {why}. Run as root in a container "
             "with --privileged, switch them on (sysctl kernel.apparmor_restrict_unprivileged_userns=0), or take "
-            "--isolation none")
+            "--isolation none"
+        )
     return ("none", why) if why else ("namespace", "")
 
 
@@ -54,14 +69,20 @@ def server(folder):
         yield None
         return
     path = f"{folder}/warm"
-    process = subprocess.Popen([sys.executable, WARM, "serve", path], env=clean_environment(folder, folder),
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, WARM, "serve", path],
+        env=clean_environment(folder, folder),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         while not os.path.exists(path):
             if process.poll() is not None:
                 raise RuntimeError(
                     f"grading: expected {WARM} to start, got exit code {process.returncode}. Can this Python import "
-                    "torch and ipykernel?")
+                    "torch and ipykernel?"
+                )
             time.sleep(0.05)
         yield path
     finally:
@@ -80,8 +101,17 @@ def start(isolation, run, lib, memory, server):
 
 
 def config(isolation, run, lib, memory):
-    return json.dumps({"isolation": isolation, "run": str(run), "cwd": f"{run}/work", "memory": memory,
-                      "file_size": FILE_SIZE, "visible": visible(lib), "env": clean_environment(run, lib)})
+    return json.dumps(
+        {
+            "isolation": isolation,
+            "run": str(run),
+            "cwd": f"{run}/work",
+            "memory": memory,
+            "file_size": FILE_SIZE,
+            "visible": visible(lib),
+            "env": clean_environment(run, lib),
+        }
+    )
 
 
 def visible(lib):
@@ -104,7 +134,19 @@ def clean_environment(run, lib):
     """Nothing of the grader's own environment: a CI has secrets there."""
     path = os.pathsep.join([str(lib), *map(str, packages())])
     home = f"{run}/work"
-    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": home, "LANG": "C.UTF-8", "PYTHONPATH": path,
-            "PYTHONNOUSERSITE": "1", "PYTHONDONTWRITEBYTECODE": "1", "IPYTHONDIR": f"{home}/ipython",
-            "JUPYTER_RUNTIME_DIR": f"{home}/jupyter", "MPLBACKEND": "agg", "MPLCONFIGDIR": f"{home}/matplotlib",
-            "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "LABDIFF_DEVICE": "cpu", "TZ": "UTC"}
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": home,
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": path,
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "IPYTHONDIR": f"{home}/ipython",
+        "JUPYTER_RUNTIME_DIR": f"{home}/jupyter",
+        "MPLBACKEND": "agg",
+        "MPLCONFIGDIR": f"{home}/matplotlib",
+        "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "passive",
+        "LABDIFF_DEVICE": "cpu",
+        "TZ": "UTC",
+    }

@@ -14,8 +14,10 @@ from labdiff.grading import warm
 
 POLL = 0.1  # seconds
 MESSAGES, MESSAGE_SIZE, TOTAL_SIZE = 2000, 16 * 2**20, 64 * 2**20
-WHY = {warm.TOO_MANY: ("error", f"It started more than {warm.PROCESSES} processes."),
-       warm.TOO_MUCH: ("error", "It and its processes took too much memory.")}
+WHY = {
+    warm.TOO_MANY: ("error", f"It started more than {warm.PROCESSES} processes."),
+    warm.TOO_MUCH: ("error", "It and its processes took too much memory."),
+}
 
 
 class Stopped(Exception):
@@ -34,8 +36,9 @@ class Kernel(RunningKernel):
         context = zmq.Context()
         context.setsockopt(zmq.MAXMSGSIZE, MESSAGE_SIZE)
         context.setsockopt(zmq.LINGER, 0)
-        self.km = KernelManager(kernel_name="", transport="ipc", ip=f"{run}/k", connection_file=f"{run}/c.json",
-                                context=context)
+        self.km = KernelManager(
+            kernel_name="", transport="ipc", ip=f"{run}/k", connection_file=f"{run}/c.json", context=context
+        )
         argv = [*command, "-f", "{connection_file}", "--HistoryManager.enabled=False"]
         self.km._kernel_spec = KernelSpec(argv=argv, language="python", display_name="grading", interrupt_mode="message")
         with open(os.devnull, "w") as null:
@@ -47,7 +50,8 @@ class Kernel(RunningKernel):
             self.watch()
             if time.monotonic() > end:
                 raise RuntimeError(
-                    f"kernel: expected it to answer within {startup_timeout} s, got nothing. Is the machine busy?")
+                    f"kernel: expected it to answer within {startup_timeout} s, got nothing. Is the machine busy?"
+                )
 
     def _answers(self):
         """Whether a question comes back on the channel of outputs, which may connect later than the others."""

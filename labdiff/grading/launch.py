@@ -135,8 +135,11 @@ def resident(pid):
 
 def before_kernel(config):
     option(DIE_WITH_PARENT, signal.SIGKILL)
-    for what, size in ((resource.RLIMIT_DATA, config["memory"]), (resource.RLIMIT_FSIZE, config["file_size"]),
-                       (resource.RLIMIT_CORE, 0)):
+    for what, size in (
+        (resource.RLIMIT_DATA, config["memory"]),
+        (resource.RLIMIT_FSIZE, config["file_size"]),
+        (resource.RLIMIT_CORE, 0),
+    ):
         resource.setrlimit(what, (size, size))
     if config["isolation"] == "namespace":
         give_rights_away()

@@ -12,7 +12,8 @@ SIGNS = {
     "error": "!",
     "timeout": "…",
     "kernel died": "†",
-    "grader error": "⚠"}
+    "grader error": "⚠",
+}
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.45 system-ui, sans-serif; max-width: 60em; margin: 1.5em auto; padding: 0 1em; }
@@ -33,7 +34,8 @@ def page(title, body):
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
         f'content="width=device-width, initial-scale=1"><title>{escape(title)}</title><style>{STYLE}</style></head>\n'
-        f"<body>\n<h1>{escape(title)}</h1>\n{body}\n</body></html>\n")
+        f"<body>\n<h1>{escape(title)}</h1>\n{body}\n</body></html>\n"
+    )
 
 
 def isolation(record):
@@ -49,17 +51,21 @@ def points(rows):
 def student_page(record):
     parts = [f"<p><strong>{points(record['results'])} points</strong></p>", isolation(record)]
     for r in record["results"]:
-        rows = "".join(f'<tr><th>{escape(label)}</th><td class="mono">{escape(text)}</td></tr>'
-                       for label, text in r["rows"])
+        rows = "".join(
+            f'<tr><th>{escape(label)}</th><td class="mono">{escape(text)}</td></tr>' for label, text in r["rows"]
+        )
         named = f" ({escape(r['mistake'])})" if r["mistake"] else ""
         flags = "".join(f"<p><small>Note: {escape(f)}</small></p>" for f in r["flags"])
         rows = f'<div class="scroll"><table>{rows}</table></div>' if rows else ""
-        parts.append(f'<section class="{r["status"].split()[0]}"><h2>{escape(r["exercise"])} '
-                     f'<small>{escape(r["notebook"])}</small></h2><p><strong>{SIGNS[r["status"]]} {r["status"]}{named}, '
-                     f'{r["points"]:g} of {r["max"]:g}</strong></p><p>{escape(r["hint"])}</p>{rows}{flags}</section>')
+        parts.append(
+            f'<section class="{r["status"].split()[0]}"><h2>{escape(r["exercise"])} '
+            f"<small>{escape(r['notebook'])}</small></h2><p><strong>{SIGNS[r['status']]} {r['status']}{named}, "
+            f"{r['points']:g} of {r['max']:g}</strong></p><p>{escape(r['hint'])}</p>{rows}{flags}</section>"
+        )
     parts.append(
         "<p><small>The numbers are those of the public probes, the same as in ld.check. The points come from hidden "
-        "probes of the same kind with other numbers.</small></p>")
+        "probes of the same kind with other numbers.</small></p>"
+    )
     return page(record["student"], "\n".join(parts))
 
 
@@ -76,17 +82,31 @@ def class_page(records, slug):
     broken = sum(r["status"] == "grader error" for r in everything)
     if broken:
         parts.append(
-            f'<p class="grader">{broken} questions were not graded (grader error). Run the same command again.</p>')
-    parts += ["<h2>Which exercise hurts</h2>", table(("exercise", "correct", "", "else"), map(
-        lambda name: hurts([r for r in everything if (r["notebook"], r["exercise"]) == name]), names))]
+            f'<p class="grader">{broken} questions were not graded (grader error). Run the same command again.</p>'
+        )
+    parts += [
+        "<h2>Which exercise hurts</h2>",
+        table(
+            ("exercise", "correct", "", "else"),
+            map(lambda name: hurts([r for r in everything if (r["notebook"], r["exercise"]) == name]), names),
+        ),
+    ]
     mistakes = Counter((r["exercise"], r["mistake"], r["hint"]) for r in everything if r["mistake"])
-    parts += ["<h2>Commonest mistakes</h2>", table(("how many", "exercise", "mistake", "what students are told"), (
-        (str(n), escape(e), escape(m), escape(h)) for (e, m, h), n in mistakes.most_common(15)))]
+    parts += [
+        "<h2>Commonest mistakes</h2>",
+        table(
+            ("how many", "exercise", "mistake", "what students are told"),
+            ((str(n), escape(e), escape(m), escape(h)) for (e, m, h), n in mistakes.most_common(15)),
+        ),
+    ]
     look = [(link(r, slug), "<br>".join(map(escape, flags_of(r)))) for r in records if flags_of(r)]
     parts += ["<h2>Who needs a look</h2>", table(("student", "why"), look) if look else "<p>Nobody.</p>"]
     rows = [(link(record, slug), f"{total(record):g}", *cells(record, names)) for record in records]
-    parts += ["<h2>Who is done</h2>", table(("student", "points", *(escape(e) for _, e in names)), rows),
-              "<p><small>" + " · ".join(f"{sign} {status}" for status, sign in SIGNS.items()) + "</small></p>"]
+    parts += [
+        "<h2>Who is done</h2>",
+        table(("student", "points", *(escape(e) for _, e in names)), rows),
+        "<p><small>" + " · ".join(f"{sign} {status}" for status, sign in SIGNS.items()) + "</small></p>",
+    ]
     return page("Grades", "\n".join(parts))
 
 
@@ -98,10 +118,16 @@ def points_mean(records, total):
 def hurts(rows):
     right = sum(r["status"] == "correct" for r in rows)
     others = Counter(r["status"] for r in rows if r["status"] != "correct")
-    bar = (f'<span class="bar" style="width:{8 * right / len(rows):.2f}em"></span>'
-           f'<span class="bar rest" style="width:{8 - 8 * right / len(rows):.2f}em"></span>')
-    return (escape(rows[0]["exercise"]), f"{right} of {len(rows)}", bar,
-            ", ".join(f"{n} {status}" for status, n in others.most_common()))
+    bar = (
+        f'<span class="bar" style="width:{8 * right / len(rows):.2f}em"></span>'
+        f'<span class="bar rest" style="width:{8 - 8 * right / len(rows):.2f}em"></span>'
+    )
+    return (
+        escape(rows[0]["exercise"]),
+        f"{right} of {len(rows)}",
+        bar,
+        ", ".join(f"{n} {status}" for status, n in others.most_common()),
+    )
 
 
 def cells(record, names):
@@ -118,5 +144,10 @@ def link(record, slug):
 
 
 def table(head, rows):
-    return ('<div class="scroll"><table><thead><tr>' + "".join(f"<th>{h}</th>" for h in head) + "</tr></thead><tbody>"
-            + "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>" for row in rows) + "</tbody></table></div>")
+    return (
+        '<div class="scroll"><table><thead><tr>'
+        + "".join(f"<th>{h}</th>" for h in head)
+        + "</tr></thead><tbody>"
+        + "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>" for row in rows)
+        + "</tbody></table></div>"
+    )

@@ -39,8 +39,9 @@ class GradeFile(IPyNbFile):
         for cell in super().collect():  # nbval's items tell where the cells are; markers in them don't count
             step = cell.cell.metadata["step"]
             options = {"skip": False, "check": step == "probe", "check_exception": True}
-            yield GradeCell.from_parent(self, name=f"{cell.name}: "
-                                        f"{step}", cell_num=cell.cell_num, cell=cell.cell, options=options)
+            yield GradeCell.from_parent(
+                self, name=f"{cell.name}: {step}", cell_num=cell.cell_num, cell=cell.cell, options=options
+            )
 
     def setup(self):
         self.began = time.monotonic()
@@ -69,8 +70,11 @@ class GradeCell(IPyNbCell):
                 self.parent.plugin.poison.add(job.name)
             if step == "setup":
                 raise RuntimeError(f"the grader's own set-up: {stop}") from None
-            job.finish(stop.status, hint=f"{stop} This happens {WHERE[step].format(name=job.name)}.",
-                       flag="stopped by the grader" if stop.status == "error" else None)
+            job.finish(
+                stop.status,
+                hint=f"{stop} This happens {WHERE[step].format(name=job.name)}.",
+                flag="stopped by the grader" if stop.status == "error" else None,
+            )
             self.raise_cell_error(str(stop))
         if step == "answer":
             errors = [o for o in self.test_outputs if o.output_type == "error"]
@@ -85,14 +89,21 @@ class GradeCell(IPyNbCell):
                 raise ValueError("it sent no numbers")
             job.judge(sent[-1])
         except ValueError as error:
-            job.finish("error", hint="What came out of the kernel is not what a check of the function sends "
-                       f"({error}). Does the answer cell change IPython or labdiff?", flag="strange output")
+            job.finish(
+                "error",
+                hint="What came out of the kernel is not what a check of the function sends "
+                f"({error}). Does the answer cell change IPython or labdiff?",
+                flag="strange output",
+            )
         self.comparison_traceback.append(f"{job.result['status']}: {job.result['hint']}")
         return job.result["status"] == "correct"
 
 
-WHERE = {"replay": "in the answer cell of another exercise of this notebook", "answer": "while the answer cell runs",
-         "probe": "while {name} is called"}
+WHERE = {
+    "replay": "in the answer cell of another exercise of this notebook",
+    "answer": "while the answer cell runs",
+    "probe": "while {name} is called",
+}
 
 
 class Job:
@@ -102,7 +113,8 @@ class Job:
         self.exercise, self.name, self.result, self.error = exercise, exercise.name, result, ""
         self.probes = [exercise.probes(public), exercise.probes(seed)]
         self.isolation, self.run, self.lib, self.memory, self.server = (
-            where[k] for k in ("isolation", "run", "lib", "memory", "server"))
+            where[k] for k in ("isolation", "run", "lib", "memory", "server")
+        )
 
     def finish(self, status, flag=None, **fields):
         self.result |= {"status": status, **fields}
@@ -123,8 +135,10 @@ class Job:
             raise ValueError("the hidden probes are missing")
         rows = [list(map(str, row)) for row in reports[0].rows]
         if verdict.status != CORRECT and reports[0].status == CORRECT:
-            rows = [["hidden probe", dict(verdict.rows).get("probe", "one of them")],
-                    ["note", "right on the public probes of ld.check, but not on hidden ones with other numbers"]]
+            rows = [
+                ["hidden probe", dict(verdict.rows).get("probe", "one of them")],
+                ["note", "right on the public probes of ld.check, but not on hidden ones with other numbers"],
+            ]
         self.finish(status_of(verdict, found[-1]), mistake=verdict.mistake, hint=verdict.hint, rows=rows)
         if verdict.status == CORRECT:
             self.result["points"] = self.result["max"]

@@ -35,7 +35,8 @@ def parse(data):
         raise Unreadable("the file is empty")
     if len(data) > BIGGEST:
         raise Unreadable(
-            f"the file has {len(data) >> 20} MB, more than {BIGGEST >> 20}: clear the outputs and hand it in again")
+            f"the file has {len(data) >> 20} MB, more than {BIGGEST >> 20}: clear the outputs and hand it in again"
+        )
     text, flags = decode(data)
     try:
         notebook = json.loads(text)
@@ -68,17 +69,23 @@ def tidy(cell):
     metadata = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
     grader = metadata.get("nbgrader") if isinstance(metadata.get("nbgrader"), dict) else {}
     source = source_of(cell if "source" in cell else {"source": cell.get("input", "")})
-    return {"cell_type": str(cell.get("cell_type")), "id": str(cell.get("id")), "grade_id": str(grader.get("grade_id")),
-            "source": MARKER.sub("", source)}
+    return {
+        "cell_type": str(cell.get("cell_type")),
+        "id": str(cell.get("id")),
+        "grade_id": str(grader.get("grade_id")),
+        "source": MARKER.sub("", source),
+    }
 
 
 def answer(cells, question):
     """The Answer to a question."""
     code = [c for c in cells if c["cell_type"] == "code"]
     starts = re.compile(rf"^\s*(async\s+)?def\s+{question.name}\s*\(", re.M)
-    groups = [([c for c in code if c["id"] == question.cell_id], ""),
-              ([c for c in code if c["grade_id"] == question.cell_id], ""),
-              ([c for c in code if starts.search(c["source"])], "found by its def: the cell's id is lost")]
+    groups = [
+        ([c for c in code if c["id"] == question.cell_id], ""),
+        ([c for c in code if c["grade_id"] == question.cell_id], ""),
+        ([c for c in code if starts.search(c["source"])], "found by its def: the cell's id is lost"),
+    ]
     stub, touched = None, []
     for group, flag in groups:
         stub = stub or next((c for c in group if same(c["source"], question.stub)), None)
@@ -112,5 +119,11 @@ def own_cells(cells, trusted):
     """Sources of the code cells that the student added or changed: an answer may use what they import and define."""
     given = {"".join(s.split()) for s in trusted.sources.values()}
     answers = {q.cell_id for q in trusted.questions}
-    return [c["source"] for c in cells if c["cell_type"] == "code" and c["source"].strip()
-            and "".join(c["source"].split()) not in given and answers.isdisjoint((c["id"], c["grade_id"]))]
+    return [
+        c["source"]
+        for c in cells
+        if c["cell_type"] == "code"
+        and c["source"].strip()
+        and "".join(c["source"].split()) not in given
+        and answers.isdisjoint((c["id"], c["grade_id"]))
+    ]

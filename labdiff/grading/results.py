@@ -91,10 +91,17 @@ def grades(records):
     table.writerow(["student", *names, "total", "max", "isolation", "flags"])
     for record in records:
         points = {r["exercise"]: "" if r["status"] == "grader error" else f"{r['points']:g}" for r in record["results"]}
-        row = [record["student"], *(points.get(n, "") for n in names), f"{total(record):g}",
-               f"{sum(r['max'] for r in record['results']):g}", isolated(record), "; ".join(flags_of(record))]
-        table.writerow([f"'{v}" if v[:1] in ("=", "+", "-", "@", "\t")
-                       else v for v in row])  # a spreadsheet would compute it
+        row = [
+            record["student"],
+            *(points.get(n, "") for n in names),
+            f"{total(record):g}",
+            f"{sum(r['max'] for r in record['results']):g}",
+            isolated(record),
+            "; ".join(flags_of(record)),
+        ]
+        table.writerow(
+            [f"'{v}" if v[:1] in ("=", "+", "-", "@", "\t") else v for v in row]
+        )  # a spreadsheet would compute it
     return text.getvalue()
 
 
@@ -107,19 +114,33 @@ def junit(records):
     counts = Counter()
     for record in records:
         for r in record["results"]:
-            case = xml.SubElement(suite, "testcase", classname=clean(r["notebook"]), time=str(r["seconds"]),
-                                  name=clean(f"{record['student']}::{r['exercise']}"))
+            case = xml.SubElement(
+                suite,
+                "testcase",
+                classname=clean(r["notebook"]),
+                time=str(r["seconds"]),
+                name=clean(f"{record['student']}::{r['exercise']}"),
+            )
             told = xml.SubElement(case, "properties")
-            for key, value in (("points", r["points"]), ("max", r["max"]),
-                               ("status", r["status"]), ("isolation", isolated(record))):
+            for key, value in (
+                ("points", r["points"]),
+                ("max", r["max"]),
+                ("status", r["status"]),
+                ("isolation", isolated(record)),
+            ):
                 xml.SubElement(told, "property", name=key, value=str(value))
             kind = {"correct": None, "grader error": "error", "not attempted": "skipped", "missing": "skipped"}.get(
-                r["status"], "failure")
+                r["status"], "failure"
+            )
             counts[kind] += 1
             if kind:
                 xml.SubElement(case, kind, message=clean(f"{r['status']}: {r['hint']}"), type=r["status"])
-    suite.attrib |= {"tests": str(counts.total()), "failures": str(counts["failure"]), "errors": str(counts["error"]),
-                     "skipped": str(counts["skipped"])}
+    suite.attrib |= {
+        "tests": str(counts.total()),
+        "failures": str(counts["failure"]),
+        "errors": str(counts["error"]),
+        "skipped": str(counts["skipped"]),
+    }
     root = xml.Element("testsuites")
     root.append(suite)
     return xml.tostring(root, encoding="unicode", xml_declaration=True)
@@ -132,9 +153,20 @@ def clean(text):
 
 def gradescope(record):
     """Gradescope's results.json."""
-    tests = [{"name": f"{r['notebook']}: {r['exercise']}", "score": r["points"], "max_score": r["max"],
-              "status": "passed" if r["status"] == "correct" else "failed", "visibility": "visible",
-              "output": "\n".join([f"{r['status']}. {r['hint']}", *(f"{label}: {text}" for label, text in r["rows"])])}
-             for r in record["results"]]
-    return {"score": total(record), "output": f"{isolated(record)}; {'; '.join(flags_of(record)) or 'nothing unusual'}",
-            "output_format": "text", "tests": tests}
+    tests = [
+        {
+            "name": f"{r['notebook']}: {r['exercise']}",
+            "score": r["points"],
+            "max_score": r["max"],
+            "status": "passed" if r["status"] == "correct" else "failed",
+            "visibility": "visible",
+            "output": "\n".join([f"{r['status']}. {r['hint']}", *(f"{label}: {text}" for label, text in r["rows"])]),
+        }
+        for r in record["results"]
+    ]
+    return {
+        "score": total(record),
+        "output": f"{isolated(record)}; {'; '.join(flags_of(record)) or 'nothing unusual'}",
+        "output_format": "text",
+        "tests": tests,
+    }

@@ -46,8 +46,10 @@ def without(source, qualname):
     for part in qualname.split("."):
         node = next(n for n in place if getattr(n, "name", "") == part)
         place = node.body
-    node.body = ast.parse(f"from labdiff.checks import block\nblock._calls.append({qualname!r})\n"
-        f"raise block.WriteItYourself({f'labdiff.{qualname} is what this exercise asks you to write'!r})").body
+    node.body = ast.parse(
+        f"from labdiff.checks import block\nblock._calls.append({qualname!r})\n"
+        f"raise block.WriteItYourself({f'labdiff.{qualname} is what this exercise asks you to write'!r})"
+    ).body
     return ast.unparse(tree)
 
 

@@ -20,8 +20,18 @@ STATUSES = ("correct", "wrong", "not attempted", "error", "timeout", "kernel die
 
 
 def new_result(notebook, name, points):
-    return {"notebook": notebook, "exercise": name, "points": 0.0, "max": points, "status": "", "mistake": None, "hint": "",
-            "rows": [], "flags": [], "seconds": 0.0}
+    return {
+        "notebook": notebook,
+        "exercise": name,
+        "points": 0.0,
+        "max": points,
+        "status": "",
+        "mistake": None,
+        "hint": "",
+        "rows": [],
+        "flags": [],
+        "seconds": 0.0,
+    }
 
 
 def grade(student, files, options):
@@ -31,8 +41,7 @@ def grade(student, files, options):
         student: id.
         files: stem of a trusted notebook -> (bytes, or the Unreadable that says why there are none; flags).
         options: trusted (notebooks), secret, work (an empty private folder), lib (see stripped.write_all), isolation,
-        memory,
-            timeout.
+            memory, timeout.
     """
     results, jobs = [], {}
     for trusted in options["trusted"]:
@@ -45,16 +54,21 @@ def grade(student, files, options):
             cells, more = reading.parse(data)
         except reading.Unreadable as why:
             for row in rows:
-                row |= {"status": "unreadable" if str(why) else "missing", "flags": list(flags),
-                        "hint": f"{trusted.stem}: {why}." if str(why) else f"{trusted.stem}.ipynb was not handed in."}
+                row |= {
+                    "status": "unreadable" if str(why) else "missing",
+                    "flags": list(flags),
+                    "hint": f"{trusted.stem}: {why}." if str(why) else f"{trusted.stem}.ipynb was not handed in.",
+                }
             continue
         jobs |= notebook_jobs(student, trusted, cells, [*flags, *more], rows, options)
     if jobs:
         run_pytest(jobs, options)
     for row in results:
         if not row["status"]:
-            row |= {"status": "grader "
-                              "error", "hint": "The grader could not finish. Grade again; no points are lost by this."}
+            row |= {
+                "status": "grader error",
+                "hint": "The grader could not finish. Grade again; no points are lost by this.",
+            }
     return results
 
 
@@ -75,17 +89,35 @@ def notebook_jobs(student, trusted, cells, flags, rows, options):
         run = Path(options["work"]) / f"r{len(os.listdir(options['work']))}"
         run.mkdir(mode=0o700)
         seed = wire.seed_for(options["secret"], student, question.name)
-        job = Job(EXERCISES[question.name], seed, PUBLIC, row, isolation=options["isolation"], run=str(run),
-                  lib=str(Path(options["lib"]) / question.name), memory=options["memory"], server=options["server"])
-        setup = (f"import labdiff_inside\nlabdiff_inside.quiet()\nlabdiff_inside.run({trusted.setup!r})\n"
-                 f"labdiff_inside.define(*{trusted.helpers(question)!r})")
+        job = Job(
+            EXERCISES[question.name],
+            seed,
+            PUBLIC,
+            row,
+            isolation=options["isolation"],
+            run=str(run),
+            lib=str(Path(options["lib"]) / question.name),
+            memory=options["memory"],
+            server=options["server"],
+        )
+        setup = (
+            f"import labdiff_inside\nlabdiff_inside.quiet()\nlabdiff_inside.run({trusted.setup!r})\n"
+            f"labdiff_inside.define(*{trusted.helpers(question)!r})"
+        )
         steps = [("setup", setup), ("replay", f"labdiff_inside.define(*{own!r}, without={names!r})")]
-        steps += [("replay", answers[q].source) for q in names[:names.index(question.name)] if not answers[q].status]
-        steps += [("answer", answer.source), ("probe",
-                   f"import labdiff_inside\nlabdiff_inside.probe({json.dumps(wire.request(job.exercise, *job.probes))!r})")]
-        of = [None, None, *(q for q in names[:names.index(question.name)] if not answers[q].status), question.name, None]
-        made = [new_code_cell(source, metadata={"step": step, "of": name}, execution_count=1)
-                for (step, source), name in zip(steps, of)]
+        steps += [("replay", answers[q].source) for q in names[: names.index(question.name)] if not answers[q].status]
+        steps += [
+            ("answer", answer.source),
+            (
+                "probe",
+                f"import labdiff_inside\nlabdiff_inside.probe({json.dumps(wire.request(job.exercise, *job.probes))!r})",
+            ),
+        ]
+        of = [None, None, *(q for q in names[: names.index(question.name)] if not answers[q].status), question.name, None]
+        made = [
+            new_code_cell(source, metadata={"step": step, "of": name}, execution_count=1)
+            for (step, source), name in zip(steps, of)
+        ]
         path = Path(options["work"]) / f"{question.name}.ipynb"
         nbformat.write(new_notebook(cells=made), path)
         jobs[path] = job
@@ -100,9 +132,29 @@ def run_pytest(jobs, options):
     work = options["work"]
     os.chdir(work)
     with open(f"{work}/pytest.log", "w") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-        pytest.main(["-c", os.devnull, "--noconftest", "--rootdir", work, "--confcutdir", work, "-p", "nbval.plugin",
-            "-p", "no:cacheprovider", "-p", "no:faulthandler", "--color", "no", "--labdiff-grade",
-            f"--nbval-cell-timeout={options['timeout']}", *map(str, jobs)], plugins=[Plugin(jobs)])
+        pytest.main(
+            [
+                "-c",
+                os.devnull,
+                "--noconftest",
+                "--rootdir",
+                work,
+                "--confcutdir",
+                work,
+                "-p",
+                "nbval.plugin",
+                "-p",
+                "no:cacheprovider",
+                "-p",
+                "no:faulthandler",
+                "--color",
+                "no",
+                "--labdiff-grade",
+                f"--nbval-cell-timeout={options['timeout']}",
+                *map(str, jobs),
+            ],
+            plugins=[Plugin(jobs)],
+        )
     for job in jobs.values():
         shutil.rmtree(job.run, ignore_errors=True)
     if not all(job.result["status"] for job in jobs.values()):

@@ -93,8 +93,9 @@ def pick(files, notebooks):
     for stem, group in files.items():
         if not stem:
             continue
-        exact = [f for f in group if f.inner.stem == stem] or [
-            f for f in group if f.inner.stem.lower().endswith(stem)] or group
+        exact = (
+            [f for f in group if f.inner.stem == stem] or [f for f in group if f.inner.stem.lower().endswith(stem)] or group
+        )
         flags = [f"{len(group)} files for {stem}: graded {exact[0].inner.name}"] if len(group) > 1 else []
         chosen[stem] = load(exact[0], flags)
     for file in files.get("", []):
@@ -120,4 +121,3 @@ def by_content(data, notebooks):
     scores = {t.stem: sum(not reading.answer(cells, q).status for q in t.questions) for t in notebooks}
     best = max(scores, key=scores.get)
     return best if scores[best] else None
-

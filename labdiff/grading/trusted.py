@@ -47,7 +47,7 @@ class Trusted:
         """Sources of the cells between the setup and an answer: an answer may use what they import and define."""
         ids = list(self.sources)
         known = {q.cell_id for q in self.questions} | {q.cell_id.removesuffix("answer") + "check" for q in self.questions}
-        return [self.sources[i] for i in ids[:ids.index(before.cell_id)] if i != "setup" and i not in known]
+        return [self.sources[i] for i in ids[: ids.index(before.cell_id)] if i != "setup" and i not in known]
 
 
 def source_of(cell):
@@ -62,20 +62,24 @@ def read(path):
     answers = {i.removesuffix("-answer").replace("-", "_"): text for i, text in sources.items() if i.endswith("-answer")}
     unknown = sorted(answers.keys() - EXERCISES.keys())
     if unknown or not answers:
-        raise ValueError(f"{path}: cell ids NAME-answer: expected some of {', '.join(EXERCISES)}, "
-                         f"got {', '.join(unknown) or 'none'}. Give the course's own notebooks with --notebooks DIR")
-    return Trusted(Path(path).stem, tuple(Question(n, text)
-                   for n, text in answers.items()), sources.get("setup", ""), sources)
+        raise ValueError(
+            f"{path}: cell ids NAME-answer: expected some of {', '.join(EXERCISES)}, "
+            f"got {', '.join(unknown) or 'none'}. Give the course's own notebooks with --notebooks DIR"
+        )
+    return Trusted(
+        Path(path).stem, tuple(Question(n, text) for n, text in answers.items()), sources.get("setup", ""), sources
+    )
 
 
 def folder(given=None):
     """Where the course's notebooks are: `given`, or the repository's own folder beside the package."""
-    for path in ([Path(given)] if given else [PACKAGE.parent / "notebooks", Path("notebooks")]):
+    for path in [Path(given)] if given else [PACKAGE.parent / "notebooks", Path("notebooks")]:
         if any(path.glob("*.ipynb")):
             return path
     raise ValueError(
         f"--notebooks: expected a folder with the course's notebooks, got {given or 'none'} and found none beside "
-        f"{PACKAGE}. Give the folder of a clone: --notebooks CLONE/notebooks")
+        f"{PACKAGE}. Give the folder of a clone: --notebooks CLONE/notebooks"
+    )
 
 
 def load(given=None, only=()):

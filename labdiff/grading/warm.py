@@ -127,8 +127,10 @@ def be_kernel(config, command):
     os.environ.update(config["env"])
     os.chdir(config["cwd"])
     repo = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    sys.path[:] = [config["env"]["PYTHONPATH"].split(os.pathsep)[0],
-                   *(p for p in sys.path if p not in (repo, os.path.dirname(os.path.abspath(__file__))))]
+    sys.path[:] = [
+        config["env"]["PYTHONPATH"].split(os.pathsep)[0],
+        *(p for p in sys.path if p not in (repo, os.path.dirname(os.path.abspath(__file__)))),
+    ]
     sys.modules.pop("launch")
     sys.argv = ["ipykernel_launcher", *command]
     from ipykernel import kernelapp

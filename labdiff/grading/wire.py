@@ -38,8 +38,13 @@ def encode(value):
 def request(exercise, *sets):
     """What a kernel needs to call the student's function: names, and the arguments of each set of probes."""
     call = exercise.call and exercise.call.__name__
-    return {"name": exercise.name, "arguments": exercise.arguments, "outputs": exercise.outputs, "call": call,
-            "sets": [[[encode(a) for a in probe.args] for probe in probes] for probes in sets]}
+    return {
+        "name": exercise.name,
+        "arguments": exercise.arguments,
+        "outputs": exercise.outputs,
+        "call": call,
+        "sets": [[[encode(a) for a in probe.args] for probe in probes] for probes in sets],
+    }
 
 
 def outcomes(exercise, probes, plain):

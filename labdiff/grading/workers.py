@@ -61,9 +61,16 @@ def work_on(connection, name, extra, options):
 
 
 def lost(notebooks):
-    return [{**student.new_result(t.stem, q.name, 1.0), "status": "grader error",
-        "hint": "The grading process of this student ended early. Grade again: what is done is kept.",
-        "flags": ["grading process lost"]} for t in notebooks for q in t.questions]
+    return [
+        {
+            **student.new_result(t.stem, q.name, 1.0),
+            "status": "grader error",
+            "hint": "The grading process of this student ended early. Grade again: what is done is kept.",
+            "flags": ["grading process lost"],
+        }
+        for t in notebooks
+        for q in t.questions
+    ]
 
 
 def progress(total, done):

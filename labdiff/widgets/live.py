@@ -107,7 +107,8 @@ def _there_and_back(name, model, s, x0, shape, n_steps, generator, t):
     def back(panel):
         t, clean = panel.t, panel.x0 if on_pad else x0
         xt = process.q_sample(s, clean, t, eps)
-        *_, last = ddim_steps(model, s, xt=xt.to(device_of(model, xt.device)), t=t, n_steps=max(1, min(n_steps, s.T) * t // s.T))
+        few = max(1, min(n_steps, s.T) * t // s.T)
+        *_, last = ddim_steps(model, s, xt=xt.to(device_of(model, xt.device)), t=t, n_steps=few)
         return {"back": to_uint8(last.x), "back_caption": f"brought back from t = {t}", "says": f"from t = {t}"}
 
     alpha_bar, one = s.alpha_bar[1:], torch.ones(s.T)
