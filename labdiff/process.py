@@ -4,8 +4,11 @@ from labdiff._contract import checked
 
 
 def at(t, x, *tables):
-    """Entry t of each float64 table, like x in dtype and device, shaped (B, 1, ..., 1) to scale whole samples of x."""
-    return [table.to(x.dtype).to(x.device)[t].reshape(-1, *[1] * (x.ndim - 1)) for table in tables]
+    """Entry t of each float64 table: a number for an int t, else (B, 1, ..., 1) like x, to scale whole samples of x."""
+    if isinstance(t, int):
+        return [table[t].item() for table in tables]
+    shape = (-1, *[1] * (x.ndim - 1))
+    return [table.to(x.dtype).to(x.device, non_blocking=x.is_cuda)[t].reshape(shape) for table in tables]
 
 
 @checked

@@ -1,5 +1,6 @@
 """Sampling: Algorithm 2 and DDIM as generators of states that the caller loops over, from noise (t = T) to data (t = 0)."""
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +9,7 @@ from labdiff._contract import (check_choice, check_data, check_generator, check_
                                check_output, check_schedule, eval_mode, randn)
 from labdiff.objective import reverse_var
 from labdiff.process import p_mean, predict_x0
+from labdiff.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -17,12 +19,19 @@ class State:
     Attributes:
         t: noise level of x, T..0.
         x: (B, ...) x_t.
-        x0_hat: (B, ...) the clean sample that the model sees in x_t, not clamped; x itself at t = 0.
+        eps_hat: (B, ...) the noise that the model sees in x_t; None at t = 0.
+        s: the Schedule.
+        x0_hat: (B, ...) the clean sample that follows from both, not clamped; x itself at t = 0. Computed when it is read.
     """
 
     t: int
     x: torch.Tensor
-    x0_hat: torch.Tensor
+    eps_hat: torch.Tensor | None
+    s: Schedule
+
+    @functools.cached_property
+    def x0_hat(self):
+        return self.x if self.t == 0 else predict_x0.__wrapped__(self.s, self.x, self.t, self.eps_hat)
 
 
 def ddpm_steps(model, s, shape=None, *, xt=None, t=None, var="beta", generator=None):
@@ -45,9 +54,10 @@ def ddpm_steps(model, s, shape=None, *, xt=None, t=None, var="beta", generator=N
     x, t, generator = _start("ddpm_steps", model, s, shape, xt, t, generator)
     sigma = reverse_var(s, var, "ddpm_steps").sqrt()
 
-    def step(x, t, t_prev, eps_hat):
-        mean = p_mean.__wrapped__(s, x, t, eps_hat)
-        return mean + sigma[t].item() * randn(x.shape, generator, like=x) if t > 1 else mean
+    def step(state, _):
+        x, t = state.x, state.t
+        mean = p_mean.__wrapped__(s, x, t, state.eps_hat)
+        return mean.add_(randn(x.shape, generator, like=x), alpha=sigma[t].item()) if t > 1 else mean
 
     return _reverse("ddpm_steps", model, s, x, range(t, -1, -1), step)
 
@@ -69,46 +79,71 @@ def ddim_steps(model, s, shape=None, *, n_steps=50, xt=None, t=None, eta=0.0, ge
     Raises: TypeError, ValueError: wrong arguments, at the call; ValueError: a model's output of another shape.
     Source: Song, Meng & Ermon 2021, eq. 12 and 16; slide S14 (what comes after it).
     """
-    check_int("ddim_steps", "n_steps", n_steps)
     check_number("ddim_steps", "eta", eta, "a number in [0, 1]", lambda v: 0 <= v <= 1)
-    x, t, generator = _start("ddim_steps", model, s, shape, xt, t, generator)
-    if n_steps > t:
-        raise ValueError(f"ddim_steps: n_steps: expected at most one for each of the {t} noise levels, got {n_steps}")
-    levels = [t * i // n_steps for i in range(n_steps, -1, -1)]
+    x, levels, generator = _long_steps("ddim_steps", model, s, shape, xt, t, n_steps, generator)
 
-    def step(x, t, t_prev, eps_hat):
-        alpha_bar, alpha_bar_prev = s.alpha_bar[t].item(), s.alpha_bar[t_prev].item()
+    def step(state, t_prev):
+        alpha_bar, alpha_bar_prev = s.alpha_bar[state.t].item(), s.alpha_bar[t_prev].item()
         var = eta**2 * (1 - alpha_bar_prev) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_prev)  # 0 at t_prev = 0
-        x0_hat = predict_x0.__wrapped__(s, x, t, eps_hat)
-        x = alpha_bar_prev**0.5 * x0_hat + max(1 - alpha_bar_prev - var, 0.0)**0.5 * eps_hat
+        x = alpha_bar_prev**0.5 * state.x0_hat + max(1 - alpha_bar_prev - var, 0.0)**0.5 * state.eps_hat
         return x + var**0.5 * randn(x.shape, generator, like=x) if var else x
 
     return _reverse("ddim_steps", model, s, x, levels, step)
 
 
+def dpm_steps(model, s, shape=None, *, n_steps=10, xt=None, t=None, generator=None):
+    """DPM-Solver++ (2M): DDIM that also looks where x0_hat is heading, so that a fifth of the steps does.
+
+        x_{t'} = sqrt(alpha_bar_t') D + sqrt(1 - alpha_bar_t') (x_t - sqrt(alpha_bar_t) D) / sqrt(1 - alpha_bar_t)
+        D      = x0_hat + (x0_hat - x0_hat before) (lambda_t' - lambda_t) / (2 (lambda_t - lambda before))
+        lambda = 1/2 log(alpha_bar / (1 - alpha_bar));  D = x0_hat in the first and the last step
+
+    Args:
+        model, s, shape, n_steps, xt, t, generator: as in ddim_steps; nothing is drawn on the way.
+
+    Yields: State, n_steps+1 of them, the last at t = 0.
+    Raises: TypeError, ValueError: wrong arguments, at the call; ValueError: a model's output of another shape.
+    Source: Lu et al. 2022, "DPM-Solver++", algorithm 2; slide S14 (what comes after it).
+    """
+    x, levels, _ = _long_steps("dpm_steps", model, s, shape, xt, t, n_steps, generator)
+    lam = torch.logit(s.alpha_bar).div(2).tolist()
+    last = None
+
+    def step(state, t_prev):
+        nonlocal last
+        alpha_bar, alpha_bar_prev = s.alpha_bar[state.t].item(), s.alpha_bar[t_prev].item()
+        D = state.x0_hat
+        if last is not None and t_prev > 0:
+            D = D + (D - last.x0_hat) * ((lam[t_prev] - lam[state.t]) / (lam[state.t] - lam[last.t]) / 2)
+        last = state
+        eps_hat = (state.x - alpha_bar**0.5 * D) / (1 - alpha_bar) ** 0.5
+        return alpha_bar_prev**0.5 * D + (1 - alpha_bar_prev) ** 0.5 * eps_hat
+
+    return _reverse("dpm_steps", model, s, x, levels, step)
+
+
 def sample(model, s, shape, *, method="ddpm", n_steps=None, generator=None):
-    """Just the images: the last state of ddpm_steps or ddim_steps.
+    """Just the images: the last state of ddpm_steps, ddim_steps or dpm_steps.
 
     Args:
         model, s, shape, generator: as in ddpm_steps.
-        method: "ddpm" (T steps, sigma_t^2 = beta_t) or "ddim" (n_steps, no noise on the way).
-        n_steps: for "ddim", default 50 (T if that is less); "ddpm" always takes T.
+        method: "ddpm" (T steps, sigma_t^2 = beta_t), or "ddim" or "dpm" (n_steps, no noise on the way).
+        n_steps: default 50 for "ddim", 10 for "dpm" (T if that is less); "ddpm" always takes T.
 
     Returns: x_0, of the given shape, not clamped.
     Raises: TypeError, ValueError: wrong arguments, or a model's output of another shape.
     Source: slide S14.
     """
-    check_choice("sample", "method", method, ("ddpm", "ddim"))
+    check_choice("sample", "method", method, ("ddpm", "ddim", "dpm"))
     x, t, generator = _start("sample", model, s, shape, None, None, generator)
     if n_steps is None:
-        n_steps = min(50, s.T) if method == "ddim" else s.T
+        n_steps = min({"ddpm": s.T, "ddim": 50, "dpm": 10}[method], s.T)
     check_int("sample", "n_steps", n_steps, most=s.T)
-    if method == "ddim":
-        steps = ddim_steps(model, s, xt=x, t=t, n_steps=n_steps, generator=generator)
-    elif n_steps == s.T:
-        steps = ddpm_steps(model, s, xt=x, t=t, generator=generator)
-    else:
+    if method == "ddpm" and n_steps < s.T:
         raise ValueError(f"sample: n_steps: expected None or T = {s.T} for method='ddpm', got {n_steps}. Use method='ddim'")
+    how = {"ddpm": ddpm_steps, "ddim": functools.partial(ddim_steps, n_steps=n_steps),
+           "dpm": functools.partial(dpm_steps, n_steps=n_steps)}
+    steps = how[method](model, s, xt=x, t=t, generator=generator)
     for state in steps:
         pass
     return state.x
@@ -134,15 +169,23 @@ def _start(function, model, s, shape, xt, t, generator):
     return randn(shape, generator, like), s.T, generator
 
 
+def _long_steps(function, model, s, shape, xt, t, n_steps, generator):
+    """As _start, with n_steps+1 levels from t to 0 in place of t."""
+    check_int(function, "n_steps", n_steps)
+    x, t, generator = _start(function, model, s, shape, xt, t, generator)
+    if n_steps > t:
+        raise ValueError(f"{function}: n_steps: expected at most one for each of the {t} noise levels, got {n_steps}")
+    return x, [t * i // n_steps for i in range(n_steps, -1, -1)], generator
+
+
 @torch.no_grad()
 def _reverse(function, model, s, x, levels, step):
-    """Yield the states at `levels`; step(x, t, t_prev, eps_hat) leads from one to the next."""
+    """Yield the states at `levels`; step(state, t_prev) makes the next x. Nothing here waits for a GPU."""
     for t, t_prev in zip(levels, levels[1:]):
-        t_batch = torch.full((len(x),), t, device=x.device)
         with eval_mode(model):
-            eps_hat = model(x, t_batch)
+            eps_hat = model(x, torch.full((len(x),), t, device=x.device))
         check_output(function, eps_hat, x)
-        eps_hat = eps_hat.to(x.dtype)
-        yield State(t, x, predict_x0.__wrapped__(s, x, t_batch, eps_hat))
-        x = step(x, t, t_prev, eps_hat)
-    yield State(0, x, x)
+        state = State(t, x, eps_hat.to(x.dtype), s)
+        yield state
+        x = step(state, t_prev)
+    yield State(0, x, None, s)

@@ -309,7 +309,8 @@ OTHERS = [
     ("load_checkpoint: path", lambda: ld.load_checkpoint("/"), FileNotFoundError,
      "expected a file that save_checkpoint wrote"),
 
-    *[(f"{f.__name__}: {rest}", lambda f=f, a=a, k=k: f(*a, **k), error, text) for f in (ld.ddpm_steps, ld.ddim_steps)
+    *[(f"{f.__name__}: {rest}", lambda f=f, a=a, k=k: f(*a, **k), error, text)
+      for f in (ld.ddpm_steps, ld.ddim_steps, ld.dpm_steps)
       for rest, a, k, error, text in [
         ("model", (None, S, (1, 2)), {}, TypeError, "expected a callable"),
         ("s", (zero, 20, (1, 2)), {}, TypeError, "expected a Schedule"),
@@ -320,7 +321,7 @@ OTHERS = [
                              ({"t": 3}, "t"), ({"shape": (1, 2), "t": 3}, "shape and t"))],
         *[("xt", (zero, S), {"xt": BAD_DATA[k][0], "t": 20}, BAD_DATA[k][1], "expected") for k in BAD_DATA if k != "None"],
         ("xt", (zero, S), {"xt": META, "t": 20}, ValueError, "got meta"),
-        *[("t", (zero, S), {"xt": X, "t": t, **({"n_steps": 1} if f is ld.ddim_steps else {})}, error,
+        *[("t", (zero, S), {"xt": X, "t": t, **({} if f is ld.ddpm_steps else {"n_steps": 1})}, error,
            r"expected an int in 1\.\.20, got")
           for t,
           error in ((0, ValueError), (-1, ValueError), (21, ValueError), (3.0, TypeError), (True, TypeError),
@@ -330,8 +331,8 @@ OTHERS = [
     ]],
     ("ddpm_steps: var", lambda: ld.ddpm_steps(zero, S, (1, 2), var="x"), ValueError,
      "expected one of 'beta', 'beta_tilde', got 'x'"),
-    *[("ddim_steps: n_steps", lambda v=v: ld.ddim_steps(zero, S, (1, 2), n_steps=v), error, "expected .*got")
-      for v,
+    *[(f"{f.__name__}: n_steps", lambda f=f, v=v: f(zero, S, (1, 2), n_steps=v), error, "expected .*got")
+      for f in (ld.ddim_steps, ld.dpm_steps) for v,
       error in ((0, ValueError), (-1, ValueError), (21, ValueError), (5.0, TypeError), (True, TypeError),
                 (None, TypeError))],
     ("ddim_steps: n_steps", lambda: ld.ddim_steps(zero, S, xt=X, t=5, n_steps=6), ValueError, "the 5 noise levels, got 6"),
@@ -345,7 +346,7 @@ OTHERS = [
      "got NoneType"),
     ("UNet: x", lambda: first_state(NET, S, (2, 1, 3, 4)), ValueError, "expected shape"),
     ("sample: method", lambda: ld.sample(zero, S, (1, 2), method="euler"), ValueError,
-     "expected one of 'ddpm', 'ddim', got 'euler'"),
+     "expected one of 'ddpm', 'ddim', 'dpm', got 'euler'"),
     ("sample: n_steps", lambda: ld.sample(zero, S, (1, 2), n_steps=5), ValueError,
      "T = 20 for method='ddpm', got 5. Use method='ddim'"),
     ("sample: s", lambda: ld.sample(zero, None, (1, 2)), TypeError, "expected a Schedule"),
@@ -454,6 +455,7 @@ GENERATORS = {
     "ddpm_steps": lambda net: ld.ddpm_steps(net, S, (2, 1, 4, 4)),
     "ddpm_steps from xt": lambda net: ld.ddpm_steps(net, S, xt=X, t=9, var="beta_tilde"),
     "ddim_steps": lambda net: ld.ddim_steps(net, S, (2, 1, 4, 4), n_steps=5, eta=0.5),
+    "dpm_steps": lambda net: ld.dpm_steps(net, S, (2, 1, 4, 4), n_steps=5),
     "train": lambda net: ld.train(net, S, X, n_steps=6, batch_size=2),
 }
 

@@ -118,8 +118,8 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_public_names_have_docstrings_that_name_their_parts():
     """One sentence; Args with shapes; Returns or Yields; Raises; Source (a class: Source or Attributes)."""
     for name in ("q_step", "q_sample", "q_posterior", "predict_x0", "p_mean", "normal_kl", "eps_weight", "eps_loss", "elbo",
-                 "train", "ddpm_steps", "ddim_steps", "sample", "linear_schedule", "cosine_schedule", "timestep_embedding",
-                 "load_digits"):
+                 "train", "ddpm_steps", "ddim_steps", "dpm_steps", "sample", "linear_schedule", "cosine_schedule",
+                 "timestep_embedding", "load_digits"):
         text = getattr(ld, name).__doc__
         for part in ("Args:", "Raises:", "Source:"):
             assert part in text, (name, part)

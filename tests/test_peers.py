@@ -126,3 +126,13 @@ def test_every_ddim_step(ours, g, stride, eta):
         torch.testing.assert_close(state.x0_hat, step.pred_original_sample, **CLOSE)
         state = after
     assert seen == theirs.timesteps.tolist() and state.t == 0
+
+
+def test_dpm_steps(g):
+    s = ld.linear_schedule(20)
+    theirs = diffusers.DPMSolverMultistepScheduler(20, trained_betas=s.beta[1:].tolist(), final_sigmas_type="zero")
+    theirs.set_timesteps(timesteps=list(range(19, -1, -1)))
+    x = xT = torch.randn(2, 1, 3, 4, generator=g, dtype=torch.float64)
+    for t, state in zip(theirs.timesteps, ld.dpm_steps(lambda x, t: torch.sin(2 * x), s, xt=xT, t=20, n_steps=20)):
+        torch.testing.assert_close(state.x, x, rtol=1e-3, atol=1e-3)
+        x = theirs.step(torch.sin(2 * x), t, x).prev_sample
