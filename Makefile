@@ -24,8 +24,8 @@ html: .venv/test-is-ready  ## all notebooks as a site whose sliders move without
 catalogue: .venv/test-is-ready  ## exercises and the mistakes that their checks name
 	$(BIN)/python -m pytest tests/test_checks.py -q -s -k table
 
-weights: .venv/lab-is-ready  ## train the weights that ship with the package, on the full MNIST set: an hour on two cores
-	$(BIN)/python tools/make_weights.py --download
+weights: .venv/lab-is-ready  ## train the weights that ship with the package, on the full MNIST set: half an hour on two cores
+	$(BIN)/python -m labdiff.train --name MNIST --download --steps 20000 --snapshots 100 400 1500 --out labdiff/assets
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -22,7 +22,7 @@ class Step:
         loss: the simple loss of this step's batch, a float.
         lr: the learning rate that it used.
         ema: the averaged model, in eval mode, to sample from: a module of the same class as the model.
-        model, s, optimizer, generator: what a checkpoint needs, as they are now.
+        model, s, optimizers, generator: what a checkpoint needs, as they are now.
     """
 
     n: int
@@ -31,7 +31,7 @@ class Step:
     ema: torch.nn.Module
     model: torch.nn.Module
     s: Schedule
-    optimizer: torch.optim.Optimizer
+    optimizers: tuple
     generator: torch.Generator
 
 
@@ -47,7 +47,7 @@ class Checkpoint:
         """The tensors whose names start with `prefix`., without it: a state_dict for "model" and "ema"."""
         return {k[len(prefix) + 1:]: v for k, v in self.tensors.items() if k.startswith(prefix + ".")}
 
-    def restore(self, model, ema, optimizer, generator):
+    def restore(self, model, ema, optimizers, generator):
         """Set all four to this checkpoint and return its n."""
         saved, own = self.part("model"), model.state_dict()
         wrong = sorted(k for k in saved.keys() | own.keys()
@@ -60,11 +60,12 @@ class Checkpoint:
                              f"{generator.device}. Make it on the device where the checkpoint was made")
         model.load_state_dict(saved)
         ema.load_state_dict(self.part("ema"))
-        state = {}
-        for key, value in self.part("optimizer").items():
-            index, name = key.split(".")
-            state.setdefault(int(index), {})[name] = value.clone()
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        for i, optimizer in enumerate(optimizers):
+            state = {}
+            for key, value in self.part(f"optimizer.{i}").items():
+                index, name = key.split(".")
+                state.setdefault(int(index), {})[name] = value.clone()
+            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         generator.set_state(self.tensors["generator"])
         return self.n
 
@@ -84,8 +85,9 @@ def save_checkpoint(path, step):
     tensors = {"generator": step.generator.get_state(), "beta": step.s.beta}
     for name, module in dict(model=step.model, ema=step.ema).items():
         tensors |= {f"{name}.{k}": v for k, v in module.state_dict().items()}
-    for index, state in step.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
+    for i, optimizer in enumerate(step.optimizers):
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{i}.{index}.{k}": v for k, v in state.items()}
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     partial = path.parent / f"{path.name}.partial"
     try:

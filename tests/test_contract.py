@@ -391,6 +391,10 @@ OTHERS = [
     ("spiral: n", lambda: ld.spiral(0, G), ValueError, "expected an int >= 1, got 0"),
     ("spiral: generator", lambda: ld.spiral(5, 0), TypeError, "expected a torch.Generator or None, got int"),
     ("load_pretrained: step", lambda: ld.load_pretrained(-1), ValueError, "expected one of .*, got -1"),
+    ("load_pretrained: folder", lambda: ld.load_pretrained(folder=3), TypeError, "expected a folder's path, got int"),
+    ("load_pretrained: folder", lambda: ld.load_pretrained(folder="no/such"), ValueError,
+     "files unet_.*got no/such, which has none"),
+    ("pretrained_steps: folder", lambda: ld.pretrained_steps(None), TypeError, "expected a folder's path, got NoneType"),
 ]
 
 
@@ -404,7 +408,7 @@ def test_wrong_input(where, call, error, text):
 def test_every_public_function_is_among_them():
     public = {name for name in vars(ld) if not name.startswith("_") and callable(getattr(ld, name)) and name != "importlib"}
     results = {"Checkpoint", "Step", "Digits", "Elbo"}  # what functions return; not called by users
-    without_arguments = {"two_bumps", "pretrained_steps", "pick_device"}  # the last is in test_device
+    without_arguments = {"two_bumps", "pick_device"}  # the last is in test_device
     tested = {f.__name__ for f in FORMULAS} | {re.split("[:.]", where)[0] for where, *_ in OTHERS}
     assert public - results - without_arguments <= tested
 

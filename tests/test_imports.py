@@ -14,6 +14,7 @@ import labdiff as ld
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(ld.__file__).parent
 MODULES = {path.stem: path for path in PACKAGE.glob("*.py") if path.stem != "__init__"}
+MODULES |= {"train": PACKAGE / "train" / "__init__.py", "train.__main__": PACKAGE / "train" / "__main__.py"}
 
 # module: the modules of labdiff that it may import, besides the argument checks in _contract
 ARROWS = {
@@ -26,6 +27,7 @@ ARROWS = {
     "objective": {"process", "schedule"},
     "checkpoint": {"schedule"},
     "train": {"checkpoint", "objective", "process", "schedule"},
+    "train.__main__": {"checkpoint", "data", "device", "pretrained", "schedule", "train", "unet"},
     "sample": {"objective", "process", "schedule"},
     "pretrained": {"data", "schedule", "unet"},
     "plot": set(),

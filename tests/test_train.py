@@ -113,7 +113,55 @@ def test_the_first_step_is_adamw(s, clip):
     step = next(ld.train(model, s, TOY, n_steps=10, warmup=2, lr=lr, clip=clip, generator=seeded()))
     size = 1.0 if clip == 1.0 else clip / (clip + 1e-8)  # Adam's epsilon
     assert model.w.item() == pytest.approx(3.0 - lr / 2 * (size + 0.01 * 3.0), rel=1e-6)
-    assert step.optimizer.param_groups[0]["lr"] == pytest.approx(lr / 2)
+    assert step.optimizers[0].param_groups[0]["lr"] == pytest.approx(lr / 2)
+
+
+class Kernel(torch.nn.Module):
+    """eps_hat = a convolution of x, wide enough for Muon; in float64, in which no bfloat16 is used but Muon's own."""
+
+    def __init__(self, memory_format=torch.contiguous_format):
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(3)
+            self.conv = torch.nn.Conv2d(8, 12, 3, padding=1, dtype=torch.float64)
+        self.to(memory_format=memory_format)
+
+    def forward(self, x, t):
+        return self.conv(x)[:, :8]
+
+
+WIDE = torch.rand(6, 8, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
+
+
+def test_the_first_step_of_a_kernel_is_muon(s):
+    """An update whose singular values are about alike, of the size that the learning rate says: 0.2 root mean square."""
+    model, lr = Kernel(), 0.01
+    before = model.conv.weight.detach().clone()
+    next(ld.train(model, s, WIDE, n_steps=10, warmup=1, lr=lr, generator=seeded()))
+    update = (before * (1 - 0.01 * lr) - model.conv.weight.detach()).flatten(1) / lr
+    values = torch.linalg.svdvals(update / (0.2 * math.sqrt(72)))
+    assert values[:8].min() > 0.5 and values.max() < 1.5  # 8 of the 12 outputs have a gradient
+    assert model.conv.weight.grad is not None and update.square().mean().sqrt() == pytest.approx(0.2, rel=0.4)
+
+
+def test_memory_format_does_not_matter(s):
+    """A kernel's numbers lie in another order in channels-last; its steps are the same."""
+    models = [Kernel(memory_format) for memory_format in (torch.contiguous_format, torch.channels_last)]
+    assert not models[1].conv.weight.is_contiguous()
+    for model in models:
+        for _ in ld.train(model, s, WIDE, n_steps=4, warmup=1, lr=0.01, generator=seeded()):
+            pass
+    torch.testing.assert_close(models[0].conv.weight, models[1].conv.weight.contiguous(), rtol=0, atol=1e-3)
+    assert (models[0].conv.weight - Kernel().conv.weight).abs().max() > 0.01
+
+
+def test_weights_that_are_frozen_stay(s, net, images):
+    net.down.requires_grad_(False)
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    for _ in ld.train(net, s, images, n_steps=2, batch_size=4, generator=seeded()):
+        pass
+    changed = {k.split(".")[0] for k, v in net.state_dict().items() if not torch.equal(v, before[k])}
+    assert "down" not in changed and {"up", "middle", "head"} <= changed
 
 
 @pytest.mark.parametrize("decay", [0.9999, 0.5, 0.0])

@@ -1,0 +1,95 @@
+"""Train a U-Net from the command line, on one device or on many, and write its averaged weights.
+
+    python -m labdiff.train --steps 2000 --out weights
+    torchrun --nproc_per_node=2 -m labdiff.train --steps 2000 --out weights     # one process for each GPU or CPU core
+
+Both give the same run: --batch-size is that of all processes together. An interrupted run goes on from its checkpoint when
+the same command is given again. ld.load_pretrained(folder="weights") loads what was written.
+"""
+
+import argparse
+import contextlib
+import os
+import time
+from pathlib import Path
+
+import torch
+from torch import distributed as dist
+
+from labdiff.checkpoint import load_checkpoint, save_checkpoint
+from labdiff.data import TORCHVISION_SETS, load_digits
+from labdiff.device import pick_device
+from labdiff.pretrained import save_weights
+from labdiff.schedule import linear_schedule
+from labdiff.train import train
+from labdiff.unet import UNet
+
+EVERY = 500  # steps between two checkpoints
+
+
+def arguments(argv=None):
+    parser = argparse.ArgumentParser(prog="python -m labdiff.train", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--name", choices=TORCHVISION_SETS, help="a whole data set; without it the digits that ship")
+    parser.add_argument("--root", type=Path, help="folder of that data set (default ~/.cache/labdiff)")
+    parser.add_argument("--download", action="store_true", help="fetch the data set if it is not there")
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--batch-size", type=int, default=128, help="of all processes together (default %(default)s)")
+    parser.add_argument("--lr", type=float, default=2e-3, help="highest learning rate (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=15)
+    parser.add_argument("--snapshots", type=int, nargs="*", default=[], metavar="STEP", help="write the weights then too")
+    parser.add_argument("--out", type=Path, default=Path("weights"), help="folder for the weights (default %(default)s)")
+    parser.add_argument("--checkpoint", type=Path, help="default: OUT/run.checkpoint")
+    return parser.parse_args(argv)
+
+
+@contextlib.contextmanager
+def processes():
+    """Join the processes that torchrun started, if it did, and yield this one's rank."""
+    if "RANK" not in os.environ:
+        yield 0
+        return
+    on_gpus = torch.cuda.is_available() and os.environ.get("LABDIFF_DEVICE", "cuda").startswith("cuda")
+    if on_gpus:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if on_gpus else "gloo")
+    try:
+        yield dist.get_rank()
+    finally:
+        dist.destroy_process_group()
+
+
+def main(argv=None):
+    args = arguments(argv)
+    checkpoint = args.checkpoint or args.out / "run.checkpoint"
+    with processes() as rank:
+        say = print if rank == 0 else lambda *_, **__: None
+        device = pick_device()
+        args.out.mkdir(parents=True, exist_ok=True)
+        if args.download and os.environ.get("LOCAL_RANK", "0") == "0":  # the machine's other processes find it done
+            load_digits("train", args.name, root=args.root, download=True)
+        resume = [load_checkpoint(checkpoint) if rank == 0 and checkpoint.exists() else None]
+        if dist.is_initialized():
+            dist.broadcast_object_list(resume)
+            dist.barrier()
+        images = load_digits("train", args.name, root=args.root).images
+        s = linear_schedule()
+        generator = torch.Generator(device).manual_seed(args.seed)
+        model = UNet(image_channels=images.shape[1], alpha_bar=s.alpha_bar, generator=generator).to(device)
+        start, losses = time.perf_counter(), []
+        for step in train(model, s, images, n_steps=args.steps, batch_size=args.batch_size, lr=args.lr,
+                          generator=generator, resume=resume[0]):
+            losses = [*losses[1 - EVERY:], step.loss]
+            if rank == 0 and step.n in {*args.snapshots, args.steps}:
+                path = save_weights(step, args.out, f"{args.name or 'the digits that ship'}, {len(images)} training images")
+                say(f"{path}: {path.stat().st_size / 1e6:.2f} MB", flush=True)
+            if step.n % EVERY == 0 or step.n == args.steps:
+                say(f"step {step.n}: loss {sum(losses) / len(losses):.4f}, {time.perf_counter() - start:.0f} s", flush=True)
+                if rank == 0 and step.n < args.steps:
+                    save_checkpoint(checkpoint, step)
+        if rank == 0:
+            checkpoint.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()
