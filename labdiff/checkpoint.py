@@ -42,6 +42,7 @@ class Checkpoint:
     n: int
     s: Schedule
     tensors: dict
+    channels_last: bool  # whether kernels lay so in memory, and with them what the optimizers know of them
 
     def part(self, prefix):
         """The tensors whose names start with `prefix`., without it: a state_dict for "model" and "ema"."""
@@ -55,6 +56,9 @@ class Checkpoint:
         if wrong:
             raise ValueError(f"train: resume: expected a checkpoint of this model, got one that differs in {len(wrong)} "
                              f"tensors such as {wrong[0]}. Build the model with the arguments it was saved with")
+        if self.channels_last != _channels_last(model):
+            raise ValueError("train: resume: expected a model with its kernels in the memory format that was saved, got "
+                             "another (contiguous, channels-last). Resume on the kind of device that it ran on")
         if self.tensors["generator"].shape != generator.get_state().shape:
             raise ValueError(f"train: resume: expected a generator of the kind that was saved, got one on "
                              f"{generator.device}. Make it on the device where the checkpoint was made")
@@ -89,9 +93,10 @@ def save_checkpoint(path, step):
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{index}.{k}": v for k, v in state.items()}
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+    about = {"labdiff": json.dumps({"n": step.n, "channels_last": _channels_last(step.model)})}
     partial = path.parent / f"{path.name}.partial"
     try:
-        safetensors.torch.save_file(tensors, partial, {"labdiff": json.dumps({"n": step.n})})
+        safetensors.torch.save_file(tensors, partial, about)
         os.replace(partial, path)
     except (OSError, safetensors.SafetensorError) as error:
         raise OSError(f"save_checkpoint: path: expected a file in a folder that can be written to, got {path}: {error}. "
@@ -116,12 +121,16 @@ def load_checkpoint(path):
                                 "there is no file")
     try:
         with safetensors.safe_open(path, "pt") as file:
-            n = json.loads((file.metadata() or {})["labdiff"])["n"]
+            about = json.loads((file.metadata() or {})["labdiff"])
             tensors = {k: file.get_tensor(k) for k in file.keys()}
-        return Checkpoint(n, Schedule(tensors.pop("beta")), tensors)
+        return Checkpoint(about["n"], Schedule(tensors.pop("beta")), tensors, about["channels_last"])
     except safetensors.SafetensorError as error:
         raise ValueError(f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}, which is damaged "
                          f"or none: {error}. Use an earlier checkpoint") from error
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}, which holds "
                          "other tensors") from error
+
+
+def _channels_last(model):
+    return any(p.ndim == 4 and not p.is_contiguous() for p in model.parameters())

@@ -14,7 +14,7 @@ from labdiff.unet import UNet
 def pretrained_steps(folder=ASSETS):
     """Training steps after which weights were saved in `folder`, rising; the last is the finished model."""
     folder = check_path("pretrained_steps", "folder", folder, "a folder's path")
-    return sorted(int(path.stem.removeprefix("unet_")) for path in folder.glob("unet_*.safetensors"))
+    return sorted(int(path.stem[5:]) for path in folder.glob("unet_*.safetensors") if path.stem[5:].isdigit())
 
 
 def save_weights(step, folder, data):
@@ -48,8 +48,8 @@ def load_pretrained(step=None, folder=ASSETS):
     folder = check_path("load_pretrained", "folder", folder, "a folder's path")
     steps = pretrained_steps(folder)
     if not steps:
-        raise ValueError(f"load_pretrained: folder: expected one with files unet_*.safetensors, got {folder}, which "
-                         "has none")
+        raise ValueError(f"load_pretrained: folder: expected one with files unet_NNNNNN.safetensors, got {folder}, "
+                         "which has none. python -m labdiff.train --out FOLDER writes some")
     step = steps[-1] if step is None else step
     if step not in steps:
         raise ValueError(f"load_pretrained: step: expected one of {', '.join(map(str, steps))}, got {step!r}")

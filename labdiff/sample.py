@@ -30,6 +30,7 @@ class State:
     s: Schedule
 
     @functools.cached_property
+    @torch.no_grad()
     def x0_hat(self):
         return self.x if self.t == 0 else predict_x0.__wrapped__(self.s, self.x, self.t, self.eps_hat)
 
@@ -92,7 +93,7 @@ def ddim_steps(model, s, shape=None, *, n_steps=50, xt=None, t=None, eta=0.0, ge
 
 
 def dpm_steps(model, s, shape=None, *, n_steps=10, xt=None, t=None, generator=None):
-    """DPM-Solver++ (2M): DDIM that also looks where x0_hat is heading, so that a fifth of the steps does.
+    """DPM-Solver++ (2M): DDIM that also looks where x0_hat is heading, and so needs fewer steps.
 
         x_{t'} = sqrt(alpha_bar_t') D + sqrt(1 - alpha_bar_t') (x_t - sqrt(alpha_bar_t) D) / sqrt(1 - alpha_bar_t)
         D      = x0_hat + (x0_hat - x0_hat before) (lambda_t' - lambda_t) / (2 (lambda_t - lambda before))
@@ -141,9 +142,8 @@ def sample(model, s, shape, *, method="ddpm", n_steps=None, generator=None):
     check_int("sample", "n_steps", n_steps, most=s.T)
     if method == "ddpm" and n_steps < s.T:
         raise ValueError(f"sample: n_steps: expected None or T = {s.T} for method='ddpm', got {n_steps}. Use method='ddim'")
-    how = {"ddpm": ddpm_steps, "ddim": functools.partial(ddim_steps, n_steps=n_steps),
-           "dpm": functools.partial(dpm_steps, n_steps=n_steps)}
-    steps = how[method](model, s, xt=x, t=t, generator=generator)
+    sampler = {"ddpm": ddpm_steps, "ddim": ddim_steps, "dpm": dpm_steps}[method]
+    steps = sampler(model, s, xt=x, t=t, generator=generator, **({} if method == "ddpm" else {"n_steps": n_steps}))
     for state in steps:
         pass
     return state.x
@@ -180,7 +180,7 @@ def _long_steps(function, model, s, shape, xt, t, n_steps, generator):
 
 @torch.no_grad()
 def _reverse(function, model, s, x, levels, step):
-    """Yield the states at `levels`; step(state, t_prev) makes the next x. Nothing here waits for a GPU."""
+    """Yield the states at `levels`; step(state, t_prev) makes the next x. Nothing is read from a GPU: no waiting."""
     for t, t_prev in zip(levels, levels[1:]):
         with eval_mode(model):
             eps_hat = model(x, torch.full((len(x),), t, device=x.device))

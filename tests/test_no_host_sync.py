@@ -46,8 +46,8 @@ def test_the_pretended_gpu_notices(gpu):
         on_gpu(2).sum().item()
 
 
-@pytest.mark.parametrize("sampler", [ld.ddpm_steps, lambda *a, **k: ld.ddim_steps(*a, n_steps=5, eta=0.5, **k)],
-                         ids=["ddpm", "ddim"])
+@pytest.mark.parametrize("sampler", [ld.ddpm_steps, lambda *a, **k: ld.ddim_steps(*a, n_steps=5, eta=0.5, **k),
+                                     ld.dpm_steps], ids=["ddpm", "ddim", "dpm"])
 def test_samplers_do_not_wait(gpu, s, sampler):
     for state in sampler(gpu, s, (3, 1, 8, 8), generator=torch.Generator()):
         assert state.x.device.type == state.x0_hat.device.type == "cuda"

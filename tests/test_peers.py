@@ -133,6 +133,8 @@ def test_dpm_steps(g):
     theirs = diffusers.DPMSolverMultistepScheduler(20, trained_betas=s.beta[1:].tolist(), final_sigmas_type="zero")
     theirs.set_timesteps(timesteps=list(range(19, -1, -1)))
     x = xT = torch.randn(2, 1, 3, 4, generator=g, dtype=torch.float64)
-    for t, state in zip(theirs.timesteps, ld.dpm_steps(lambda x, t: torch.sin(2 * x), s, xt=xT, t=20, n_steps=20)):
+    *steps, end = ld.dpm_steps(lambda x, t: torch.sin(2 * x), s, xt=xT, t=20, n_steps=20)
+    for t, state in zip(theirs.timesteps, steps):
         torch.testing.assert_close(state.x, x, rtol=1e-3, atol=1e-3)
         x = theirs.step(torch.sin(2 * x), t, x).prev_sample
+    torch.testing.assert_close(end.x, x, rtol=1e-3, atol=1e-3)

@@ -164,6 +164,7 @@ def test_dpm_needs_fewer_steps():
         first, second = ((end(sampler, n_steps) - truth).abs().mean() for sampler in (ld.ddim_steps, ld.dpm_steps))
         assert second < ratio * first
     assert torch.equal(end(ld.dpm_steps, 1), end(ld.ddim_steps, 1))
+    assert (end(ld.dpm_steps, 20) - truth).abs().mean() < (end(ld.ddim_steps, 50) - truth).abs().mean()
 
 
 def test_ddim_draws_nothing_on_the_way(s, net, g):

@@ -123,14 +123,14 @@ class Kernel(torch.nn.Module):
         super().__init__()
         with torch.random.fork_rng():
             torch.manual_seed(3)
-            self.conv = torch.nn.Conv2d(8, 12, 3, padding=1, dtype=torch.float64)
+            self.conv = torch.nn.Conv2d(16, 20, 3, padding=1, dtype=torch.float64)
         self.to(memory_format=memory_format)
 
     def forward(self, x, t):
-        return self.conv(x)[:, :8]
+        return self.conv(x)[:, :16]
 
 
-WIDE = torch.rand(6, 8, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
+WIDE = torch.rand(6, 16, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
 
 
 def test_the_first_step_of_a_kernel_is_muon(s):
@@ -139,8 +139,8 @@ def test_the_first_step_of_a_kernel_is_muon(s):
     before = model.conv.weight.detach().clone()
     next(ld.train(model, s, WIDE, n_steps=10, warmup=1, lr=lr, generator=seeded()))
     update = (before * (1 - 0.01 * lr) - model.conv.weight.detach()).flatten(1) / lr
-    values = torch.linalg.svdvals(update / (0.2 * math.sqrt(72)))
-    assert values[:8].min() > 0.5 and values.max() < 1.5  # 8 of the 12 outputs have a gradient
+    values = torch.linalg.svdvals(update / (0.2 * math.sqrt(144)))
+    assert values[:16].min() > 0.5 and values.max() < 1.5  # 16 of the 20 outputs have a gradient
     assert model.conv.weight.grad is not None and update.square().mean().sqrt() == pytest.approx(0.2, rel=0.4)
 
 
@@ -153,6 +153,13 @@ def test_memory_format_does_not_matter(s):
             pass
     torch.testing.assert_close(models[0].conv.weight, models[1].conv.weight.contiguous(), rtol=0, atol=1e-3)
     assert (models[0].conv.weight - Kernel().conv.weight).abs().max() > 0.01
+
+
+def test_a_checkpoint_of_another_memory_format(s, tmp_path):
+    """Muon's moments lie in memory as their kernels do."""
+    ld.save_checkpoint(tmp_path / "run", next(ld.train(Kernel(), s, WIDE, n_steps=4)))
+    with pytest.raises(ValueError, match="train: resume: expected a model with its kernels in the memory format"):
+        next(ld.train(Kernel(torch.channels_last), s, WIDE, n_steps=4, resume=ld.load_checkpoint(tmp_path / "run")))
 
 
 def test_weights_that_are_frozen_stay(s, net, images):

@@ -54,7 +54,8 @@ def train(model, s, images, *, n_steps=2000, batch_size=128, lr=2e-3, warmup=50,
     for name, value, least in (("n_steps", n_steps, 1), ("batch_size", batch_size, 1), ("warmup", warmup, 0)):
         check_int("train", name, value, least)
     if batch_size % _processes()[1]:
-        raise ValueError(f"train: batch_size: expected a multiple of the {_processes()[1]} processes, got {batch_size}")
+        raise ValueError(f"train: batch_size: expected a multiple of {_processes()[1]}, the number of processes, got "
+                         f"{batch_size}")
     check_number("train", "lr", lr, "a number > 0", lambda v: 0 < v < math.inf)
     check_number("train", "clip", clip, "a number > 0", lambda v: v > 0)
     check_number("train", "ema_decay", ema_decay, "a number in [0, 1)", lambda v: 0 <= v < 1)
@@ -86,7 +87,7 @@ def _steps(model, s, images, n_steps, batch_size, lr, warmup, ema_decay, clip, g
         first = resume.restore(model, ema, optimizers, generator) + 1
     if world > 1:
         state = [generator.get_state()]
-        dist.broadcast_object_list(state)
+        dist.broadcast_object_list(state, device=device)
         generator.set_state(state[0])
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
 
@@ -128,12 +129,12 @@ def _steps(model, s, images, n_steps, batch_size, lr, warmup, ema_decay, clip, g
 def _optimizers(model, device):
     """Muon for the kernels of convolutions, AdamW for all else; and what to call before their steps.
 
-    Muon makes the singular values of a kernel's update alike, and in equal time comes much nearer to the data than AdamW
-    alone. torch's takes matrices, so it gets each kernel as (c_out, rest), scaled so that AdamW's learning rate fits.
+    Muon makes the singular values of a kernel's update alike, which in equal time leads nearer to the data. torch's takes
+    matrices, so it gets each kernel as (c_out, rest), its update scaled so that AdamW's learning rate fits.
     """
-    kernels = [p for p in model.parameters() if p.ndim == 4 and min(p.shape[:2]) >= 8]  # not those from or to pixels
+    kernels = [p for p in model.parameters() if _is_kernel(p)]
     matrices = [torch.nn.Parameter(_matrix(p)) for p in kernels]
-    rest = [p for p in model.parameters() if not any(p is kernel for kernel in kernels)]
+    rest = [p for p in model.parameters() if not _is_kernel(p)]
     optimizers = []
     if rest:
         optimizers.append(torch.optim.AdamW(rest, betas=(0.9, 0.99), weight_decay=0.01, fused=device.type != "mps"))
@@ -145,6 +146,12 @@ def _optimizers(model, device):
             matrix.data, matrix.grad = _matrix(kernel), None if kernel.grad is None else _matrix(kernel.grad)
 
     return tuple(optimizers), show_kernels
+
+
+def _is_kernel(p):
+    """A kernel between layers: those from or to pixels, which have fewer channels, are better left to AdamW."""
+    return p.ndim == 4 and min(p.shape[:2]) >= 16 and any(
+        p.is_contiguous(memory_format=order) for order in (torch.contiguous_format, torch.channels_last))
 
 
 def _matrix(kernel):

@@ -8,8 +8,11 @@ the same command is given again. ld.load_pretrained(folder="weights") loads what
 """
 
 import argparse
+import collections
 import contextlib
+import json
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -45,50 +48,73 @@ def arguments(argv=None):
 
 @contextlib.contextmanager
 def processes():
-    """Join the processes that torchrun started, if it did, and yield this one's rank."""
+    """Join the processes that torchrun started, if it did; yield this one's rank and device."""
     if "RANK" not in os.environ:
-        yield 0
+        yield 0, pick_device()
         return
-    on_gpus = torch.cuda.is_available() and os.environ.get("LABDIFF_DEVICE", "cuda").startswith("cuda")
+    local_rank = int(os.environ["LOCAL_RANK"])
+    on_gpus = torch.cuda.is_available() and os.environ.get("LABDIFF_DEVICE") != "cpu"
+    if on_gpus and local_rank >= torch.cuda.device_count():
+        sys.exit(f"labdiff.train: --nproc_per_node: expected at most {torch.cuda.device_count()}, one for each GPU, got "
+                 f"{os.environ['LOCAL_WORLD_SIZE']}. To run on the CPU, set LABDIFF_DEVICE=cpu")
+    device = torch.device("cuda", local_rank) if on_gpus else torch.device("cpu")
     if on_gpus:
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
     dist.init_process_group("nccl" if on_gpus else "gloo")
     try:
-        yield dist.get_rank()
+        yield dist.get_rank(), device
     finally:
         dist.destroy_process_group()
+
+
+def unfinished(checkpoint, settings):
+    """The Checkpoint to go on from, or None. The settings of its run lie beside it, and have to be those of this one."""
+    beside = checkpoint.with_suffix(".json")
+    before = json.loads(beside.read_text()) if beside.exists() else settings
+    if not checkpoint.exists():
+        beside.write_text(json.dumps(settings))
+        return None
+    if before != settings:
+        sys.exit(f"labdiff.train: expected the arguments of the unfinished run in {checkpoint}, {before}, got {settings}. "
+                 "Give the same, or another --out, or delete that file")
+    resume = load_checkpoint(checkpoint)
+    print(f"going on from step {resume.n} of {checkpoint}", flush=True)
+    return resume
 
 
 def main(argv=None):
     args = arguments(argv)
     checkpoint = args.checkpoint or args.out / "run.checkpoint"
-    with processes() as rank:
-        say = print if rank == 0 else lambda *_, **__: None
-        device = pick_device()
+    with processes() as (rank, device):
         args.out.mkdir(parents=True, exist_ok=True)
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
         if args.download and os.environ.get("LOCAL_RANK", "0") == "0":  # the machine's other processes find it done
             load_digits("train", args.name, root=args.root, download=True)
-        resume = [load_checkpoint(checkpoint) if rank == 0 and checkpoint.exists() else None]
+        settings = {name: getattr(args, name) for name in ("name", "steps", "batch_size", "lr", "seed")}
+        resume = [unfinished(checkpoint, settings) if rank == 0 else None]
         if dist.is_initialized():
-            dist.broadcast_object_list(resume)
+            dist.broadcast_object_list(resume, device=device)
             dist.barrier()
         images = load_digits("train", args.name, root=args.root).images
         s = linear_schedule()
         generator = torch.Generator(device).manual_seed(args.seed)
         model = UNet(image_channels=images.shape[1], alpha_bar=s.alpha_bar, generator=generator).to(device)
-        start, losses = time.perf_counter(), []
+        start, losses = time.perf_counter(), collections.deque(maxlen=EVERY)
         for step in train(model, s, images, n_steps=args.steps, batch_size=args.batch_size, lr=args.lr,
                           generator=generator, resume=resume[0]):
-            losses = [*losses[1 - EVERY:], step.loss]
-            if rank == 0 and step.n in {*args.snapshots, args.steps}:
+            losses.append(step.loss)
+            if rank > 0:
+                continue
+            if step.n in {*args.snapshots, args.steps}:
                 path = save_weights(step, args.out, f"{args.name or 'the digits that ship'}, {len(images)} training images")
-                say(f"{path}: {path.stat().st_size / 1e6:.2f} MB", flush=True)
+                print(f"{path}: {path.stat().st_size / 1e6:.2f} MB", flush=True)
             if step.n % EVERY == 0 or step.n == args.steps:
-                say(f"step {step.n}: loss {sum(losses) / len(losses):.4f}, {time.perf_counter() - start:.0f} s", flush=True)
-                if rank == 0 and step.n < args.steps:
-                    save_checkpoint(checkpoint, step)
+                seconds = time.perf_counter() - start
+                print(f"step {step.n}: loss {sum(losses) / len(losses):.4f}, {seconds:.0f} s", flush=True)
+                save_checkpoint(checkpoint, step)
         if rank == 0:
-            checkpoint.unlink(missing_ok=True)
+            for path in (checkpoint, checkpoint.with_suffix(".json")):
+                path.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
