@@ -6,8 +6,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
+BENCH_ARGS ?= --download
 
-.PHONY: lab test notebooks html catalogue weights clean
+.PHONY: lab test notebooks html catalogue weights bench clean
 
 lab: .venv/lab-is-ready
 	$(BIN)/jupyter lab $(LAB_ARGS) notebooks/01_forward_noising.ipynb
@@ -25,7 +26,11 @@ catalogue: .venv/test-is-ready  ## exercises and the mistakes that their checks 
 	$(BIN)/python -m pytest tests/test_checks.py -q -s -k table
 
 weights: .venv/lab-is-ready  ## train the weights that ship with the package, on the full MNIST set: half an hour on two cores
-	$(BIN)/python -m labdiff.train --name MNIST --download --steps 20000 --snapshots 100 400 1500 --out labdiff/assets
+	$(BIN)/python -m labdiff.train --name MNIST --download --steps 20000 --snapshots 100 400 1500 \
+		--out labdiff/assets --checkpoint build/weights.checkpoint
+
+bench: .venv/test-is-ready .venv/bench-is-ready  ## measure everything beside its peers: over an hour on two idle cores
+	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 
 clean:
 	rm -rf .venv build *.egg-info

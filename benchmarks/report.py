@@ -1,0 +1,124 @@
+"""What run.py measured, as a table in Markdown and as a picture."""
+
+import statistics
+
+from matplotlib.figure import Figure
+
+
+def table(results, peers):
+    """results.json as Markdown; `peers` are the names of the columns, labdiff first."""
+    parts = about(results), speed(results, peers), seconds(results), quality(results)
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def about(results):
+    text = f"Measured on {results['machine']}. Medians, in brackets the range; ×N says how many times as long as labdiff."
+    if "ceiling" in results:
+        rates = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in results["ceiling"].items())
+        text += f" The machine's ceiling, in 10⁹ multiplications and additions a second: {rates}."
+    return text
+
+
+def speed(results, peers):
+    blank = [""] * (len(peers) - 2)
+    lines = []
+    if "step" in results:
+        times, operations = results["step"]["times"], results["step"]["operations"]
+        lines += [row("parameters, million", *(f"{n / 1e6:.2f}" for n in results["step"]["parameters"].values())),
+                  row("training step, 128 digits", *compared(times)),
+                  row("its operations, 10⁹", *(f"{n / 1e9:.0f}" for n in operations.values()))]
+        if "ceiling" in results:
+            best = results["ceiling"]["convolution bfloat16"]
+            shares = (operations[name] / statistics.median(times[name]) / best for name in peers)
+            lines += [row("share of a large bfloat16 convolution's rate", *(f"{share:.0%}" for share in shares))]
+        if results["step"]["kernels"]:  # on a GPU
+            lines += [row("kernels launched", *map(str, results["step"]["kernels"].values())),
+                      row("peak memory, MB", *(f"{n / 1e6:.0f}" for n in results["step"]["memory"].values()))]
+    if "forward" in results:
+        lines += [row("forward, 64 digits", *compared(results["forward"]["times"]))]
+    if "sampling" in results:
+        loops = {name: [t / 100 for t in times] for name, times in results["sampling"]["loops"].items()}
+        ours, bare, theirs = compared(loops)
+        lines += [row("DDPM beside the network, a step of 64 digits", f"{ours}; a bare loop {bare}", theirs, *blank)]
+    if "import" in results:
+        lines += [row("import, beyond torch's", *compared(results["import"]["times"]), *blank)]
+    return "\n".join([row("", *peers), row(*["---"] * (1 + len(peers))), *lines]) if lines else ""
+
+
+def seconds(results):
+    """What has no peer, in sentences."""
+    lines = []
+    if "sampling" in results:
+        samplers = results["sampling"]["samplers"].items()
+        lines += ["64 digits: " + ", ".join(f"{name} {ms(times)}" for name, times in samplers) + "."]
+    if "slider" in results:
+        frames = [f"{name} {ms(times)}" for name, times in results["slider"]["times"].items()]
+        frames += [f"{name} {1000 * t:.0f} ms" for name, t in results["slider"]["browser"].items()]
+        lines += ["A slider of 8×8 digits: " + ", ".join(frames) + "."]
+    if "notebooks" in results:
+        lines += ["Notebooks: " + ", ".join(f"{name[:2]} {t:.0f} s" for name, t in results["notebooks"].items()) + "."]
+    return "\n".join(f"* {line}" for line in lines)
+
+
+def quality(results):
+    if "quality" not in results:
+        return ""
+    result = results["quality"]
+    columns = "Fréchet distance", "labdiff", "rarest and commonest class", "confidence", "steps", "minutes", "diffusers"
+    lines = [row(*columns), row(*["---"] * len(columns))]
+    for minutes in sorted({run["minutes"] for run in result["runs"]}):
+        ours, theirs = ([run for run in result["runs"] if run["name"] == name and run["minutes"] == minutes]
+                        for name in ("labdiff", "diffusers"))
+        if ours:
+            lines += [row(f"{minutes:g} minutes, {len(ours)} seeds", distances(ours),
+                          f"{min(r['rarest'] for r in ours):.1%}, {max(r['commonest'] for r in ours):.1%}",
+                          f"{statistics.median(r['confidence'] for r in ours):.3f}",
+                          f"{statistics.median(r['steps'] for r in ours):.0f}",
+                      f"{statistics.median(r['seconds'] for r in ours) / 60:.1f}", distances(theirs))]
+    shipped = {f"the weights that ship: {sampler}": r for sampler, r in result["shipped"].items()}
+    for name, r in (shipped | {"real training digits": result["real"]}).items():
+        classes = f"{r['rarest']:.1%}, {r['commonest']:.1%}"
+        lines += [row(name, f"{r['fd']:.1f}", classes, f"{r['confidence']:.3f}", *[""] * 3)]
+    return "\n".join(lines)
+
+
+def distances(runs):
+    values = [run["fd"] for run in runs]
+    if len(values) < 2:
+        return "".join(f"{v:.1f}" for v in values)
+    return f"{statistics.median(values):.1f} [{min(values):.1f}–{max(values):.1f}]"
+
+
+def row(*cells):
+    return "| " + " | ".join(cells) + " |"
+
+
+def ms(times):
+    """Median and range in milliseconds."""
+    digits = 0 if statistics.median(times) > 0.02 else 2
+    low, middle, high = (f"{1000 * t:.{digits}f}" for t in (min(times), statistics.median(times), max(times)))
+    return f"{middle} ms [{low}–{high}]"
+
+
+def compared(times):
+    """A cell for each competitor: its time, and the median over the turns of its ratio to labdiff's."""
+    ours = times["labdiff"]
+    return [ms(theirs) + ("" if name == "labdiff" else f", ×{statistics.median(b / a for a, b in zip(ours, theirs)):.1f}")
+            for name, theirs in times.items()]
+
+
+def picture(result, path):
+    """Frechet distance over minutes of training, as a PNG file."""
+    figure = Figure(figsize=(6, 3.4), layout="constrained")
+    ax = figure.subplots()
+    for name, colour in (("diffusers", "tab:orange"), ("labdiff", "tab:blue")):
+        runs = [run for run in result["runs"] if run["name"] == name]
+        minutes = sorted({r["minutes"] for r in runs})
+        ax.plot([r["seconds"] / 60 for r in runs], [r["fd"] for r in runs], "o", color=colour, alpha=0.6)
+        medians = [statistics.median(r["fd"] for r in runs if r["minutes"] == m) for m in minutes]
+        ax.plot(minutes, medians, color=colour, label=name)
+    ax.axhline(result["real"]["fd"], color="tab:green", linestyle="--", label="real digits")
+    ax.set(yscale="log", xlabel="minutes of training", ylabel="Fréchet distance", xlim=(0, None))
+    ax.grid(alpha=0.3)
+    ax.legend()
+    figure.savefig(path, dpi=120)
