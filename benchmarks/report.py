@@ -50,9 +50,9 @@ def seconds(results):
     lines = []
     if "sampling" in results:
         samplers = results["sampling"]["samplers"].items()
-        lines += ["64 digits: " + ", ".join(f"{name} {ms(times)}" for name, times in samplers) + "."]
+        lines += ["64 digits: " + ", ".join(f"{name} {duration(times)}" for name, times in samplers) + "."]
     if "slider" in results:
-        frames = [f"{name} {ms(times)}" for name, times in results["slider"]["times"].items()]
+        frames = [f"{name} {duration(times)}" for name, times in results["slider"]["times"].items()]
         frames += [f"{name} {1000 * t:.0f} ms" for name, t in results["slider"]["browser"].items()]
         lines += ["A slider of 8×8 digits: " + ", ".join(frames) + "."]
     if "notebooks" in results:
@@ -70,11 +70,11 @@ def quality(results):
         ours, theirs = ([run for run in result["runs"] if run["name"] == name and run["minutes"] == minutes]
                         for name in ("labdiff", "diffusers"))
         if ours:
-            lines += [row(f"{minutes:g} minutes, {len(ours)} seeds", distances(ours),
+            steps, seconds, confidence = (statistics.median(r[key] for r in ours)
+                                          for key in ("steps", "seconds", "confidence"))
+            lines += [row(f"{minutes:g} minutes ({len(ours)} seed{'s' * (len(ours) > 1)})", distances(ours),
                           f"{min(r['rarest'] for r in ours):.1%}, {max(r['commonest'] for r in ours):.1%}",
-                          f"{statistics.median(r['confidence'] for r in ours):.3f}",
-                          f"{statistics.median(r['steps'] for r in ours):.0f}",
-                      f"{statistics.median(r['seconds'] for r in ours) / 60:.1f}", distances(theirs))]
+                          f"{confidence:.3f}", f"{steps:.0f}", f"{seconds / 60:.1f}", distances(theirs))]
     shipped = {f"the weights that ship: {sampler}": r for sampler, r in result["shipped"].items()}
     for name, r in (shipped | {"real training digits": result["real"]}).items():
         classes = f"{r['rarest']:.1%}, {r['commonest']:.1%}"
@@ -93,18 +93,21 @@ def row(*cells):
     return "| " + " | ".join(cells) + " |"
 
 
-def ms(times):
-    """Median and range in milliseconds."""
-    digits = 0 if statistics.median(times) > 0.02 else 2
-    low, middle, high = (f"{1000 * t:.{digits}f}" for t in (min(times), statistics.median(times), max(times)))
-    return f"{middle} ms [{low}–{high}]"
+def duration(times):
+    """Median and range, in seconds or milliseconds."""
+    middle = statistics.median(times)
+    unit, scale, digits = ("s", 1, 1) if middle >= 2 else ("ms", 1000, 0 if middle >= 0.02 else 2)
+    low, middle, high = (f"{scale * t:.{digits}f}" for t in (min(times), middle, max(times)))
+    return f"{middle} {unit} [{low}–{high}]"
 
 
 def compared(times):
     """A cell for each competitor: its time, and the median over the turns of its ratio to labdiff's."""
-    ours = times["labdiff"]
-    return [ms(theirs) + ("" if name == "labdiff" else f", ×{statistics.median(b / a for a, b in zip(ours, theirs)):.1f}")
-            for name, theirs in times.items()]
+    ours, cells = times["labdiff"], []
+    for name, theirs in times.items():
+        ratio = statistics.median(b / a for a, b in zip(ours, theirs))
+        cells.append(duration(theirs) + ("" if name == "labdiff" else f", ×{ratio:.1f}"))
+    return cells
 
 
 def picture(result, path):
