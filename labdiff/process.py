@@ -111,5 +111,5 @@ def p_mean(s, xt, t, eps_hat):
     Raises: TypeError, ValueError: wrong type, shape, dtype, device, range, or NaN.
     Source: Ho et al. 2020, eq. 11; slide S11.
     """
-    scale, noise = at(t, xt, s.alpha.rsqrt(), s.beta / (1 - s.alpha_bar).sqrt())
-    return scale * (xt - noise * eps_hat)
+    alpha, beta, noise_var = at(t, xt, s.alpha, s.beta, 1 - s.alpha_bar)
+    return (xt - beta / noise_var**0.5 * eps_hat) / alpha**0.5

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import sys
 
 import pytest
 import torch
@@ -66,6 +67,22 @@ def test_a_sample_is_a_function_of_its_generator(sampler, s, net):
     assert torch.equal(last(0), last(0))
     assert not torch.equal(last(0), last(1))
     assert not torch.equal(last(None), last(None))
+
+
+def test_a_large_batch_goes_through_the_model_in_parts(sampler, monkeypatch):
+    s, seen = ld.linear_schedule(3), []
+
+    def model(x, t):
+        seen.append((len(x), t.tolist()))
+        return x.flip(2) / 2
+
+    def last():
+        return list(sampler(model, s, (600, 1, 28, 28), generator=seeded()))[-1].x
+
+    in_parts = last()
+    assert seen == [(n, [t] * n) for t in (3, 2, 1) for n in (255, 255, 90)]
+    monkeypatch.setattr(sys.modules["labdiff.sample"], "CPU_BATCH", 10**9)
+    assert torch.equal(in_parts, last()) and seen[9:] == [(600, [t] * 600) for t in (3, 2, 1)]
 
 
 def test_x_T_is_standard_normal(s):
