@@ -13,7 +13,7 @@ from labdiff.checkpoint import Checkpoint, Step
 from labdiff.objective import eps_loss
 
 
-def train(model, s, images, *, n_steps=2000, batch_size=128, lr=2e-3, warmup=50, ema_decay=0.9999, clip=1.0,
+def train(model, s, images, *, n_steps=2000, batch_size=128, lr=3e-3, warmup=50, ema_decay=0.9999, clip=1.0,
           generator=None, resume=None):
     """Algorithm 1: draw x_0, t and eps, take a gradient step on the simple loss, repeat. One `Step` is yielded for each.
 

@@ -38,7 +38,7 @@ def arguments(argv=None):
     parser.add_argument("--download", action="store_true", help="fetch the data set if it is not there")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch-size", type=int, default=128, help="of all processes together (default %(default)s)")
-    parser.add_argument("--lr", type=float, default=2e-3, help="highest learning rate (default %(default)s)")
+    parser.add_argument("--lr", type=float, default=3e-3, help="highest learning rate (default %(default)s)")
     parser.add_argument("--seed", type=int, default=15)
     parser.add_argument("--snapshots", type=int, nargs="*", default=[], metavar="STEP", help="write the weights then too")
     parser.add_argument("--out", type=Path, default=Path("weights"), help="folder for the weights (default %(default)s)")
