@@ -18,7 +18,7 @@ MANY = 1_000_000  # steps, for those who plan their learning rate but are only t
 
 
 def labdiff(images, batch_size, device, n_steps=MANY, seed=0):
-    s, generator = ld.linear_schedule(), torch.Generator(device).manual_seed(seed)
+    s, generator = ld.cosine_schedule(), torch.Generator(device).manual_seed(seed)
     model = ld.UNet(alpha_bar=s.alpha_bar, generator=generator).to(device)
     return model, model, ld.train(model, s, images, n_steps=n_steps, batch_size=batch_size, generator=generator)
 

@@ -11,8 +11,7 @@ from labdiff.objective import reverse_var
 from labdiff.process import p_mean, predict_x0
 from labdiff.schedule import Schedule
 
-# What a model on a CPU gets at once, in numbers of x (255 digits): with more, every layer waits for memory new to it.
-CPU_BATCH = 200_000
+CPU_BATCH = 200_000  # numbers of x that a model on a CPU gets at once: with more, each layer waits for memory new to it
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,7 @@ def ddpm_steps(model, s, shape=None, *, xt=None, t=None, var="beta", generator=N
         x_{t-1} = 1/sqrt(alpha_t) (x_t - beta_t / sqrt(1 - alpha_bar_t) eps_theta(x_t, t)) + sigma_t z,   z = 0 at t = 1
 
     Args:
-        model: callable (x, t) -> eps_hat; called T times, in eval mode, without gradients. On a CPU a batch of over 200,000
-            numbers (255 digits) goes through it in parts, which is up to three times as fast.
+        model: callable (x, t) -> eps_hat; called T times, in eval mode, without gradients; on a CPU in parts of 255 digits.
         s: Schedule.
         shape: (B, ...) of the samples. Or give instead
         xt, t: (B, ...) real and an int in 1..T, to start from a noised x_t rather than from noise at T.
@@ -187,12 +185,10 @@ def _reverse(function, model, s, x, levels, step):
     """Yield the states at `levels`; step(state, t_prev) makes the next x. Nothing is read from a GPU: no waiting."""
     at_once = max(1, CPU_BATCH // x[0].numel()) if x.device.type == "cpu" else len(x)
     for t, t_prev in zip(levels, levels[1:]):
-        parts = []
         with eval_mode(model):
-            for part in x.split(at_once):
-                parts.append(model(part, torch.full((len(part),), t, device=x.device)))
-                check_output(function, parts[-1], part)
+            parts = [model(part, torch.full((len(part),), t, device=x.device)) for part in x.split(at_once)]
         eps_hat = torch.cat(parts) if parts[1:] else parts[0]
+        check_output(function, eps_hat, x)
         state = State(t, x, eps_hat.to(x.dtype), s)
         yield state
         x = step(state, t_prev)

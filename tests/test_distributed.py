@@ -73,11 +73,12 @@ def test_two_processes_have_the_loss_curve_of_one(script):
 def test_a_batch_that_can_not_be_shared_out(script):
     done = run(script, 7, 2, 0, n=2)
     assert done.returncode != 0
-    assert "train: batch_size: expected a multiple of 2, the number of processes, got 7" in done.stderr
+    assert "train: batch_size: expected a multiple of 2 (processes), got 7" in done.stderr
 
 
 def test_the_command_line_in_one_process_and_in_two(tmp_path):
-    arguments = ["-m", "labdiff.train", "--steps", 4, "--batch-size", 8, "--lr", 0.05, "--snapshots", 2, "--out"]
+    arguments = ["-m", "labdiff.train", "--steps", 4, "--batch-size", 8, "--lr", 0.05, "--schedule", "linear",
+                 "--snapshots", 2, "--out"]
     weights, losses = [], []
     for n in (1, 2):
         out = python(*arguments, tmp_path / str(n), n=n)

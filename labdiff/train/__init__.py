@@ -42,8 +42,7 @@ def train(model, s, images, *, n_steps=2000, batch_size=128, lr=3e-3, warmup=50,
     Yields: Step, for n = 1 (or the resumed n + 1) .. n_steps.
     Raises: TypeError, ValueError: wrong arguments, at the call; FloatingPointError: a loss or gradient that is NaN or
         infinite, before it reaches the weights.
-    Source: Ho et al. 2020, Algorithm 1; slide S14. Stratified t: Kingma et al. 2021, appendix I.1. Muon: Jordan et al.
-        2024.
+    Source: Ho et al. 2020, Algorithm 1; slide S14. Stratified t: Kingma et al. 2021, app. I.1. Muon: Jordan et al. 2024.
     """
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"train: model: expected a torch.nn.Module, got {type(model).__name__}")
@@ -54,8 +53,7 @@ def train(model, s, images, *, n_steps=2000, batch_size=128, lr=3e-3, warmup=50,
     for name, value, least in (("n_steps", n_steps, 1), ("batch_size", batch_size, 1), ("warmup", warmup, 0)):
         check_int("train", name, value, least)
     if batch_size % _processes()[1]:
-        raise ValueError(f"train: batch_size: expected a multiple of {_processes()[1]}, the number of processes, got "
-                         f"{batch_size}")
+        raise ValueError(f"train: batch_size: expected a multiple of {_processes()[1]} (processes), got {batch_size}")
     check_number("train", "lr", lr, "a number > 0", lambda v: 0 < v < math.inf)
     check_number("train", "clip", clip, "a number > 0", lambda v: v > 0)
     check_number("train", "ema_decay", ema_decay, "a number in [0, 1)", lambda v: 0 <= v < 1)

@@ -23,11 +23,12 @@ from labdiff.checkpoint import load_checkpoint, save_checkpoint
 from labdiff.data import TORCHVISION_SETS, load_digits
 from labdiff.device import pick_device
 from labdiff.pretrained import save_weights
-from labdiff.schedule import linear_schedule
+from labdiff.schedule import cosine_schedule, linear_schedule
 from labdiff.train import train
 from labdiff.unet import UNet
 
 EVERY = 500  # steps between two checkpoints
+SCHEDULES = {"cosine": cosine_schedule, "linear": linear_schedule}
 
 
 def arguments(argv=None):
@@ -36,6 +37,7 @@ def arguments(argv=None):
     parser.add_argument("--name", choices=TORCHVISION_SETS, help="a whole data set; without it the digits that ship")
     parser.add_argument("--root", type=Path, help="folder of that data set (default ~/.cache/labdiff)")
     parser.add_argument("--download", action="store_true", help="fetch the data set if it is not there")
+    parser.add_argument("--schedule", choices=SCHEDULES, default="cosine", help="cosine, which trains faster, or linear")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch-size", type=int, default=128, help="of all processes together (default %(default)s)")
     parser.add_argument("--lr", type=float, default=3e-3, help="highest learning rate (default %(default)s)")
@@ -90,13 +92,13 @@ def main(argv=None):
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         if args.download and os.environ.get("LOCAL_RANK", "0") == "0":  # the machine's other processes find it done
             load_digits("train", args.name, root=args.root, download=True)
-        settings = {name: getattr(args, name) for name in ("name", "steps", "batch_size", "lr", "seed")}
+        settings = {name: getattr(args, name) for name in ("name", "schedule", "steps", "batch_size", "lr", "seed")}
         resume = [unfinished(checkpoint, settings) if rank == 0 else None]
         if dist.is_initialized():
             dist.broadcast_object_list(resume, device=device)
             dist.barrier()
         images = load_digits("train", args.name, root=args.root).images
-        s = linear_schedule()
+        s = SCHEDULES[args.schedule]()
         generator = torch.Generator(device).manual_seed(args.seed)
         model = UNet(image_channels=images.shape[1], alpha_bar=s.alpha_bar, generator=generator).to(device)
         start, losses = time.perf_counter(), collections.deque(maxlen=EVERY)
