@@ -29,7 +29,7 @@ weights: .venv/lab-is-ready  ## train the weights that ship with the package, on
 	$(BIN)/python -m labdiff.train --name MNIST --download --schedule linear --steps 20000 --lr 0.002 \
 		--snapshots 100 400 1500 --out labdiff/assets --checkpoint build/weights.checkpoint
 
-bench: .venv/test-is-ready .venv/bench-is-ready  ## measure everything beside its peers: over an hour on two idle cores
+bench: .venv/test-is-ready .venv/bench-is-ready  ## measure everything beside its peers: almost two hours on two idle cores
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 
 clean:
