@@ -1,7 +1,7 @@
 """Measure everything beside its peers; write results.json, table.md and quality.png beside this file, and print the table.
 
-    python benchmarks/run.py --download                # all of it, on the full MNIST set: almost two hours on two idle cores
-    python benchmarks/run.py --only step,import        # some of it; the rest of results.json stays
+    python benchmarks/run.py --download               # all of it, on the full MNIST set: almost two hours on two idle cores
+    python benchmarks/run.py --only step,import       # some of it; the rest of results.json stays
     python benchmarks/run.py --only quality --minutes 2 --seeds 1
 
 Times are medians, with the range in brackets; competitors take turns within one run, so read them as ratios.
