@@ -215,10 +215,9 @@ def quality(device, train, test, minutes, seeds, save):
                 "DPM-Solver++, 10 steps": functools.partial(samples, sampler=ld.dpm_steps, n_steps=10)}
     result = {"accuracy": judge.accuracy, "real": judge(train.images[:N_SAMPLES]),
               "shipped": {name: judge(how(model, s, device, seed=0)) for name, how in samplers.items()}, "runs": []}
-    competitors = (("labdiff", labdiff, ld.cosine_schedule(), seeds),  # its better schedule
-                   ("diffusers", diffusers, ld.linear_schedule(), SEEDS_OF_PEER))  # its tutorial's
-    plan = [(budget, *who, seed) for budget in minutes for *who, n in competitors for seed in range(n)]
-    for budget, name, make, s, seed in plan:
+    plan = [(budget, name, make, seed) for budget in minutes for name, make, n in
+            (("labdiff", labdiff, seeds), ("diffusers", diffusers, SEEDS_OF_PEER)) for seed in range(n)]
+    for budget, name, make, seed in plan:
         trial = make(train.images, 128, device)[2]
         pace = statistics.median(turns({name: lambda: next(trial)}, device, rounds=15, warmup=3)[name])
         n_steps = max(1, round(60 * budget / pace))
@@ -227,8 +226,9 @@ def quality(device, train, test, minutes, seeds, save):
         last = collections.deque(itertools.islice(steps, n_steps), maxlen=1).pop()
         seconds = clock(device) - start
         network.eval()
+        trained = (last.ema, last.s) if name == "labdiff" else (eps_model, ld.linear_schedule())
         run = {"name": name, "minutes": budget, "seed": seed, "seconds": seconds, "steps": n_steps,
-               **judge(samples(last.ema if name == "labdiff" else eps_model, s, device, seed))}
+               **judge(samples(*trained, device, seed))}
         print(run, flush=True)
         result["runs"].append(run)
         save(result)
