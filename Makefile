@@ -26,7 +26,7 @@ catalogue: .venv/test-is-ready  ## exercises and the mistakes that their checks 
 	$(BIN)/python -m pytest tests/test_checks.py -q -s -k table
 
 weights: .venv/lab-is-ready  ## train the weights that ship with the package, on the full MNIST set: half an hour on two cores
-	$(BIN)/python -m labdiff.train --name MNIST --download --schedule linear --steps 20000 --lr 0.002 \
+	$(BIN)/python -m labdiff.training --name MNIST --download --schedule linear --steps 20000 --lr 0.002 \
 		--snapshots 100 400 1500 --out labdiff/assets --checkpoint build/weights.checkpoint
 
 bench: .venv/test-is-ready .venv/bench-is-ready  ## measure everything beside its peers: almost two hours on two idle cores

@@ -1,6 +1,6 @@
 """How long a class takes: make submissions of notebook 01, a third each right, wrong and untouched, and grade them.
 
-    python benchmarks/grading.py --students 100 -j 2
+python benchmarks/grading.py --students 100 -j 2
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 
-from labdiff.grading.solutions import SOLUTIONS
+from labdiff.grading.publish.solutions import SOLUTIONS
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "01_forward_noising.ipynb"
 
@@ -28,7 +28,9 @@ def submission(kind):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--students", type=int, default=100)
     parser.add_argument("-j", type=int, default=2)
     args = parser.parse_args()
@@ -39,10 +41,24 @@ def main():
             path.parent.mkdir(parents=True)
             nbformat.write(kinds[("right", "wrong", "untouched")[i % 3]], path)
         start = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "labdiff.grading", "grade", f"{folder}/submissions",
-                        "--out", f"{folder}/results", "-j", str(args.j)], check=True)
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "labdiff.grading",
+                "grade",
+                f"{folder}/submissions",
+                "--out",
+                f"{folder}/results",
+                "-j",
+                str(args.j),
+            ],
+            check=True,
+        )
         seconds = time.perf_counter() - start
-    print(f"{args.students} submissions, {args.j} at a time: {seconds:.0f} s, {60 * args.students / seconds:.0f} a minute")
+    print(
+        f"{args.students} submissions, {args.j} at a time: {seconds:.0f} s, {60 * args.students / seconds:.0f} a minute"
+    )
 
 
 if __name__ == "__main__":

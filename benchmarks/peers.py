@@ -20,7 +20,11 @@ MANY = 1_000_000  # steps, for those who plan their learning rate but are only t
 def labdiff(images, batch_size, device, n_steps=MANY, seed=0):
     s, generator = ld.cosine_schedule(), torch.Generator(device).manual_seed(seed)
     model = ld.UNet(alpha_bar=s.alpha_bar, generator=generator).to(device)
-    return model, model, ld.train(model, s, images, n_steps=n_steps, batch_size=batch_size, generator=generator)
+    return (
+        model,
+        model,
+        ld.train(model, s, images, n_steps=n_steps, batch_size=batch_size, generator=generator),
+    )
 
 
 def diffusers(images, batch_size, device, n_steps=MANY, seed=0):
@@ -31,9 +35,15 @@ def diffusers(images, batch_size, device, n_steps=MANY, seed=0):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = UNet2DModel(
-            sample_size=28, in_channels=1, out_channels=1, layers_per_block=1, norm_num_groups=16,
-            block_out_channels=(32, 64, 64), down_block_types=("DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
-            up_block_types=("AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D")).to(device)
+            sample_size=28,
+            in_channels=1,
+            out_channels=1,
+            layers_per_block=1,
+            norm_num_groups=16,
+            block_out_channels=(32, 64, 64),
+            down_block_types=("DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
+            up_block_types=("AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
+        ).to(device)
 
     def steps():
         scheduler = DDPMScheduler(num_train_timesteps=1000)
@@ -59,7 +69,9 @@ def denoising_diffusion_pytorch(images, batch_size, device):
     from denoising_diffusion_pytorch import GaussianDiffusion, Unet
 
     model = Unet(dim=28, dim_mults=(1, 2, 2), channels=1, flash_attn=False).to(device)
-    diffusion = GaussianDiffusion(model, image_size=28, objective="pred_noise", beta_schedule="linear").to(device)
+    diffusion = GaussianDiffusion(model, image_size=28, objective="pred_noise", beta_schedule="linear").to(
+        device
+    )
 
     def steps():
         optimizer = torch.optim.Adam(diffusion.parameters(), lr=1e-4, betas=(0.9, 0.99))
@@ -81,7 +93,9 @@ def smalldiffusion(images, batch_size, device):
     model = Unet(28, 1, 1, ch=32, ch_mult=(1, 1, 2), attn_resolutions=(14,)).to(device)
     schedule = ScheduleDDPM(N=1000, beta_start=1e-4, beta_end=0.02)
     loader = DataLoader(images, batch_size, shuffle=True, drop_last=True)
-    steps = training_loop(loader, model, schedule, accelerator=Accelerator(cpu=torch.device(device).type == "cpu"))
+    steps = training_loop(
+        loader, model, schedule, accelerator=Accelerator(cpu=torch.device(device).type == "cpu")
+    )
     sigmas = schedule.sigmas.to(device)
     return model, lambda x, t: model(x, sigmas[t - 1]), steps
 
@@ -89,9 +103,14 @@ def smalldiffusion(images, batch_size, device):
 def batches(images, batch_size, seed=0):
     """The loader of the tutorials, again and again."""
     generator = torch.Generator().manual_seed(seed)
-    return itertools.chain.from_iterable(itertools.repeat(
-        DataLoader(images, batch_size, shuffle=True, drop_last=True, generator=generator)))
+    return itertools.chain.from_iterable(
+        itertools.repeat(DataLoader(images, batch_size, shuffle=True, drop_last=True, generator=generator))
+    )
 
 
-PEERS = {"labdiff": labdiff, "diffusers": diffusers, "denoising-diffusion-pytorch": denoising_diffusion_pytorch,
-         "smalldiffusion": smalldiffusion}
+PEERS = {
+    "labdiff": labdiff,
+    "diffusers": diffusers,
+    "denoising-diffusion-pytorch": denoising_diffusion_pytorch,
+    "smalldiffusion": smalldiffusion,
+}

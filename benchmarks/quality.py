@@ -11,9 +11,17 @@ class Classifier(nn.Module):
     def __init__(self):
         super().__init__()
         widths = [1, 32, 64, 64]
-        self.body = nn.Sequential(*(
-            layer for a, b in zip(widths, widths[1:])
-            for layer in (nn.Conv2d(a, b, 5, stride=2, padding=2, bias=False), nn.BatchNorm2d(b), nn.ReLU())))
+        self.body = nn.Sequential(
+            *(
+                layer
+                for a, b in zip(widths, widths[1:])
+                for layer in (
+                    nn.Conv2d(a, b, 5, stride=2, padding=2, bias=False),
+                    nn.BatchNorm2d(b),
+                    nn.ReLU(),
+                )
+            )
+        )
         self.features = nn.Sequential(nn.Flatten(), nn.Linear(64 * 4 * 4, 64), nn.ReLU())
         self.head = nn.Linear(64, 10)
 
@@ -69,14 +77,18 @@ class Judge:
         features = self.features(images.clamp(-1, 1))
         classes = self.classes(features)
         share = classes.argmax(1).bincount(minlength=10) / len(images)
-        return {"fd": frechet(features, self.real), "rarest": share.min().item(), "commonest": share.max().item(),
-                "confidence": classes.max(1).values.mean().item()}
+        return {
+            "fd": frechet(features, self.real),
+            "rarest": share.min().item(),
+            "commonest": share.max().item(),
+            "confidence": classes.max(1).values.mean().item(),
+        }
 
 
 def frechet(a, b):
     """Frechet distance of two sets of features (N, D): of the normal distributions with their means and covariances.
 
-        |mean_a - mean_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))
+    |mean_a - mean_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))
     """
     cov_a, cov_b = a.T.cov(), b.T.cov()
     root = torch.linalg.eigvals(cov_a @ cov_b).real.clamp(min=0).sqrt().sum()  # the trace of the root

@@ -24,22 +24,30 @@ def speed(results, peers):
     lines = []
     if "step" in results:
         times, operations = results["step"]["times"], results["step"]["operations"]
-        lines += [row("parameters, million", *(f"{n / 1e6:.2f}" for n in results["step"]["parameters"].values())),
-                  row("training step, 128 digits", *compared(times)),
-                  row("its operations, 10⁹", *(f"{n / 1e9:.0f}" for n in operations.values()))]
+        lines += [
+            row("parameters, million", *(f"{n / 1e6:.2f}" for n in results["step"]["parameters"].values())),
+            row("training step, 128 digits", *compared(times)),
+            row("its operations, 10⁹", *(f"{n / 1e9:.0f}" for n in operations.values())),
+        ]
         if "ceiling" in results:
             best = results["ceiling"]["convolution bfloat16"]
             shares = (operations[name] / statistics.median(times[name]) / best for name in peers)
-            lines += [row("share of a large bfloat16 convolution's rate", *(f"{share:.0%}" for share in shares))]
+            lines += [
+                row("share of a large bfloat16 convolution's rate", *(f"{share:.0%}" for share in shares))
+            ]
         if results["step"]["kernels"]:  # on a GPU
-            lines += [row("kernels launched", *map(str, results["step"]["kernels"].values())),
-                      row("peak memory, MB", *(f"{n / 1e6:.0f}" for n in results["step"]["memory"].values()))]
+            lines += [
+                row("kernels launched", *map(str, results["step"]["kernels"].values())),
+                row("peak memory, MB", *(f"{n / 1e6:.0f}" for n in results["step"]["memory"].values())),
+            ]
     if "forward" in results:
         lines += [row("forward, 64 digits", *compared(results["forward"]["times"]))]
     if "sampling" in results:
         loops = {name: [t / 100 for t in times] for name, times in results["sampling"]["loops"].items()}
         ours, bare, theirs = compared(loops)
-        lines += [row("DDPM beside the network, a step of 64 digits", f"{ours}; a bare loop {bare}", theirs, *blank)]
+        lines += [
+            row("DDPM beside the network, a step of 64 digits", f"{ours}; a bare loop {bare}", theirs, *blank)
+        ]
     if "import" in results:
         lines += [row("import, beyond torch's", *compared(results["import"]["times"]), *blank)]
     return "\n".join([row("", *peers), row(*["---"] * (1 + len(peers))), *lines]) if lines else ""
@@ -56,7 +64,11 @@ def seconds(results):
         frames += [f"{name} {1000 * t:.0f} ms" for name, t in results["slider"]["browser"].items()]
         lines += ["A slider of 8×8 digits: " + ", ".join(frames) + "."]
     if "notebooks" in results:
-        lines += ["Notebooks: " + ", ".join(f"{name[:2]} {t:.0f} s" for name, t in results["notebooks"].items()) + "."]
+        lines += [
+            "Notebooks: "
+            + ", ".join(f"{name[:2]} {t:.0f} s" for name, t in results["notebooks"].items())
+            + "."
+        ]
     return "\n".join(f"* {line}" for line in lines)
 
 
@@ -64,17 +76,36 @@ def quality(results):
     if "quality" not in results:
         return ""
     result = results["quality"]
-    columns = "Fréchet distance", "labdiff", "rarest and commonest class", "confidence", "steps", "minutes", "diffusers"
+    columns = (
+        "Fréchet distance",
+        "labdiff",
+        "rarest and commonest class",
+        "confidence",
+        "steps",
+        "minutes",
+        "diffusers",
+    )
     lines = [row(*columns), row(*["---"] * len(columns))]
     for minutes in sorted({run["minutes"] for run in result["runs"]}):
-        ours, theirs = ([run for run in result["runs"] if run["name"] == name and run["minutes"] == minutes]
-                        for name in ("labdiff", "diffusers"))
+        ours, theirs = (
+            [run for run in result["runs"] if run["name"] == name and run["minutes"] == minutes]
+            for name in ("labdiff", "diffusers")
+        )
         if ours:
-            steps, seconds, confidence = (statistics.median(r[key] for r in ours)
-                                          for key in ("steps", "seconds", "confidence"))
-            lines += [row(f"{minutes:g} minutes ({len(ours)} seed{'s' * (len(ours) > 1)})", distances(ours),
-                          f"{min(r['rarest'] for r in ours):.1%}, {max(r['commonest'] for r in ours):.1%}",
-                          f"{confidence:.3f}", f"{steps:.0f}", f"{seconds / 60:.1f}", distances(theirs))]
+            steps, seconds, confidence = (
+                statistics.median(r[key] for r in ours) for key in ("steps", "seconds", "confidence")
+            )
+            lines += [
+                row(
+                    f"{minutes:g} minutes ({len(ours)} seed{'s' * (len(ours) > 1)})",
+                    distances(ours),
+                    f"{min(r['rarest'] for r in ours):.1%}, {max(r['commonest'] for r in ours):.1%}",
+                    f"{confidence:.3f}",
+                    f"{steps:.0f}",
+                    f"{seconds / 60:.1f}",
+                    distances(theirs),
+                )
+            ]
     shipped = {f"the weights that ship: {sampler}": r for sampler, r in result["shipped"].items()}
     for name, r in (shipped | {"real training digits": result["real"]}).items():
         classes = f"{r['rarest']:.1%}, {r['commonest']:.1%}"

@@ -65,8 +65,10 @@ def ceiling(device):
         a = torch.randn(2048, 2048, device=device, dtype=dtype)
         x = torch.randn(128, 64, 28, 28, device=device, dtype=dtype).to(memory_format=order)
         conv = torch.nn.Conv2d(64, 64, 3, padding=1, device=device, dtype=dtype).to(memory_format=order)
-        jobs = {"matrix product": (lambda: a @ a, 2 * 2048**3),
-                "convolution": (lambda: conv(x), 2 * x.numel() * 64 * 9)}
+        jobs = {
+            "matrix product": (lambda: a @ a, 2 * 2048**3),
+            "convolution": (lambda: conv(x), 2 * x.numel() * 64 * 9),
+        }
         with torch.no_grad():
             times = turns({name: job for name, (job, _) in jobs.items()}, device, rounds=7)
         for name, (_, flops) in jobs.items():
@@ -78,18 +80,27 @@ def step(device, images, rounds):
     """The whole training step of each library, batch 128."""
     peers = {name: make(images, 128, device) for name, make in PEERS.items()}
     jobs = {name: lambda steps=steps: next(steps) for name, (_, _, steps) in peers.items()}
-    result = {"times": turns(jobs, device, rounds),
-              "parameters": {name: sum(p.numel() for p in peer[0].parameters()) for name, peer in peers.items()},
-              "operations": {}, "kernels": {}, "memory": {}}
+    result = {
+        "times": turns(jobs, device, rounds),
+        "parameters": {name: sum(p.numel() for p in peer[0].parameters()) for name, peer in peers.items()},
+        "operations": {},
+        "kernels": {},
+        "memory": {},
+    }
     for name, (_, _, steps) in peers.items():
-        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:  # only this form is counted on a CPU
+        with (
+            sdpa_kernel(SDPBackend.MATH),
+            FlopCounterMode(display=False) as counter,
+        ):  # only this form is counted on a CPU
             next(steps)
         result["operations"][name] = counter.get_total_flops()
         if device.type == "cuda":
             with profile(activities=[ProfilerActivity.CUDA]) as trace:
                 next(steps)
-            result["kernels"][name] = sum(event.device_type.name == "CUDA" and not event.name.startswith("Mem")
-                                          for event in trace.events())
+            result["kernels"][name] = sum(
+                event.device_type.name == "CUDA" and not event.name.startswith("Mem")
+                for event in trace.events()
+            )
             before = torch.cuda.memory_allocated()
             torch.cuda.reset_peak_memory_stats()
             alone = PEERS[name](images, 128, device)[2]  # its data, weights and moments included
@@ -135,7 +146,7 @@ def sampling(device, rounds):
         x = torch.randn(shape, generator=g, device=device)
         for t in range(100, 0, -1):
             free(x, torch.full((64,), t, device=device))
-            x = (x - (1 - alpha[t]) / (1 - alpha_bar[t])**0.5 * eps_hat) / alpha[t]**0.5
+            x = (x - (1 - alpha[t]) / (1 - alpha_bar[t]) ** 0.5 * eps_hat) / alpha[t] ** 0.5
             if t > 1:
                 x = x + sigma[t] * torch.randn(shape, generator=g, device=device)
 
@@ -144,7 +155,11 @@ def sampling(device, rounds):
         for t in scheduler.timesteps:
             x = scheduler.step(eps_hat, t, x, generator=g).prev_sample
 
-    loops = {"labdiff": lambda: ld.sample(free, short, shape, generator=g), "bare loop": bare, "diffusers": theirs}
+    loops = {
+        "labdiff": lambda: ld.sample(free, short, shape, generator=g),
+        "bare loop": bare,
+        "diffusers": theirs,
+    }
     return {"samplers": turns(samplers, device, rounds=3, warmup=0), "loops": turns(loops, device, rounds)}
 
 
@@ -166,15 +181,37 @@ def slider(rounds):
             picture.set_data(xt[0])
         figure.canvas.draw()
 
-    times = turns({"matplotlib (redrawing one, in the kernel)": redraw,
-                   "labdiff (making a slider of all 1001, in the kernel)": lambda: ld.widgets.noise_slider(s, x0, eps=eps)},
-                  torch.device("cpu"), rounds)
+    times = turns(
+        {
+            "matplotlib (redrawing one, in the kernel)": redraw,
+            "labdiff (making a slider of all 1001, in the kernel)": lambda: ld.widgets.noise_slider(
+                s, x0, eps=eps
+            ),
+        },
+        torch.device("cpu"),
+        rounds,
+    )
     plt.close(figure)
-    test = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "tests/test_browser.py", "-k", "exported"]
+    test = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-s",
+        "-p",
+        "no:cacheprovider",
+        "tests/test_browser.py",
+        "-k",
+        "exported",
+    ]
     out = subprocess.run(test, cwd=HERE.parent, capture_output=True, text=True).stdout
-    found = re.search(r"mixed in the browser: key press.*median ([\d.]+) ms, 95th percentile ([\d.]+) ms", out)
+    found = re.search(
+        r"mixed in the browser: key press.*median ([\d.]+) ms, 95th percentile ([\d.]+) ms", out
+    )
     names = ("labdiff (from key press to pixels, in Chromium)", "95 % of them within")
-    browser = {name: float(t) / 1000 for name, t in zip(names, found.groups())} if found else {}  # no Chromium, no times
+    browser = (
+        {name: float(t) / 1000 for name, t in zip(names, found.groups())} if found else {}
+    )  # no Chromium, no times
     return {"times": times, "browser": browser}
 
 
@@ -185,18 +222,29 @@ def notebooks():
 
     with tempfile.TemporaryDirectory() as folder:
         copies = [shutil.copy(path, folder) for path in sorted((HERE.parent / "notebooks").glob("*.ipynb"))]
-        done = subprocess.run([sys.executable, HERE.parent / "tools" / "run_notebooks.py", *copies],
-                              capture_output=True, text=True, check=True)
-    return {name: float(seconds) for name, seconds in re.findall(r"^(\S+)\.ipynb: (\d+) s", done.stdout, re.M)}
+        done = subprocess.run(
+            [sys.executable, HERE.parent / "tools" / "run_notebooks.py", *copies],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    return {
+        name: float(seconds) for name, seconds in re.findall(r"^(\S+)\.ipynb: (\d+) s", done.stdout, re.M)
+    }
 
 
 def imports(rounds):
     """Seconds in a fresh process, beyond those of `import torch`."""
-    jobs = {"labdiff": "import labdiff", "diffusers": "import diffusers; diffusers.UNet2DModel; diffusers.DDPMScheduler"}
+    jobs = {
+        "labdiff": "import labdiff",
+        "diffusers": "import diffusers; diffusers.UNet2DModel; diffusers.DDPMScheduler",
+    }
     code = "import time, torch; start = time.perf_counter(); {}; print(time.perf_counter() - start)"
     times = {name: [] for name in jobs}
     for _, (name, job) in itertools.product(range(rounds), jobs.items()):
-        out = subprocess.run([sys.executable, "-c", code.format(job)], capture_output=True, text=True, check=True).stdout
+        out = subprocess.run(
+            [sys.executable, "-c", code.format(job)], capture_output=True, text=True, check=True
+        ).stdout
         times[name].append(float(out.split()[-1]))
     return {"times": times}
 
@@ -206,17 +254,29 @@ def quality(device, train, test, minutes, seeds, save):
     a trial shows just before, so that the learning rate can be planned."""
     judge = Judge(train_classifier(train, device), test)
     if judge.accuracy < LEAST_ACCURACY:
-        sys.exit(f"the judging classifier knows {judge.accuracy:.2%} of the test digits, expected {LEAST_ACCURACY:.0%}")
+        sys.exit(
+            f"the judging classifier knows {judge.accuracy:.2%} of the test digits, expected {LEAST_ACCURACY:.0%}"
+        )
     model, s = ld.load_pretrained()
     model.to(device)
-    samplers = {"DDIM, eta = 1, 50 steps": samples,
-                "DDIM, 50 steps": functools.partial(samples, eta=0.0),
-                "DDIM, 10 steps": functools.partial(samples, eta=0.0, n_steps=10),
-                "DPM-Solver++, 10 steps": functools.partial(samples, sampler=ld.dpm_steps, n_steps=10)}
-    result = {"accuracy": judge.accuracy, "real": judge(train.images[:N_SAMPLES]),
-              "shipped": {name: judge(how(model, s, device, seed=0)) for name, how in samplers.items()}, "runs": []}
-    plan = [(budget, name, make, seed) for budget in minutes for name, make, n in
-            (("labdiff", labdiff, seeds), ("diffusers", diffusers, SEEDS_OF_PEER)) for seed in range(n)]
+    samplers = {
+        "DDIM, eta = 1, 50 steps": samples,
+        "DDIM, 50 steps": functools.partial(samples, eta=0.0),
+        "DDIM, 10 steps": functools.partial(samples, eta=0.0, n_steps=10),
+        "DPM-Solver++, 10 steps": functools.partial(samples, sampler=ld.dpm_steps, n_steps=10),
+    }
+    result = {
+        "accuracy": judge.accuracy,
+        "real": judge(train.images[:N_SAMPLES]),
+        "shipped": {name: judge(how(model, s, device, seed=0)) for name, how in samplers.items()},
+        "runs": [],
+    }
+    plan = [
+        (budget, name, make, seed)
+        for budget in minutes
+        for name, make, n in (("labdiff", labdiff, seeds), ("diffusers", diffusers, SEEDS_OF_PEER))
+        for seed in range(n)
+    ]
     for budget, name, make, seed in plan:
         trial = make(train.images, 128, device)[2]
         pace = statistics.median(turns({name: lambda: next(trial)}, device, rounds=15, warmup=3)[name])
@@ -227,8 +287,14 @@ def quality(device, train, test, minutes, seeds, save):
         seconds = clock(device) - start
         network.eval()
         trained = (last.ema, last.s) if name == "labdiff" else (eps_model, ld.linear_schedule())
-        run = {"name": name, "minutes": budget, "seed": seed, "seconds": seconds, "steps": n_steps,
-               **judge(samples(*trained, device, seed))}
+        run = {
+            "name": name,
+            "minutes": budget,
+            "seed": seed,
+            "seconds": seconds,
+            "steps": n_steps,
+            **judge(samples(*trained, device, seed)),
+        }
         print(run, flush=True)
         result["runs"].append(run)
         save(result)
@@ -257,7 +323,9 @@ def machine(device):
 
 def main():
     sections = ["ceiling", "step", "forward", "sampling", "slider", "import", "notebooks", "quality"]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", default=",".join(sections), help="some of %(default)s")
     parser.add_argument("--root", type=Path, help="folder of the full MNIST set (default ~/.cache/labdiff)")
     parser.add_argument("--download", action="store_true", help="fetch it if it is not there")
@@ -282,8 +350,14 @@ def main():
         (args.out / "table.md").write_text(report.table(results, list(PEERS)))
 
     digits = ld.load_digits()
-    mnist = [ld.load_digits(split, "MNIST", root=args.root, download=args.download)
-             for split in ("train", "test")] if "quality" in wanted else None
+    mnist = (
+        [
+            ld.load_digits(split, "MNIST", root=args.root, download=args.download)
+            for split in ("train", "test")
+        ]
+        if "quality" in wanted
+        else None
+    )
     jobs = {
         "ceiling": lambda: ceiling(device),
         "step": lambda: step(device, digits.images, args.rounds),
@@ -292,7 +366,9 @@ def main():
         "slider": lambda: slider(args.rounds),
         "import": lambda: imports(5),
         "notebooks": notebooks,
-        "quality": lambda: quality(device, *mnist, args.minutes, args.seeds, lambda result: save("quality", result)),
+        "quality": lambda: quality(
+            device, *mnist, args.minutes, args.seeds, lambda result: save("quality", result)
+        ),
     }
     for section in sections:
         if section in wanted:

@@ -12,14 +12,17 @@ from labdiff.device import pick_device
 from labdiff.objective import Elbo, elbo, eps_loss, eps_weight, normal_kl
 from labdiff.pretrained import load_pretrained, pretrained_steps
 from labdiff.process import p_mean, predict_x0, q_posterior, q_sample, q_step
-from labdiff.sample import ddim_steps, ddpm_steps, dpm_steps, sample
+from labdiff.sampling import ddim_steps, ddpm_steps, dpm_steps, sample
 from labdiff.schedule import Schedule, cosine_schedule, linear_schedule
-from labdiff.train import train
+from labdiff.training import train
 from labdiff.unet import Preconditioned, UNet, timestep_embedding
 
 __version__ = "0.1.0"
 
-_LAZY = {"plot": "labdiff.plot", "widgets": "labdiff.widgets"}  # imported on first use: they need matplotlib, ipywidgets
+_LAZY = {
+    "plot": "labdiff.plot",
+    "widgets": "labdiff.widgets",
+}  # imported on first use: they need matplotlib, ipywidgets
 
 
 def __getattr__(name):

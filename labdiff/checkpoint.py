@@ -9,7 +9,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from labdiff._contract import check_path
+from labdiff.arguments import check_path
 from labdiff.schedule import Schedule
 
 
@@ -46,22 +46,31 @@ class Checkpoint:
 
     def part(self, prefix):
         """The tensors whose names start with `prefix`., without it: a state_dict for "model" and "ema"."""
-        return {k[len(prefix) + 1:]: v for k, v in self.tensors.items() if k.startswith(prefix + ".")}
+        return {k[len(prefix) + 1 :]: v for k, v in self.tensors.items() if k.startswith(prefix + ".")}
 
     def restore(self, model, ema, optimizers, generator):
         """Set all four to this checkpoint and return its n."""
         saved, own = self.part("model"), model.state_dict()
-        wrong = sorted(k for k in saved.keys() | own.keys()
-                       if k not in saved or k not in own or saved[k].shape != own[k].shape)
+        wrong = sorted(
+            k
+            for k in saved.keys() | own.keys()
+            if k not in saved or k not in own or saved[k].shape != own[k].shape
+        )
         if wrong:
-            raise ValueError(f"train: resume: expected a checkpoint of this model, got one that differs in {len(wrong)} "
-                             f"tensors such as {wrong[0]}. Build the model with the arguments it was saved with")
+            raise ValueError(
+                f"train: resume: expected a checkpoint of this model, got one that differs in {len(wrong)} "
+                f"tensors such as {wrong[0]}. Build the model with the arguments it was saved with"
+            )
         if self.channels_last != _channels_last(model):
-            raise ValueError("train: resume: expected a model with its kernels in the memory format that was saved, got "
-                             "another (contiguous, channels-last). Resume on the kind of device that it ran on")
+            raise ValueError(
+                "train: resume: expected a model with its kernels in the memory format that was saved, got "
+                "another (contiguous, channels-last). Resume on the kind of device that it ran on"
+            )
         if self.tensors["generator"].shape != generator.get_state().shape:
-            raise ValueError(f"train: resume: expected a generator of the kind that was saved, got one on "
-                             f"{generator.device}. Make it on the device where the checkpoint was made")
+            raise ValueError(
+                f"train: resume: expected a generator of the kind that was saved, got one on "
+                f"{generator.device}. Make it on the device where the checkpoint was made"
+            )
         model.load_state_dict(saved)
         ema.load_state_dict(self.part("ema"))
         for i, optimizer in enumerate(optimizers):
@@ -69,7 +78,9 @@ class Checkpoint:
             for key, value in self.part(f"optimizer.{i}").items():
                 index, name = key.split(".")
                 state.setdefault(int(index), {})[name] = value.clone()
-            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+            optimizer.load_state_dict(
+                {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+            )
         generator.set_state(self.tensors["generator"])
         return self.n
 
@@ -85,7 +96,9 @@ def save_checkpoint(path, step):
     """
     path = check_path("save_checkpoint", "path", path, "a file's path")
     if not isinstance(step, Step):
-        raise TypeError(f"save_checkpoint: step: expected a Step that train() yielded, got {type(step).__name__}")
+        raise TypeError(
+            f"save_checkpoint: step: expected a Step that train() yielded, got {type(step).__name__}"
+        )
     tensors = {"generator": step.generator.get_state(), "beta": step.s.beta}
     for name, module in dict(model=step.model, ema=step.ema).items():
         tensors |= {f"{name}.{k}": v for k, v in module.state_dict().items()}
@@ -99,8 +112,10 @@ def save_checkpoint(path, step):
         safetensors.torch.save_file(tensors, partial, about)
         os.replace(partial, path)
     except (OSError, safetensors.SafetensorError) as error:
-        raise OSError(f"save_checkpoint: path: expected a file in a folder that can be written to, got {path}: {error}. "
-                      "What was there before is as it was") from error
+        raise OSError(
+            f"save_checkpoint: path: expected a file in a folder that can be written to, got {path}: {error}. "
+            "What was there before is as it was"
+        ) from error
     finally:
         with contextlib.suppress(OSError):  # it is only there if the writing failed or was interrupted
             partial.unlink()
@@ -117,19 +132,25 @@ def load_checkpoint(path):
     """
     path = check_path("load_checkpoint", "path", path, "a file's path")
     if not path.is_file():
-        raise FileNotFoundError(f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}, where "
-                                "there is no file")
+        raise FileNotFoundError(
+            f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}, where "
+            "there is no file"
+        )
     try:
         with safetensors.safe_open(path, "pt") as file:
             about = json.loads((file.metadata() or {})["labdiff"])
             tensors = {k: file.get_tensor(k) for k in file.keys()}
         return Checkpoint(about["n"], Schedule(tensors.pop("beta")), tensors, about["channels_last"])
     except safetensors.SafetensorError as error:
-        raise ValueError(f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}, which is damaged "
-                         f"or none: {error}. Use an earlier checkpoint") from error
+        raise ValueError(
+            f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}, which is damaged "
+            f"or none: {error}. Use an earlier checkpoint"
+        ) from error
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}, which holds "
-                         "other tensors") from error
+        raise ValueError(
+            f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}, which holds "
+            "other tensors"
+        ) from error
 
 
 def _channels_last(model):

@@ -9,8 +9,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from labdiff._contract import (check_choice, check_data, check_generator, check_int, check_number, check_path,
-                               check_schedule, check_t)
+from labdiff.arguments import (
+    check_choice,
+    check_data,
+    check_generator,
+    check_int,
+    check_number,
+    check_path,
+    check_schedule,
+    check_t,
+)
 
 ASSETS = Path(__file__).parent / "assets"
 TORCHVISION_SETS = ("MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "USPS")
@@ -57,17 +65,24 @@ def load_digits(split="train", name=None, *, root=None, download=False):
         with np.load(ASSETS / "mnist_subset.npz") as file:
             return _digits(file[f"{split}_images"], file[f"{split}_labels"])
     if name not in TORCHVISION_SETS:
-        raise ValueError(f"load_digits: name: expected None or one of {', '.join(TORCHVISION_SETS)}, got {name!r}")
+        raise ValueError(
+            f"load_digits: name: expected None or one of {', '.join(TORCHVISION_SETS)}, got {name!r}"
+        )
     root = check_path("load_digits", "root", "~/.cache/labdiff" if root is None else root, "a folder's path")
     try:
         return _read(name, root, split)
     except Exception as error:  # torchvision raises whatever its parsers raise on a missing or damaged file
         if not download:
-            missing = isinstance(error, FileNotFoundError) or isinstance(error, RuntimeError) and "not found" in str(error)
+            missing = (
+                isinstance(error, FileNotFoundError)
+                or isinstance(error, RuntimeError)
+                and "not found" in str(error)
+            )
             got = "none" if missing else f"files that can not be read ({_in_one_line(error)})"
             raise (FileNotFoundError if missing else RuntimeError)(
                 f"load_digits: root: expected {name} in {root}, got {got}. Call it with download=True, or leave out name "
-                "for the digits that ship with the package") from error
+                "for the digits that ship with the package"
+            ) from error
     return _download(name, root, split)
 
 
@@ -93,9 +108,13 @@ def _download(name, root, split):
                     target.parent.mkdir(parents=True, exist_ok=True)
                     os.replace(file, target)
             return digits
-    except Exception as error:  # URLError, HTTPError, checksum and parser errors, OSError: all end the same way
-        raise RuntimeError(f"load_digits: {name} into {root}: could not {step}. ({_in_one_line(error)}) The digits that "
-                           "ship with the package need no download: leave out name") from error
+    except (
+        Exception
+    ) as error:  # URLError, HTTPError, checksum and parser errors, OSError: all end the same way
+        raise RuntimeError(
+            f"load_digits: {name} into {root}: could not {step}. ({_in_one_line(error)}) The digits that "
+            "ship with the package need no download: leave out name"
+        ) from error
 
 
 def _in_one_line(error):
@@ -105,7 +124,9 @@ def _in_one_line(error):
 def _digits(images, labels):
     """Digits from uint8 (N, H, W) or (N, H, W, C)."""
     if images.dtype != np.uint8 or len(images) != len(labels):
-        raise ValueError(f"expected as many uint8 pictures as labels, got {images.dtype}, {len(images)} and {len(labels)}")
+        raise ValueError(
+            f"expected as many uint8 pictures as labels, got {images.dtype}, {len(images)} and {len(labels)}"
+        )
     images = torch.from_numpy(images)
     images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2)
     return Digits(images.float() / 127.5 - 1, torch.from_numpy(np.asarray(labels, dtype=np.int64)))
@@ -123,18 +144,31 @@ class GaussianMixture:
     """
 
     def __init__(self, means, var=0.0, weights=None):
-        if not isinstance(means, torch.Tensor) or not means.is_floating_point() or means.ndim < 2 or not len(means):
+        if (
+            not isinstance(means, torch.Tensor)
+            or not means.is_floating_point()
+            or means.ndim < 2
+            or not len(means)
+        ):
             got = tuple(means.shape) if isinstance(means, torch.Tensor) else type(means).__name__
-            raise ValueError(f"GaussianMixture: means: expected real numbers of shape (K, ...), K >= 1, got {got}")
+            raise ValueError(
+                f"GaussianMixture: means: expected real numbers of shape (K, ...), K >= 1, got {got}"
+            )
         check_data("GaussianMixture", {"means": means})
         check_number("GaussianMixture", "var", var, "a number >= 0", lambda v: 0 <= v < math.inf)
         try:
             w = torch.ones(len(means)) if weights is None else torch.as_tensor(weights, dtype=means.dtype)
             fit = w.shape == (len(means),) and ((w > 0) & (w < math.inf)).all().item()
-        except (TypeError, ValueError, RuntimeError):  # what torch says of texts, dicts, tensors without numbers
+        except (
+            TypeError,
+            ValueError,
+            RuntimeError,
+        ):  # what torch says of texts, dicts, tensors without numbers
             fit = False
         if not fit:
-            raise ValueError(f"GaussianMixture: weights: expected {len(means)} positive numbers, got {weights!r}")
+            raise ValueError(
+                f"GaussianMixture: weights: expected {len(means)} positive numbers, got {weights!r}"
+            )
         self.means, self.var = means, float(var)
         self.weights = (w / w.sum()).to(means.dtype).to(means.device)
 
@@ -143,18 +177,26 @@ class GaussianMixture:
         check_int("GaussianMixture.sample", "n", n)
         generator = check_generator("GaussianMixture.sample", generator, self.means.device)
         k = torch.multinomial(self.weights, n, replacement=True, generator=generator)
-        noise = torch.randn(n, *self.means.shape[1:], generator=generator, device=self.means.device, dtype=self.means.dtype)
+        noise = torch.randn(
+            n, *self.means.shape[1:], generator=generator, device=self.means.device, dtype=self.means.dtype
+        )
         return self.means[k] + math.sqrt(self.var) * noise
 
     def noised(self, alpha_bar):
         """The mixture that x_t = sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps follows; alpha_bar is a number in [0, 1]."""
-        check_number("GaussianMixture.noised", "alpha_bar", alpha_bar, "a number in [0, 1]", lambda v: 0 <= v <= 1)
-        return GaussianMixture(math.sqrt(alpha_bar) * self.means, alpha_bar * self.var + 1 - alpha_bar, self.weights)
+        check_number(
+            "GaussianMixture.noised", "alpha_bar", alpha_bar, "a number in [0, 1]", lambda v: 0 <= v <= 1
+        )
+        return GaussianMixture(
+            math.sqrt(alpha_bar) * self.means, alpha_bar * self.var + 1 - alpha_bar, self.weights
+        )
 
     def log_prob(self, x):
         """(B,) log density, in nats, at x (B, ...); needs var > 0."""
         if self.var == 0:
-            raise ValueError("GaussianMixture.log_prob: expected var > 0, got 0: points have no density. Use .noised()")
+            raise ValueError(
+                "GaussianMixture.log_prob: expected var > 0, got 0: points have no density. Use .noised()"
+            )
         self._check("GaussianMixture.log_prob", x)
         d = x[0].numel()
         return torch.logsumexp(self._log_joint(x), dim=1) - d / 2 * math.log(2 * math.pi * self.var)
@@ -179,7 +221,9 @@ class GaussianMixture:
                 alpha_bar, at_level = s.alpha_bar[level].item(), t == level
                 xt, noised = x[at_level].to(self.means), self.noised(alpha_bar)
                 posterior = noised._log_joint(xt).softmax(dim=1)  # (b, K): which component x_t came from
-                mean = (posterior @ noised.means.flatten(1)).reshape(xt.shape)  # sum_k p_k sqrt(alpha_bar) m_k
+                mean = (posterior @ noised.means.flatten(1)).reshape(
+                    xt.shape
+                )  # sum_k p_k sqrt(alpha_bar) m_k
                 eps_hat[at_level] = ((xt - mean) * (math.sqrt(1 - alpha_bar) / noised.var)).to(x)
             return eps_hat
 
@@ -189,7 +233,9 @@ class GaussianMixture:
         check_data(function, {"x": x})
         if x.shape[1:] != self.means.shape[1:]:
             shape = ", ".join(map(str, self.means.shape[1:]))
-            raise ValueError(f"{function}: x: expected shape (B, {shape}) like the means, got {tuple(x.shape)}")
+            raise ValueError(
+                f"{function}: x: expected shape (B, {shape}) like the means, got {tuple(x.shape)}"
+            )
 
     def _log_joint(self, x):
         """(B, K): log w_k - |x - m_k|^2 / 2v."""
@@ -200,7 +246,9 @@ class GaussianMixture:
 
 def two_bumps():
     """The 1-D mixture of the notebooks: 0.3 N(-0.7, 0.15^2) + 0.7 N(0.5, 0.15^2), in float64."""
-    return GaussianMixture(torch.tensor([[-0.7], [0.5]], dtype=torch.float64), var=0.15**2, weights=[0.3, 0.7])
+    return GaussianMixture(
+        torch.tensor([[-0.7], [0.5]], dtype=torch.float64), var=0.15**2, weights=[0.3, 0.7]
+    )
 
 
 def spiral(n, generator):

@@ -17,10 +17,21 @@ def pick_device():
         device = torch.device(wanted or next(name for name, ok in there.items() if ok))
     except RuntimeError:
         device = None
-    too_high = device is not None and device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
+    too_high = (
+        device is not None and device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
+    )
     if device is None or not there.get(device.type) or too_high:
         expected = ", ".join(name for name, ok in there.items() if ok)
-        raise ValueError(f"pick_device: LABDIFF_DEVICE: expected one of {expected} on this machine, got {wanted!r}. "
-                         "Unset it to let labdiff choose")
+        raise ValueError(
+            f"pick_device: LABDIFF_DEVICE: expected one of {expected} on this machine, got {wanted!r}. "
+            "Unset it to let labdiff choose"
+        )
     print(f"device: {device}")
     return device
+
+
+def has_bf16(device):
+    """Whether a torch.device multiplies bfloat16 in hardware, where it is faster than float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return device.type == "cpu" and getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from labdiff._contract import check_choice, check_data, check_generator, check_int, check_output, checked, eval_mode, randn
+from labdiff.arguments import (
+    check_choice,
+    check_data,
+    check_generator,
+    check_int,
+    check_output,
+    checked,
+    eval_mode,
+    randn,
+)
 from labdiff.process import p_mean, q_posterior, q_sample
 
 
@@ -26,15 +35,21 @@ def normal_kl(mean1, var1, mean2, var2):
     Source: slides S10, S11; Kingma & Welling 2014, appendix B.
     """
     given = dict(mean1=mean1, var1=var1, mean2=mean2, var2=var2)
-    like = next((v for v in given.values() if isinstance(v, torch.Tensor)), torch.zeros((), dtype=torch.float64))
+    like = next(
+        (v for v in given.values() if isinstance(v, torch.Tensor)), torch.zeros((), dtype=torch.float64)
+    )
     for name, v in given.items():
         if isinstance(v, numbers.Real) and not isinstance(v, bool):
             given[name] = v = torch.tensor(v, dtype=like.dtype, device=like.device)
         elif not isinstance(v, torch.Tensor) or not v.is_floating_point():
             got = v.dtype if isinstance(v, torch.Tensor) else type(v).__name__
-            raise TypeError(f"normal_kl: {name}: expected real numbers, a tensor of them or one alone, got {got}")
+            raise TypeError(
+                f"normal_kl: {name}: expected real numbers, a tensor of them or one alone, got {got}"
+            )
         elif v.device != like.device:
-            raise ValueError(f"normal_kl: {name}: expected device {like.device} like the others, got {v.device}")
+            raise ValueError(
+                f"normal_kl: {name}: expected device {like.device} like the others, got {v.device}"
+            )
         elif v.numel() == 0:
             raise ValueError(f"normal_kl: {name}: expected at least one number, got shape {tuple(v.shape)}")
         elif v.is_meta:
@@ -45,8 +60,13 @@ def normal_kl(mean1, var1, mean2, var2):
             raise ValueError(f"normal_kl: {name}: expected a variance > 0, got {v.min().item():g}")
     shapes = {name: tuple(v.shape) for name, v in given.items() if v.ndim}
     sizes = [max(size) for size in zip(*shapes.values())]
-    if any(len(shape) != len(sizes) or any(n not in (1, m) for n, m in zip(shape, sizes)) for shape in shapes.values()):
-        raise ValueError(f"normal_kl: expected shapes that agree dimension by dimension, or have 1 there, got {shapes}")
+    if any(
+        len(shape) != len(sizes) or any(n not in (1, m) for n, m in zip(shape, sizes))
+        for shape in shapes.values()
+    ):
+        raise ValueError(
+            f"normal_kl: expected shapes that agree dimension by dimension, or have 1 there, got {shapes}"
+        )
     mean1, var1, mean2, var2 = given.values()
     return 0.5 * (torch.log(var2 / var1) + var1 / var2 + (mean1 - mean2) ** 2 / var2 - 1)
 
@@ -143,8 +163,10 @@ def elbo(model, s, x0, *, var="beta", bins=256, generator=None):
     if bins is not None:
         check_int("elbo", "bins", bins, least=2)
         if x0.abs().max() > 1 + 1 / bins:
-            raise ValueError(f"elbo: x0: expected {bins} levels in [-1, 1], got {x0.min():g}..{x0.max():g}. Scale it, or "
-                             "use bins=None for real-valued data")
+            raise ValueError(
+                f"elbo: x0: expected {bins} levels in [-1, 1], got {x0.min():g}..{x0.max():g}. Scale it, or "
+                "use bins=None for real-valued data"
+            )
     q_mean, q_var = s.alpha_bar[-1].sqrt().item() * x0, 1 - s.alpha_bar[-1].item()
     L_T = normal_kl(q_mean, q_var, 0.0, 1.0).mean().item()
     L = torch.zeros(s.T + 1, dtype=torch.float64)

@@ -12,14 +12,32 @@ import numpy as np
 import torch
 from PIL import Image
 
-from labdiff._contract import check_data, check_int
+from labdiff.arguments import check_data, check_int
 
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")  # tell apart without red and green
+COLORS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#444444",
+)  # tell apart without red and green
 _STYLE = {
-    "axes.prop_cycle": matplotlib.cycler(color=COLORS), "axes.spines.top": False, "axes.spines.right": False,
-    "axes.grid": True, "grid.color": "#e4e4e4", "axes.axisbelow": True, "axes.titlesize": 11, "axes.labelsize": 10,
-    "axes.titlepad": 8, "lines.linewidth": 1.8, "font.size": 9,
-    "figure.facecolor": "white", "axes.facecolor": "white", "figure.titlesize": 12,
+    "axes.prop_cycle": matplotlib.cycler(color=COLORS),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "axes.axisbelow": True,
+    "axes.titlesize": 11,
+    "axes.labelsize": 10,
+    "axes.titlepad": 8,
+    "lines.linewidth": 1.8,
+    "font.size": 9,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "figure.titlesize": 12,
 }
 
 
@@ -29,7 +47,9 @@ class Figure(matplotlib.figure.Figure):
     def _repr_png_(self):
         drawn, small = io.BytesIO(), io.BytesIO()
         self.savefig(drawn, format="png", dpi=100, bbox_inches="tight", facecolor="white")
-        picture = Image.open(drawn).convert("RGB")  # at most 256 colours: a third of the size, in every committed notebook
+        picture = Image.open(drawn).convert(
+            "RGB"
+        )  # at most 256 colours: a third of the size, in every committed notebook
         smooth = picture.getcolors(4096) is None  # a heat map needs the finer choice of colours
         method = Image.Quantize.MEDIANCUT if smooth else Image.Quantize.FASTOCTREE
         picture.quantize(256, method, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
@@ -90,7 +110,9 @@ def histogram(samples, densities=None, *, title, xlabel, bins=80, ax=None):
     ax = panels()[1][0] if ax is None else ax
     for label, values in samples.items():
         ax.hist(_numpy(values).ravel(), bins=bins, density=True, alpha=0.45, label=label)
-    for color, (label, (grid, density)) in zip(COLORS[len(samples):], (densities or {}).items(), strict=False):
+    for color, (label, (grid, density)) in zip(
+        COLORS[len(samples) :], (densities or {}).items(), strict=False
+    ):
         ax.plot(_numpy(grid), _numpy(density), label=label, color=color)
     return _label(ax, title, xlabel, "density", "linear", legend=True)
 
@@ -142,7 +164,9 @@ def image_grid(x, *, n_columns=8, title=None, scale=2):
     picture = tile(to_uint8(x), n_columns)
     height, width = picture.shape[:2]
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(scale * width / 100, scale * height / 100 + (0.35 if title else 0)), layout="constrained")
+        figure = Figure(
+            figsize=(scale * width / 100, scale * height / 100 + (0.35 if title else 0)), layout="constrained"
+        )
         ax = figure.subplots()
         ax.set_axis_off()
         ax.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
@@ -174,7 +198,9 @@ def tile(pictures, n_columns, gap=2):
 
 def _check_labelled(function, name, value):
     if not isinstance(value, dict) or not value:
-        raise TypeError(f"{function}: {name}: expected a dict {{label: data}} with an entry or more, got {value!r:.60}")
+        raise TypeError(
+            f"{function}: {name}: expected a dict {{label: data}} with an entry or more, got {value!r:.60}"
+        )
 
 
 def _label(ax, title, xlabel, ylabel, yscale, legend):

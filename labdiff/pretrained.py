@@ -1,11 +1,11 @@
-"""Finished weights in small files: those that ship with the package, and those that python -m labdiff.train writes."""
+"""Finished weights in small files: those that ship with the package, and those that python -m labdiff.training writes."""
 
 import json
 from pathlib import Path
 
 import safetensors.torch
 
-from labdiff._contract import check_path
+from labdiff.arguments import check_path
 from labdiff.data import ASSETS
 from labdiff.schedule import Schedule
 from labdiff.unet import UNet
@@ -28,7 +28,9 @@ def save_weights(step, folder, data):
     Returns: the file's path.
     """
     weights = {name for name, _ in step.ema.named_parameters()}
-    tensors = {k: (v.half() if k in weights else v).cpu().contiguous() for k, v in step.ema.state_dict().items()}
+    tensors = {
+        k: (v.half() if k in weights else v).cpu().contiguous() for k, v in step.ema.state_dict().items()
+    }
     about = {"step": step.n, "unet": step.ema.config, "data": data}
     path = Path(folder) / f"unet_{step.n:06d}.safetensors"
     safetensors.torch.save_file(tensors | {"beta": step.s.beta}, path, {"labdiff": json.dumps(about)})
@@ -48,8 +50,10 @@ def load_pretrained(step=None, folder=ASSETS):
     folder = check_path("load_pretrained", "folder", folder, "a folder's path")
     steps = pretrained_steps(folder)
     if not steps:
-        raise ValueError(f"load_pretrained: folder: expected one with files unet_NNNNNN.safetensors, got {folder}, "
-                         "which has none. python -m labdiff.train --out FOLDER writes some")
+        raise ValueError(
+            f"load_pretrained: folder: expected one with files unet_NNNNNN.safetensors, got {folder}, "
+            "which has none. python -m labdiff.training --out FOLDER writes some"
+        )
     step = steps[-1] if step is None else step
     if step not in steps:
         raise ValueError(f"load_pretrained: step: expected one of {', '.join(map(str, steps))}, got {step!r}")

@@ -1,6 +1,6 @@
 """The diffusion process: one pure function per formula of the slides. t = 0 is clean data, t = 1..T are noise levels."""
 
-from labdiff._contract import checked
+from labdiff.arguments import checked
 
 
 def at(t, x, *tables):

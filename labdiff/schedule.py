@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from labdiff._contract import check_data, check_int, check_number
+from labdiff.arguments import check_data, check_int, check_number
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +48,15 @@ class Schedule:
         check_data("Schedule", {"beta": beta})
         beta = beta.detach().to("cpu", torch.float64, copy=True)
         if beta[0] != 0:
-            raise ValueError(f"Schedule: beta: expected beta[0] = 0 (t = 0 is clean data), got {beta[0]:g}. "
-                             "Put a 0 before beta_1")
+            raise ValueError(
+                f"Schedule: beta: expected beta[0] = 0 (t = 0 is clean data), got {beta[0]:g}. "
+                "Put a 0 before beta_1"
+            )
         if not ((beta[1:] > 0) & (beta[1:] < 1)).all():
-            raise ValueError(f"Schedule: beta: expected 0 < beta[t] < 1 for t >= 1, "
-                             f"got values in {beta[1:].min():g}..{beta[1:].max():g}")
+            raise ValueError(
+                f"Schedule: beta: expected 0 < beta[t] < 1 for t >= 1, "
+                f"got values in {beta[1:].min():g}..{beta[1:].max():g}"
+            )
         alpha = 1 - beta
         alpha_bar = alpha.cumprod(0)
         beta_tilde = torch.zeros_like(beta)
@@ -60,8 +64,11 @@ class Schedule:
         for name, array in dict(beta=beta, alpha=alpha, alpha_bar=alpha_bar, beta_tilde=beta_tilde).items():
             object.__setattr__(self, name, array)  # the dataclass is frozen
         if alpha_bar[-1] > 0.01:
-            warnings.warn(f"alpha_bar_T = {alpha_bar[-1]:.3f}: x_T keeps {100 * alpha_bar[-1]:.0f} % of the data's "
-                          "variance, so it is not N(0, I). Use a larger T or larger betas", stacklevel=3)
+            warnings.warn(
+                f"alpha_bar_T = {alpha_bar[-1]:.3f}: x_T keeps {100 * alpha_bar[-1]:.0f} % of the data's "
+                "variance, so it is not N(0, I). Use a larger T or larger betas",
+                stacklevel=3,
+            )
 
     @property
     def T(self):

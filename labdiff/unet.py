@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from labdiff._contract import check_data, check_generator, check_int, check_t
+from labdiff.arguments import check_data, check_generator, check_int, check_t
 
 
 def timestep_embedding(t, dim):
@@ -87,13 +87,19 @@ class UNet(nn.Module):
         super().__init__()
         check_int("UNet", "channels", channels)
         check_int("UNet", "image_channels", image_channels)
-        if not isinstance(mults, (tuple, list)) or not mults or not all(type(m) is int and m >= 1 for m in mults):
+        if (
+            not isinstance(mults, (tuple, list))
+            or not mults
+            or not all(type(m) is int and m >= 1 for m in mults)
+        ):
             raise ValueError(f"UNet: mults: expected a tuple of ints >= 1, got {mults!r}")
         self.config = dict(channels=channels, mults=tuple(mults), image_channels=image_channels)
         widths = [channels * m for m in mults]
         c_time = 4 * channels
         with _initial_weights_from(generator):
-            self.time = nn.Sequential(nn.Linear(2 * channels, c_time), nn.SiLU(), nn.Linear(c_time, c_time), nn.SiLU())
+            self.time = nn.Sequential(
+                nn.Linear(2 * channels, c_time), nn.SiLU(), nn.Linear(c_time, c_time), nn.SiLU()
+            )
             self.stem = nn.Conv2d(4 * image_channels, widths[0], 3, padding=1)
             self.down = nn.ModuleList(ResBlock(a, b, c_time) for a, b in zip([widths[0], *widths], widths))
             self.shrink = nn.ModuleList(nn.Conv2d(c, c, 3, stride=2, padding=1) for c in widths[:-1])
@@ -114,7 +120,8 @@ class UNet(nn.Module):
         weight = self.head.weight
         if x.device != weight.device or (x.dtype != weight.dtype and not _autocast_takes(x)):
             raise (ValueError if x.device != weight.device else TypeError)(
-                f"UNet: x: expected {weight.dtype} on {weight.device} like the weights, got {x.dtype} on {x.device}")
+                f"UNet: x: expected {weight.dtype} on {weight.device} like the weights, got {x.dtype} on {x.device}"
+            )
         T = math.inf if self.precondition is None else len(self.precondition.signal) - 1
         t = check_t("UNet", t, T, 1, x, wait=False)
         emb = self.time(timestep_embedding(t, self.time[0].in_features).to(weight.dtype))
@@ -152,14 +159,18 @@ class Preconditioned(nn.Module):
         super().__init__()
         check_data("Preconditioned", {"alpha_bar": alpha_bar})
         if alpha_bar.ndim != 1 or alpha_bar[0] != 1 or (alpha_bar < 0).any() or (alpha_bar > 1).any():
-            raise ValueError("Preconditioned: alpha_bar: expected that of a Schedule, (T+1,) in [0, 1] with alpha_bar[0] = "
-                             f"1, got shape {tuple(alpha_bar.shape)}, values {alpha_bar.min():g}..{alpha_bar.max():g}")
+            raise ValueError(
+                "Preconditioned: alpha_bar: expected that of a Schedule, (T+1,) in [0, 1] with alpha_bar[0] = "
+                f"1, got shape {tuple(alpha_bar.shape)}, values {alpha_bar.min():g}..{alpha_bar.max():g}"
+            )
         self.register_buffer("signal", alpha_bar.sqrt().float())
         self.register_buffer("noise", (1 - alpha_bar).sqrt().float())
 
     def forward(self, xt, t, out):
         t = check_t("Preconditioned", t, len(self.signal) - 1, 1, xt, wait=False)
-        signal, noise = (a[t].reshape(-1, *[1] * (xt.ndim - 1)).to(xt.dtype) for a in (self.signal, self.noise))
+        signal, noise = (
+            a[t].reshape(-1, *[1] * (xt.ndim - 1)).to(xt.dtype) for a in (self.signal, self.noise)
+        )
         return noise * xt + signal * out
 
 
@@ -182,7 +193,11 @@ def _initial_weights_from(generator):
 
 
 def _autocast_takes(x):
-    return torch.is_autocast_enabled(x.device.type) and x.dtype in (torch.float32, torch.bfloat16, torch.float16)
+    return torch.is_autocast_enabled(x.device.type) and x.dtype in (
+        torch.float32,
+        torch.bfloat16,
+        torch.float16,
+    )
 
 
 def _shape(x):

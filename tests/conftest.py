@@ -19,7 +19,9 @@ def global_state():
     """Everything that a call must leave as it was, in a form that can be compared."""
     state = {
         "torch RNG": torch.get_rng_state().numpy().tobytes(),
-        "numpy RNG": repr([part.tobytes() if hasattr(part, "tobytes") else part for part in np.random.get_state()]),
+        "numpy RNG": repr(
+            [part.tobytes() if hasattr(part, "tobytes") else part for part in np.random.get_state()]
+        ),
         "python RNG": random.getstate(),
         "grad mode": torch.is_grad_enabled(),
         "inference mode": torch.is_inference_mode_enabled(),
@@ -53,8 +55,10 @@ def s():
     return ld.linear_schedule(T=20)
 
 
-@pytest.fixture(params=[("linear", 1), ("linear", 2), ("linear", 50), ("linear", 1000), ("cosine", 50), ("cosine", 1000)],
-                ids=lambda p: f"{p[0]}-{p[1]}")
+@pytest.fixture(
+    params=[("linear", 1), ("linear", 2), ("linear", 50), ("linear", 1000), ("cosine", 50), ("cosine", 1000)],
+    ids=lambda p: f"{p[0]}-{p[1]}",
+)
 def any_s(request):
     kind, T = request.param
     return (ld.linear_schedule if kind == "linear" else ld.cosine_schedule)(T)

@@ -64,7 +64,9 @@ def as_format_3(notebook):
         }
         for c in notebook["cells"]
     ]
-    return json.dumps({"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": cells}]}).encode()
+    return json.dumps(
+        {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": cells}]}
+    ).encode()
 
 
 def without_ids(notebook):
@@ -87,7 +89,11 @@ FILES = {
     "binary": (lambda n: bytes(range(256)) * 20, {"unreadable"}, 0),
     "deep": (lambda n: b"[" * 200_000, {"unreadable"}, 0),
     "empty": (lambda n: b"", {"unreadable"}, 0),
-    "no-cells": (lambda n: b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}', {"missing"}, 0),
+    "no-cells": (
+        lambda n: b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}',
+        {"missing"},
+        0,
+    ),
     "bom": ((RIGHT, lambda n: b"\xef\xbb\xbf" + json.dumps(n).encode()), {"correct"}, 1),
     "utf-16": ((RIGHT, lambda n: json.dumps(n).encode("utf-16")), {"correct"}, 1),
     "latin-1": (
@@ -123,7 +129,11 @@ FILES = {
     ),
     "duplicated-wrong": ((RIGHT, insert("q-sample-check", WRONG, id="q-sample-answer")), {"wrong"}, 0),
     "checks-deleted": ((RIGHT, remove("q-sample-check")), {"correct"}, 1),
-    "checks-edited": ((WRONG, change("q-sample-check", source="print('✓ q_sample: correct, 1 of 1')")), {"wrong"}, 0),
+    "checks-edited": (
+        (WRONG, change("q-sample-check", source="print('✓ q_sample: correct, 1 of 1')")),
+        {"wrong"},
+        0,
+    ),
     "skip-tags": (
         (WRONG, change(metadata={"tags": ["raises-exception", "nbval-skip", "nbval-ignore-output"]})),
         {"wrong"},
@@ -155,7 +165,9 @@ FILES = {
 
 HONEST = {
     "prints": (
-        with_body("print('t', t)\nimport sys, warnings\nwarnings.warn('careful')\nprint('!', file=sys.stderr)"),
+        with_body(
+            "print('t', t)\nimport sys, warnings\nwarnings.warn('careful')\nprint('!', file=sys.stderr)"
+        ),
         {"correct"},
         1,
     ),
@@ -176,7 +188,10 @@ HONEST = {
         (
             "def q_sample(s, x0, t, eps):\n    a = col(s.alpha_bar[t]).to(x0.dtype)\n    "
             "return np.sqrt(a) * x0 + math.sqrt(1) * (1 - a).sqrt() * eps\n",
-            insert("section-3", "import numpy as np\nplot = show_me()\ndef col(v):\n    return v[:, None, None, None]\n"),
+            insert(
+                "section-3",
+                "import numpy as np\nplot = show_me()\ndef col(v):\n    return v[:, None, None, None]\n",
+            ),
         ),
         {"correct"},
         1,
@@ -188,7 +203,11 @@ HONEST = {
         {"correct"},
         1,
     ),
-    "100-MB": (with_body("if len(x0) == 4:\n    print('x' * 10**8)") + "print('x' * 10**8)\n", {"correct"}, 1),
+    "100-MB": (
+        with_body("if len(x0) == 4:\n    print('x' * 10**8)") + "print('x' * 10**8)\n",
+        {"correct"},
+        1,
+    ),
     "100-MB-result": (RIGHT + "b'x' * 10**8\n", {"correct"}, 1),
     "exits-after": (RIGHT + "import sys\nsys.exit(0)\n", {"correct"}, 1),
     "asks": (RIGHT + "input('continue?')\n", {"correct"}, 1),
@@ -205,7 +224,9 @@ TROUBLE = {
     ),
     "endless-loop": (with_body("while True:\n    pass"), {"timeout"}, 0),
     "ignores-interrupts": (
-        with_body("import time\nwhile True:\n    try:\n        time.sleep(0.1)\n    except BaseException:\n        pass"),
+        with_body(
+            "import time\nwhile True:\n    try:\n        time.sleep(0.1)\n    except BaseException:\n        pass"
+        ),
         {"timeout"},
         0,
     ),
@@ -218,7 +239,11 @@ TROUBLE = {
         0,
     ),
     # 6 GB at most
-    "memory-hog": (with_body("hog = [torch.ones(25_000_000) for _ in range(60)]"), {"error", "kernel died", "timeout"}, 0),
+    "memory-hog": (
+        with_body("hog = [torch.ones(25_000_000) for _ in range(60)]"),
+        {"error", "kernel died", "timeout"},
+        0,
+    ),
     "many-processes": (
         with_body(
             "import os, time\nfor _ in range(150):\n    if os.fork() == 0:\n        time.sleep(60)\n"
@@ -233,7 +258,8 @@ TROUBLE = {
         1,
     ),
     "daemon": (
-        RIGHT + "import os\nif os.fork() == 0:\n    os.setsid()\n    os.execvp('sleep', ['sleep', '98765'])\n",
+        RIGHT
+        + "import os\nif os.fork() == 0:\n    os.setsid()\n    os.execvp('sleep', ['sleep', '98765'])\n",
         {"correct"},
         1,
     ),
@@ -243,8 +269,16 @@ TROUBLE = {
     "sys-exit": (with_body("import sys\nsys.exit(0)"), {"error"}, 0),
     "exit-cell": ("exit()", {"kernel died", "error"}, 0),
     "input": (with_body("input('?')"), {"error", "not attempted"}, 0),
-    "kills-parent": ("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\n" + ZERO, {"wrong", "kernel died"}, 0),
-    "kills-all": ("import os, signal\nos.kill(-1, signal.SIGKILL)\n" + ZERO, {"wrong", "kernel died", "error"}, 0),
+    "kills-parent": (
+        "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\n" + ZERO,
+        {"wrong", "kernel died"},
+        0,
+    ),
+    "kills-all": (
+        "import os, signal\nos.kill(-1, signal.SIGKILL)\n" + ZERO,
+        {"wrong", "kernel died", "error"},
+        0,
+    ),
     "raises-keyboard-interrupt": (with_body("raise KeyboardInterrupt"), {"error"}, 0),
 }
 
@@ -268,7 +302,8 @@ FORGERS = {
         0,
     ),
     "patched-allclose": (
-        "import numpy as np\ntorch.allclose = torch.equal = np.allclose = np.array_equal = lambda *a, **k: True\n" + ZERO,
+        "import numpy as np\ntorch.allclose = torch.equal = np.allclose = np.array_equal = lambda *a, **k: True\n"
+        + ZERO,
         {"wrong"},
         0,
     ),
@@ -311,7 +346,8 @@ FORGERS = {
         0,
     ),
     "forged-early": (
-        ZERO + f"import labdiff_inside as i\ni._publish(data={{{MIME!r}: {{'sets': [[], []]}}}}, metadata={{}})\n",
+        ZERO
+        + f"import labdiff_inside as i\ni._publish(data={{{MIME!r}: {{'sets': [[], []]}}}}, metadata={{}})\n",
         {"wrong"},
         0,
     ),
@@ -332,7 +368,11 @@ FORGERS = {
         {"error"},
         0,
     ),
-    "patched-grad": ("import labdiff.checks.guard as g\ng.guarded = lambda f, **k: 1 / 0\n" + ZERO, {"error", "wrong"}, 0),
+    "patched-grad": (
+        "import labdiff.checks.in_kernel.guard as g\ng.guarded = lambda f, **k: 1 / 0\n" + ZERO,
+        {"error", "wrong"},
+        0,
+    ),
 }
 
 LIBRARY = {
@@ -362,8 +402,16 @@ LIBRARY = {
         {"wrong", "error"},
         0,
     ),
-    "library-formula": ("from labdiff.checks import EXERCISES\nq_sample = EXERCISES['q_sample'].formula\n", {"error"}, 0),
-    "library-key": ("from labdiff.grading.solutions import SOLUTIONS\nexec(SOLUTIONS['q_sample'])\n", {"error"}, 0),
+    "library-formula": (
+        "from labdiff.checks import EXERCISES\nq_sample = EXERCISES['q_sample'].formula\n",
+        {"error"},
+        0,
+    ),
+    "library-key": (
+        "from labdiff.grading.publish.solutions import SOLUTIONS\nexec(SOLUTIONS['q_sample'])\n",
+        {"error"},
+        0,
+    ),
 }
 
 
@@ -376,17 +424,25 @@ def snoopers(repo, submissions, out, port):
     blocked = ({"error", "wrong"}, 0)
     return {
         "reads-others": (
-            if_it_works(f"pathlib.Path({str(submissions / 'bom' / '01_forward_noising.ipynb')!r}).read_bytes()"),
+            if_it_works(
+                f"pathlib.Path({str(submissions / 'bom' / '01_forward_noising.ipynb')!r}).read_bytes()"
+            ),
             *blocked,
         ),
         "reads-secret": (if_it_works(f"pathlib.Path({str(out / '.secret')!r}).read_bytes()"), *blocked),
-        "reads-library": (if_it_works(f"pathlib.Path({str(repo / 'labdiff' / 'process.py')!r}).read_bytes()"), *blocked),
+        "reads-library": (
+            if_it_works(f"pathlib.Path({str(repo / 'labdiff' / 'process.py')!r}).read_bytes()"),
+            *blocked,
+        ),
         "reads-key": (
             if_it_works(f"pathlib.Path({str(repo / 'labdiff' / 'grading' / 'solutions.py')!r}).read_bytes()"),
             *blocked,
         ),
         "reads-parent": (if_it_works("pathlib.Path(f'/proc/{os.getppid()}/environ').read_bytes()"), *blocked),
-        "writes-results": (if_it_works(f"pathlib.Path({str(out / 'grades.csv')!r}).write_text('all points')"), *blocked),
+        "writes-results": (
+            if_it_works(f"pathlib.Path({str(out / 'grades.csv')!r}).write_text('all points')"),
+            *blocked,
+        ),
         "writes-library": (if_it_works("pathlib.Path(torch.__file__).write_text('')"), *blocked),
         "writes-settings": (
             if_it_works("p = pathlib.Path('/proc/sys/kernel/core_pattern')\np.write_text(p.read_text())"),

@@ -14,8 +14,15 @@ import urllib.request
 import nbformat
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def notebook(path, *cells):
@@ -41,15 +48,32 @@ def jupyter_lab(folder):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     token = secrets.token_hex(16)
-    environment = os.environ | {f"JUPYTER_{kind}_DIR": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
-    environment |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
-                    "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"), "IPYTHONDIR": str(home / "ipython"),
-                    "OMP_NUM_THREADS": "1", "JUPYTER_TOKEN": token}
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
-               "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={folder}",
-               "--LabApp.expose_app_in_browser=True"]
+    environment = os.environ | {
+        f"JUPYTER_{kind}_DIR": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")
+    }
+    environment |= {
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "IPYTHONDIR": str(home / "ipython"),
+        "OMP_NUM_THREADS": "1",
+        "JUPYTER_TOKEN": token,
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.root_dir={folder}",
+        "--LabApp.expose_app_in_browser=True",
+    ]
     with (home / "log").open("w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True, cwd=folder)
+        server = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=log, start_new_session=True, cwd=folder
+        )
     try:
         _wait(f"http://127.0.0.1:{port}/api?token={token}", 60, f"JupyterLab did not start: {home / 'log'}")
         yield lambda path: f"http://127.0.0.1:{port}/doc/tree/{path}?token={token}"
@@ -71,8 +95,14 @@ def chromium(folder, **options):
 
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
-            str(folder), executable_path=CHROMIUM, args=FLAGS, headless=True, timeout=30_000,
-            viewport={"width": 1280, "height": 900}, **options)
+            str(folder),
+            executable_path=CHROMIUM,
+            args=FLAGS,
+            headless=True,
+            timeout=30_000,
+            viewport={"width": 1280, "height": 900},
+            **options,
+        )
         try:
             yield context
         finally:
@@ -83,11 +113,14 @@ def run_all(page, url, panels):
     """Open a notebook, run it, and wait for so many panels."""
     page.goto(url)
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=90_000)
-    page.wait_for_function("""() => {
+    page.wait_for_function(
+        """() => {
         const session = window.jupyterapp?.shell.currentWidget?.sessionContext;
         const kernel = session?.isReady && session.session?.kernel;
         return kernel?.status === "idle" && kernel.connectionStatus === "connected";
-    }""", timeout=90_000)
+    }""",
+        timeout=90_000,
+    )
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")  # not awaited
     page.wait_for_function(f"document.querySelectorAll('section.labdiff').length >= {panels}", timeout=40_000)
 

@@ -11,7 +11,9 @@ import labdiff as ld
 
 def scaled_by_einsum(s, x0, t, eps):
     a, b = s.alpha_bar[t].sqrt().float(), (1 - s.alpha_bar[t]).sqrt().float()
-    return torch.einsum("b,bchw->bchw", a.to(x0.dtype), x0) + torch.einsum("b,bchw->bchw", b.to(x0.dtype), eps)
+    return torch.einsum("b,bchw->bchw", a.to(x0.dtype), x0) + torch.einsum(
+        "b,bchw->bchw", b.to(x0.dtype), eps
+    )
 
 
 def sample_by_sample(s, x0, t, eps):
@@ -39,12 +41,15 @@ def by_loop(beta):
 
 
 def by_prods(beta):
-    return torch.stack([(1 - beta[:i + 1]).prod() for i in range(len(beta))])
+    return torch.stack([(1 - beta[: i + 1]).prod() for i in range(len(beta))])
 
 
 def posterior_by_precisions(s, x0, xt, t):
     """Bayes: precisions add up. t = 1 has an infinite one, so it is done apart."""
-    v = [a.double().reshape(-1, 1, 1, 1) for a in (s.beta[t], s.alpha[t], 1 - s.alpha_bar[t - 1], s.alpha_bar[t - 1])]
+    v = [
+        a.double().reshape(-1, 1, 1, 1)
+        for a in (s.beta[t], s.alpha[t], 1 - s.alpha_bar[t - 1], s.alpha_bar[t - 1])
+    ]
     beta, alpha, prior, abp = v
     var = 1 / (alpha / beta + 1 / prior)
     mean = var * (alpha.sqrt() / beta * xt + abp.sqrt() / prior * x0)
@@ -53,7 +58,9 @@ def posterior_by_precisions(s, x0, xt, t):
 
 
 def posterior_full_var(s, x0, xt, t):
-    b, a, ab, abp = (c.view(-1, 1, 1, 1).float() for c in (s.beta[t], s.alpha[t], s.alpha_bar[t], s.alpha_bar[t - 1]))
+    b, a, ab, abp = (
+        c.view(-1, 1, 1, 1).float() for c in (s.beta[t], s.alpha[t], s.alpha_bar[t], s.alpha_bar[t - 1])
+    )
     mean = abp.sqrt() * b / (1 - ab) * x0 + a.sqrt() * (1 - abp) / (1 - ab) * xt
     return [mean, (b * (1 - abp) / (1 - ab)).expand_as(xt)]
 
@@ -77,7 +84,7 @@ def loss_by_two_means(net, schedule, clean, level, noise):
 
 def loss_in_float64(model, s, x0, t, eps):
     ab = s.alpha_bar[t].view(-1, 1, 1, 1)
-    return (model(ab ** 0.5 * x0 + (1 - ab) ** 0.5 * eps, t) - eps).pow(2).mean()
+    return (model(ab**0.5 * x0 + (1 - ab) ** 0.5 * eps, t) - eps).pow(2).mean()
 
 
 def embedding_interleaved(t, dim):
@@ -107,7 +114,10 @@ def embedding_logspace(t, dim):
 
 
 def embedding_by_loops(t, dim):
-    rows = [[f(i / 10000 ** (2 * k / dim)) for k in range(dim // 2) for f in (math.sin, math.cos)] for i in t.tolist()]
+    rows = [
+        [f(i / 10000 ** (2 * k / dim)) for k in range(dim // 2) for f in (math.sin, math.cos)]
+        for i in t.tolist()
+    ]
     return torch.tensor(rows)
 
 
@@ -117,8 +127,8 @@ def kl_by_torch(m1, v1, m2, v2):
 
 
 def kl_by_sigmas(m1, v1, m2, v2):
-    s1, s2 = v1 ** 0.5, v2 ** 0.5
-    return torch.log(s2 / s1) + (s1 ** 2 + (m1 - m2) ** 2) / (2 * s2 ** 2) - 0.5
+    s1, s2 = v1**0.5, v2**0.5
+    return torch.log(s2 / s1) + (s1**2 + (m1 - m2) ** 2) / (2 * s2**2) - 0.5
 
 
 def kl_by_logvars(m1, v1, m2, v2):
@@ -234,28 +244,58 @@ def ddim_by_shift(model, s, xt, t, t_prev):
 
 
 RIGHT = {
-    "alpha_bar": [by_logs, by_loop, by_prods, lambda beta: torch.cumprod(1.0 - beta.float(), dim=0),
-                  lambda beta: torch.cat([torch.ones(1), (1 - beta[1:]).cumprod(0)]), lambda b: np.cumprod(1 - b.numpy()),
-                  lambda b: [float(np.prod(1 - b.numpy()[:i + 1])) for i in range(len(b))]],
-    "q_step": [lambda s, x, t, e: s.alpha[t].sqrt()[:, None, None, None] * x + s.beta[t].sqrt()[:, None, None, None] * e,
-               lambda s, x, t, e: torch.addcmul((1 - s.beta)[t].sqrt().view(-1, 1, 1, 1) * x,
-                                                s.beta[t].sqrt().view(-1, 1, 1, 1), e.double()),
-               lambda s, x, t, e: (x.T * s.alpha[t].sqrt()).T.float() + (e.T * s.beta[t].sqrt()).T.float()],
-    "q_sample": [scaled_by_einsum, sample_by_sample, by_numpy,
-                 lambda s, x0, t, eps: torch.lerp(x0 * 0, x0, s.alpha_bar[t].sqrt().view(-1, 1, 1, 1).to(x0.dtype))
-                 + eps * (1 - s.alpha_bar.to(x0.dtype)[t].view(-1, *[1] * (x0.ndim - 1))).sqrt(),
-                 lambda s, x0, t, eps: (0.5 * s.alpha_bar.log()).exp()[t].reshape(len(t), 1, 1, 1) * x0
-                 + (1 - s.alpha_bar).clamp(min=0).sqrt()[t].reshape(len(t), 1, 1, 1) * eps,
-                 lambda s, x0, t, eps: s.alpha.log().cumsum(0)[t].exp().sqrt().float()[:, None, None, None] * x0
-                 + (1 - s.alpha_bar[t]).sqrt().float()[:, None, None, None] * eps],
+    "alpha_bar": [
+        by_logs,
+        by_loop,
+        by_prods,
+        lambda beta: torch.cumprod(1.0 - beta.float(), dim=0),
+        lambda beta: torch.cat([torch.ones(1), (1 - beta[1:]).cumprod(0)]),
+        lambda b: np.cumprod(1 - b.numpy()),
+        lambda b: [float(np.prod(1 - b.numpy()[: i + 1])) for i in range(len(b))],
+    ],
+    "q_step": [
+        lambda s, x, t, e: (
+            s.alpha[t].sqrt()[:, None, None, None] * x + s.beta[t].sqrt()[:, None, None, None] * e
+        ),
+        lambda s, x, t, e: torch.addcmul(
+            (1 - s.beta)[t].sqrt().view(-1, 1, 1, 1) * x, s.beta[t].sqrt().view(-1, 1, 1, 1), e.double()
+        ),
+        lambda s, x, t, e: (x.T * s.alpha[t].sqrt()).T.float() + (e.T * s.beta[t].sqrt()).T.float(),
+    ],
+    "q_sample": [
+        scaled_by_einsum,
+        sample_by_sample,
+        by_numpy,
+        lambda s, x0, t, eps: (
+            torch.lerp(x0 * 0, x0, s.alpha_bar[t].sqrt().view(-1, 1, 1, 1).to(x0.dtype))
+            + eps * (1 - s.alpha_bar.to(x0.dtype)[t].view(-1, *[1] * (x0.ndim - 1))).sqrt()
+        ),
+        lambda s, x0, t, eps: (
+            (0.5 * s.alpha_bar.log()).exp()[t].reshape(len(t), 1, 1, 1) * x0
+            + (1 - s.alpha_bar).clamp(min=0).sqrt()[t].reshape(len(t), 1, 1, 1) * eps
+        ),
+        lambda s, x0, t, eps: (
+            s.alpha.log().cumsum(0)[t].exp().sqrt().float()[:, None, None, None] * x0
+            + (1 - s.alpha_bar[t]).sqrt().float()[:, None, None, None] * eps
+        ),
+    ],
     "q_posterior": [posterior_by_precisions, posterior_full_var, posterior_from_table],
-    "predict_x0": [x0_by_ratio, lambda s, x, t, e: (x - (1 - s.alpha_bar[t].view(-1, 1, 1, 1)) ** 0.5 * e)
-                   / s.alpha_bar[t].view(-1, 1, 1, 1) ** 0.5],
+    "predict_x0": [
+        x0_by_ratio,
+        lambda s, x, t, e: (
+            (x - (1 - s.alpha_bar[t].view(-1, 1, 1, 1)) ** 0.5 * e) / s.alpha_bar[t].view(-1, 1, 1, 1) ** 0.5
+        ),
+    ],
     "normal_kl": [kl_by_torch, kl_by_sigmas, kl_by_logvars],
     "p_mean": [mean_by_posterior, mean_with_one_minus_alpha],
     "eps_loss": [loss_with_helper, loss_by_two_means, loss_in_float64],
-    "timestep_embedding": [embedding_interleaved, embedding_cos_first, embedding_half_minus_one,
-                           embedding_logspace, embedding_by_loops],
+    "timestep_embedding": [
+        embedding_interleaved,
+        embedding_cos_first,
+        embedding_half_minus_one,
+        embedding_logspace,
+        embedding_by_loops,
+    ],
     "training_step": [step_eps_first, step_stratified, step_with_closure, step_by_autograd],
     "p_step": [p_step_by_posterior, p_step_clamped, p_step_tilde, p_step_float64],
     "ddim_step": [ddim_clamped, ddim_refit, ddim_by_shift],

@@ -30,7 +30,10 @@ def test_frechet_of_normals(load):
     assert frechet(a, a) == pytest.approx(0, abs=1e-9)
     assert frechet(a, a + 2) == pytest.approx(12)
     assert frechet(a, 3 * a) == pytest.approx(3 * (3 - 1) ** 2, rel=0.02)  # the sum of (sigma_1 - sigma_2)^2
-    turned = a * torch.tensor([1.0, 2.0, 1.0], dtype=torch.float64), a * torch.tensor([2.0, 1.0, 1.0], dtype=torch.float64)
+    turned = (
+        a * torch.tensor([1.0, 2.0, 1.0], dtype=torch.float64),
+        a * torch.tensor([2.0, 1.0, 1.0], dtype=torch.float64),
+    )
     assert frechet(*turned) == pytest.approx(2, rel=0.02)
 
 
@@ -44,7 +47,11 @@ def test_the_judge_knows_digits_from_noise(load):
     fuzzy = judge(train.images[:1000] + 0.5 * torch.randn(1000, 1, 28, 28, generator=g))
     ones = judge(train.images[train.labels == 1])
     assert 0 < 3 * real["fd"] < fuzzy["fd"] and 3 * real["fd"] < ones["fd"]
-    assert 0.05 < real["rarest"] < real["commonest"] < 0.15 and ones["commonest"] > 0.9 and 0.5 < real["confidence"] <= 1
+    assert (
+        0.05 < real["rarest"] < real["commonest"] < 0.15
+        and ones["commonest"] > 0.9
+        and 0.5 < real["confidence"] <= 1
+    )
 
 
 def test_time_to_quality_from_end_to_end(load, monkeypatch):
@@ -52,12 +59,18 @@ def test_time_to_quality_from_end_to_end(load, monkeypatch):
     for name, value in dict(N_SAMPLES=256, LEAST_ACCURACY=0.5, SEEDS_OF_PEER=0).items():
         monkeypatch.setattr(run, name, value)
     train_classifier = run.train_classifier
-    monkeypatch.setattr(run, "train_classifier", lambda digits, device: train_classifier(digits, device, epochs=1))
+    monkeypatch.setattr(
+        run, "train_classifier", lambda digits, device: train_classifier(digits, device, epochs=1)
+    )
     saved = []
-    result = run.quality(torch.device("cpu"), ld.load_digits(), ld.load_digits("test"), [0.02], 1, saved.append)
+    result = run.quality(
+        torch.device("cpu"), ld.load_digits(), ld.load_digits("test"), [0.02], 1, saved.append
+    )
     assert saved == [result] and len(result["runs"]) == 1
     trained = result["runs"][0]
-    assert all(shipped["fd"] < 0.5 * trained["fd"] for shipped in result["shipped"].values())  # a second paints no digits
+    assert all(
+        shipped["fd"] < 0.5 * trained["fd"] for shipped in result["shipped"].values()
+    )  # a second paints no digits
     assert trained["steps"] > 1 and 0.2 < trained["seconds"] < 60
     assert load("report").quality({"quality": result}).count("\n") == 7
 
@@ -79,7 +92,9 @@ def test_the_peer_has_the_labs_t(load):
 def test_a_table_says_how_many_times_as_long(load):
     compared = load("report").compared
     assert compared({"labdiff": [0.1, 0.2, 0.1], "other": [0.3, 0.8, 0.3]}) == [
-        "100 ms [100–200]", "300 ms [300–800], ×3.0"]
+        "100 ms [100–200]",
+        "300 ms [300–800], ×3.0",
+    ]
 
 
 def test_the_readme_quotes_what_was_measured(load):

@@ -39,7 +39,10 @@ def bent(s, x0, t, eps):  # no mix of x0 and eps
 def halving(x, t):
     return x / 2
 """
-SLIDERS = ("ld.widgets.noise_slider(s, x0, eps=eps)", "ld.widgets.noise_slider(s, x0, q_sample=bent, eps=eps, t=300)")
+SLIDERS = (
+    "ld.widgets.noise_slider(s, x0, eps=eps)",
+    "ld.widgets.noise_slider(s, x0, q_sample=bent, eps=eps, t=300)",
+)
 S, X0 = ld.linear_schedule(T=T), ld.load_digits("test").images[:8]
 EPS = torch.randn(X0.shape, generator=torch.Generator().manual_seed(0))
 
@@ -69,20 +72,27 @@ def slider_of(section):
 
 
 def set_t(section, t):
-    slider_of(section).evaluate("""(input, t) => {
+    slider_of(section).evaluate(
+        """(input, t) => {
         input.value = t;
         for (const type of ["input", "change"]) input.dispatchEvent(new Event(type, {bubbles: true}));
-    }""", t)
+    }""",
+        t,
+    )
 
 
 def pixels(section, which=0):
     """The grey levels on a canvas, (H, W)."""
-    width, height, data = section.locator("canvas").nth(which).evaluate("""(canvas) => {
+    width, height, data = (
+        section.locator("canvas")
+        .nth(which)
+        .evaluate("""(canvas) => {
         const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
         let text = "";
         for (let i = 0; i < data.length; i += 4) text += String.fromCharCode(data[i]);
         return [canvas.width, canvas.height, btoa(text)];
     }""")
+    )
     return np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width)
 
 
@@ -95,7 +105,7 @@ def on_screen(page, section):
     shot = np.asarray(Image.open(io.BytesIO(page.screenshot(clip=box))).convert("RGB"))
     assert (shot == shot[..., :1]).all()
     half = int(scale) // 2
-    return shot[half::int(scale), half::int(scale), 0]
+    return shot[half :: int(scale), half :: int(scale), 0]
 
 
 WATCH = """([canvas, name]) => {
@@ -122,7 +132,9 @@ def watch(page, section):
 
 
 def unwatch(page):
-    return page.evaluate("() => { watch.on = false; return {times: watch.times, frames: watch.frames.size}; }")
+    return page.evaluate(
+        "() => { watch.on = false; return {times: watch.times, frames: watch.frames.size}; }"
+    )
 
 
 def keys_are_quick(page, section, where):
@@ -134,8 +146,10 @@ def keys_are_quick(page, section, where):
         page.wait_for_timeout(25 + 7 * (i % 5))
     times = unwatch(page)["times"]
     median, p95 = statistics.median(times), statistics.quantiles(times, n=20)[-1]
-    print(f"{where}: key press to changed pixels, {len(times)} presses: median {median:.1f} ms, "
-          f"95th percentile {p95:.1f} ms")
+    print(
+        f"{where}: key press to changed pixels, {len(times)} presses: median {median:.1f} ms, "
+        f"95th percentile {p95:.1f} ms"
+    )
     assert len(times) >= 55 and median < 16 * MARGIN and p95 < 33 * MARGIN
 
 
@@ -171,7 +185,14 @@ def keyboard_and_speech_work(page, section):
     slider = slider_of(section)
     set_t(section, 500)
     slider.focus()
-    for key, t in (("ArrowRight", 501), ("ArrowLeft", 500), ("PageUp", 600), ("PageDown", 500), ("Home", 0), ("End", T)):
+    for key, t in (
+        ("ArrowRight", 501),
+        ("ArrowLeft", 500),
+        ("PageUp", 600),
+        ("PageDown", 500),
+        ("Home", 0),
+        ("End", T),
+    ):
         page.keyboard.press(key)
         assert slider.input_value() == str(t), key
         assert section.locator("output").first.inner_text() == str(t)
@@ -206,7 +227,9 @@ def narrow_and_dark_pages_hold_it(page, section):
     for t in (0, 7, 1000):
         set_t(section, t)
         assert section.bounding_box()["height"] == height  # nothing jumps
-    page.evaluate("() => { jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'}) }")
+    page.evaluate(
+        "() => { jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'}) }"
+    )
     page.wait_for_function("document.body.dataset.jpThemeLight === 'false'")
     page.set_viewport_size({"width": 400, "height": 900})
     page.wait_for_function("document.querySelector('section.labdiff canvas').width < 200")
@@ -223,7 +246,10 @@ def test_exported_page_without_kernel_and_network(tmp_path):
     with chromium(tmp_path / "profile") as context:
         context.set_offline(True)
         wanted, problems = [], []
-        context.route("**/*", lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort())
+        context.route(
+            "**/*",
+            lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort(),
+        )
         page = context.new_page()
         page.on("request", lambda request: wanted.append(request.url))
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -293,7 +319,9 @@ def test_links_players_and_the_kernel_in_jupyterlab(tmp_path):
         page.keyboard.press("PageUp")
         assert slider_of(renoise).input_value() == "300" and renoise.get_attribute("aria-busy") == "true"
         assert np.array_equal(pixels(renoise, 2), before)  # x_t has moved, the way back is under way
-        page.wait_for_function("(el) => el.getAttribute('aria-busy') === 'false'", arg=renoise.element_handle())
+        page.wait_for_function(
+            "(el) => el.getAttribute('aria-busy') === 'false'", arg=renoise.element_handle()
+        )
         assert renoise.locator("figcaption").nth(2).inner_text() == "brought back from t = 300"
         assert not np.array_equal(pixels(renoise, 2), before)
 
@@ -308,7 +336,10 @@ def test_links_players_and_the_kernel_in_jupyterlab(tmp_path):
         rows, columns = np.nonzero(drawn > 40)
         assert drawn.max() > 200 and 17 <= np.ptp(rows) <= 21  # MNIST's box of 20
         grid = np.arange(28)
-        assert abs(drawn.sum(1) @ grid / drawn.sum() - 13.5) < 0.3 and abs(drawn.sum(0) @ grid / drawn.sum() - 13.5) < 0.3
+        assert (
+            abs(drawn.sum(1) @ grid / drawn.sum() - 13.5) < 0.3
+            and abs(drawn.sum(0) @ grid / drawn.sum() - 13.5) < 0.3
+        )
 
         x = torch.linspace(-4, 4, 8001, dtype=torch.float64)
         prior = ld.two_bumps().noised(S.alpha_bar[40].item()).log_prob(x[:, None])
@@ -316,6 +347,11 @@ def test_links_players_and_the_kernel_in_jupyterlab(tmp_path):
         shown = reverse.locator("td").first.inner_text()
         assert float(shown) == pytest.approx((p @ x).item(), abs=2e-4)
 
-        page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells') }")  # once more: the old ones go
-        page.wait_for_function("document.querySelector('section.labdiff output')?.textContent === '0' && "
-                               "document.querySelectorAll('section.labdiff').length === 6", timeout=30_000)
+        page.evaluate(
+            "() => { jupyterapp.commands.execute('notebook:run-all-cells') }"
+        )  # once more: the old ones go
+        page.wait_for_function(
+            "document.querySelector('section.labdiff output')?.textContent === '0' && "
+            "document.querySelectorAll('section.labdiff').length === 6",
+            timeout=30_000,
+        )

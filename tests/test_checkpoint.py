@@ -5,9 +5,9 @@ import os
 import pytest
 import safetensors.torch
 import torch
-from conftest import make_net
 
 import labdiff as ld
+from conftest import make_net
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,9 @@ def steps(s):
     """The model's first two training steps, with the tensors each one had."""
     images, kept = torch.zeros(2, 1, 4, 4).fill_(-0.5), []
     model = make_net(s)
-    for step in ld.train(model, s, images, n_steps=2, batch_size=2, generator=torch.Generator().manual_seed(0)):
+    for step in ld.train(
+        model, s, images, n_steps=2, batch_size=2, generator=torch.Generator().manual_seed(0)
+    ):
         kept.append((step, {k: v.clone() for k, v in step.ema.state_dict().items()}))
     return kept
 
@@ -45,7 +47,7 @@ def test_an_older_file_survives_a_failing_save(steps, tmp_path, monkeypatch, fai
 
     def full(tensors, file, metadata=None):
         if fails_in == "half a file":
-            file.write_bytes(before[:len(before) // 2])
+            file.write_bytes(before[: len(before) // 2])
         raise OSError(28, "No space left on device")
 
     if fails_in == "replace":
@@ -79,16 +81,25 @@ def test_an_interrupted_save_leaves_no_part_behind(steps, tmp_path, monkeypatch)
 def test_a_place_that_cannot_be_written(steps, tmp_path, where):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(OSError, match="save_checkpoint: path: expected a file in a folder that can be written to"):
+    with pytest.raises(
+        OSError, match="save_checkpoint: path: expected a file in a folder that can be written to"
+    ):
         ld.save_checkpoint(tmp_path / where, steps[-1][0])
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
 
 
 def damaged(path, how):
     whole = path.read_bytes()
-    path.write_bytes({"empty": b"", "header only": whole[:100], "half": whole[:len(whole) // 2],
-                      "one byte short": whole[:-1],
-                      "text": b"not a checkpoint at all", "damaged header": whole[:20] + b"\0" * 40 + whole[60:]}[how])
+    path.write_bytes(
+        {
+            "empty": b"",
+            "header only": whole[:100],
+            "half": whole[: len(whole) // 2],
+            "one byte short": whole[:-1],
+            "text": b"not a checkpoint at all",
+            "damaged header": whole[:20] + b"\0" * 40 + whole[60:],
+        }[how]
+    )
 
 
 @pytest.mark.parametrize("how", ["empty", "header only", "half", "one byte short", "text", "damaged header"])
@@ -96,8 +107,10 @@ def test_a_damaged_file_is_told(steps, tmp_path, how):
     path = tmp_path / "run"
     ld.save_checkpoint(path, steps[-1][0])
     damaged(path, how)
-    with pytest.raises(ValueError,
-                       match="load_checkpoint: path: expected a file that save_checkpoint wrote, got .*run.*earlier"):
+    with pytest.raises(
+        ValueError,
+        match="load_checkpoint: path: expected a file that save_checkpoint wrote, got .*run.*earlier",
+    ):
         ld.load_checkpoint(path)
 
 
@@ -105,7 +118,9 @@ def test_a_damaged_file_is_told(steps, tmp_path, how):
 def test_another_safetensors_file_is_told(tmp_path, metadata):
     path = tmp_path / "weights"
     safetensors.torch.save_file({"w": torch.zeros(2)}, path, metadata)
-    with pytest.raises(ValueError, match="load_checkpoint: path: expected a file that save_checkpoint .* other tensors"):
+    with pytest.raises(
+        ValueError, match="load_checkpoint: path: expected a file that save_checkpoint .* other tensors"
+    ):
         ld.load_checkpoint(path)
 
 

@@ -20,10 +20,12 @@ import pytest
 import torch
 
 import labdiff as ld
-from labdiff.checks import EXERCISES, check, collect, guard, judge
-from labdiff.checks.collect import Outcome
-from labdiff.checks.compare import agrees, evaluate, quietly
+from labdiff.checks import EXERCISES, check
 from labdiff.checks.exercises.training import algorithm1
+from labdiff.checks.in_kernel import guard
+from labdiff.checks.in_kernel.collect import Outcome, collect
+from labdiff.checks.judging.compare import agrees, evaluate, quietly
+from labdiff.checks.judging.judge import judge
 
 sys.path.insert(0, str(Path(__file__).parent))
 from right_answers import RIGHT  # noqa: E402
@@ -43,11 +45,15 @@ def student(name, **parts):
 
 
 def entries():
-    return [pytest.param(name, i, id=f"{name}-{i}-{m.id}") for name in NAMES
-            for i, m in enumerate(EXERCISES[name].mistakes)]
+    return [
+        pytest.param(name, i, id=f"{name}-{i}-{m.id}")
+        for name in NAMES
+        for i, m in enumerate(EXERCISES[name].mistakes)
+    ]
 
 
 # ---- the catalogue --------------------------------------------------------------------------------------------------
+
 
 @functools.cache
 def report_on(name, i):
@@ -58,7 +64,11 @@ def report_on(name, i):
 def test_every_entry_is_refused_and_named(name, i):
     report, m = report_on(name, i), EXERCISES[name].mistakes[i]
     assert (report.status, report.mistake, report.score) == ("not yet", m.id, 0.0)
-    assert any(other.hint in report.hint and len(m.hint) > 40 for other in EXERCISES[name].mistakes if other.id == m.id)
+    assert any(
+        other.hint in report.hint and len(m.hint) > 40
+        for other in EXERCISES[name].mistakes
+        if other.id == m.id
+    )
 
 
 def test_table_of_exercises_and_mistakes(capsys):
@@ -85,9 +95,14 @@ def test_a_secret_seed_gives_the_same_verdicts(seed):
             assert report.mistake == m.id, (name, m.id, report)
 
 
-@pytest.mark.parametrize("name, parts", [
-    ("p_step", {"var": lambda s: s.beta_tilde}), ("p_step", {"mu": EXERCISES["p_step"].forms[2].parts["mu"]}),
-    ("ddim_step", EXERCISES["ddim_step"].forms[1].parts)])
+@pytest.mark.parametrize(
+    "name, parts",
+    [
+        ("p_step", {"var": lambda s: s.beta_tilde}),
+        ("p_step", {"mu": EXERCISES["p_step"].forms[2].parts["mu"]}),
+        ("ddim_step", EXERCISES["ddim_step"].forms[1].parts),
+    ],
+)
 def test_mistakes_are_named_in_the_other_right_forms_too(name, parts):
     for m in EXERCISES[name].mistakes:
         if m.parts.keys() & {*parts, "noise", "front", "sign"} or m.id == "noise-at-t-1":
@@ -95,14 +110,25 @@ def test_mistakes_are_named_in_the_other_right_forms_too(name, parts):
         assert check(name, student(name, **parts, **m.parts)).mistake == m.id, m.id
 
 
-@pytest.mark.parametrize("name, first, second", [
-    ("q_sample", "off-by-one", "variance-for-std"), ("q_sample", "missing-root-signal", "variance-for-std"),
-    ("q_sample", "alpha-for-alpha-bar", "clamped"), ("q_step", "jump-for-step", "wrong-sign"),
-    ("q_posterior", "beta-for-variance", "off-by-one"), ("q_posterior", "missing-root-x0", "std-for-variance"),
-    ("predict_x0", "missing-root-noise", "missing-root-signal"), ("p_mean", "missing-root-noise", "missing-root-front"),
-    ("normal_kl", "half-missing", "minus-one-missing"), ("eps_loss", "variance-for-std", "target-x0"),
-    ("p_step", "noise-at-t-1", "variance-for-std"), ("ddim_step", "alpha-bar-of-t-minus-1", "variance-for-std"),
-    ("training_step", "no-zero-grad", "t-from-0-to-T-1"), ("training_step", "one-t-for-all", "variance-for-std")])
+@pytest.mark.parametrize(
+    "name, first, second",
+    [
+        ("q_sample", "off-by-one", "variance-for-std"),
+        ("q_sample", "missing-root-signal", "variance-for-std"),
+        ("q_sample", "alpha-for-alpha-bar", "clamped"),
+        ("q_step", "jump-for-step", "wrong-sign"),
+        ("q_posterior", "beta-for-variance", "off-by-one"),
+        ("q_posterior", "missing-root-x0", "std-for-variance"),
+        ("predict_x0", "missing-root-noise", "missing-root-signal"),
+        ("p_mean", "missing-root-noise", "missing-root-front"),
+        ("normal_kl", "half-missing", "minus-one-missing"),
+        ("eps_loss", "variance-for-std", "target-x0"),
+        ("p_step", "noise-at-t-1", "variance-for-std"),
+        ("ddim_step", "alpha-bar-of-t-minus-1", "variance-for-std"),
+        ("training_step", "no-zero-grad", "t-from-0-to-T-1"),
+        ("training_step", "one-t-for-all", "variance-for-std"),
+    ],
+)
 def test_pairs_are_named(name, first, second):
     parts = {}
     for id in (first, second):
@@ -113,6 +139,7 @@ def test_pairs_are_named(name, first, second):
 
 # ---- right answers --------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("name", NAMES)
 def test_solutions_and_right_answers_pass(name):
     for function in [solution(name), *RIGHT[name]]:
@@ -120,7 +147,9 @@ def test_solutions_and_right_answers_pass(name):
         assert (report.status, report.score, report.mistake) == ("correct", 1.0, None), (function, report)
 
 
-@pytest.mark.parametrize("name", ["q_step", "q_sample", "q_posterior", "predict_x0", "p_mean", "eps_loss", "normal_kl"])
+@pytest.mark.parametrize(
+    "name", ["q_step", "q_sample", "q_posterior", "predict_x0", "p_mean", "eps_loss", "normal_kl"]
+)
 def test_the_key_is_labdiff_itself(name):
     exercise, own = EXERCISES[name], getattr(ld, name)
     for probe in exercise.probes(0):
@@ -131,13 +160,17 @@ def test_the_key_is_labdiff_itself(name):
 
 
 def vars_of(exercise, function, probe):
-    from labdiff.checks.collect import direct, read
+    from labdiff.checks.in_kernel.collect import direct, read
+
     return read((exercise.call or direct)(function, probe.args), exercise.outputs)
 
 
 def test_p_step_says_which_variance():
     assert "beta_tilde" not in dict(check("p_step", solution("p_step")).rows)["recognised"]
-    assert "beta_tilde" in dict(check("p_step", student("p_step", var=lambda s: s.beta_tilde)).rows)["recognised"]
+    assert (
+        "beta_tilde"
+        in dict(check("p_step", student("p_step", var=lambda s: s.beta_tilde)).rows)["recognised"]
+    )
 
 
 def test_images_only_is_right_and_noted():
@@ -148,92 +181,149 @@ def test_images_only_is_right_and_noted():
 
 # ---- wrong answers that no catalogue knows --------------------------------------------------------------------------
 
+
 def img(c, x):
     return c.to(x.dtype).reshape(-1, *[1] * (x.ndim - 1))
 
 
 HELD_OUT = {
-    "alpha_bar": [lambda beta: torch.exp(-beta.cumsum(0)),
-                  lambda beta: (1 - beta).cumprod(0) ** 2, lambda beta: beta * 0 + 0.5,
-                  lambda beta: (1 - beta).cumprod(0).round(decimals=2), lambda beta: (1 - beta).cumprod(0)[None],
-                  lambda beta: torch.cat([beta[:1] + 1, (1 - beta[1:]).cumprod(0)]) + 1e-3,
-                  lambda beta: torch.linspace(1, 0, len(beta))],
-    "q_step": [lambda s, x, t, e: img((1 - s.beta[t]).sqrt(), x) * x + img(s.beta[t] ** 2, x) * e,
-               lambda s, x, t, e: (1 - s.beta[t[0]]).sqrt() * x + s.beta[t[0]].sqrt() * e,
-               lambda s, x, t, e: img((1 - s.beta[t]).sqrt(), x) * x + img(s.beta[t].sqrt(), x) * e + 0.1,
-               lambda s, x, t, e: 1.001 * (img((1 - s.beta[t]).sqrt(), x) * x + img(s.beta[t].sqrt(), x) * e)],
-    "q_sample": [lambda s, x, t, e: img(s.alpha_bar[t] ** 0.25, x) * x + img((1 - s.alpha_bar[t]).sqrt(), x) * e,
-                 lambda s, x, t, e: img(s.alpha_bar[t].sqrt(), x) * x + img((1 - s.alpha_bar[t - 1]).sqrt(), x) * e,
-                 lambda s, x, t, e: torch.where(img(t, x) == s.T, e, ld.q_sample(s, x, t.clamp(max=s.T), e)) if False else
-                 img(s.alpha_bar[t].sqrt() * (t > 1), x) * x + img((1 - s.alpha_bar[t]).sqrt(), x) * e,
-                 lambda s, x, t, e: (img(s.alpha_bar[t].sqrt(), x) * x + img((1 - s.alpha_bar[t]).sqrt(), x) * e).half(),
-                 lambda s, x, t, e: img(s.alpha_bar[t].sqrt(), x) * x + img((1 - s.alpha_bar[t]).sqrt(), x)
-                 * e.mT.reshape(e.shape),
-                 lambda s, x, t, e: img(s.alpha[1:].cumprod(0)[t - 1].sqrt(), x) * x  # right but for t = 0
-                 + img((1 - s.alpha[1:].cumprod(0)[t - 1]).sqrt(), x) * e,
-                 lambda s, x, t, e: img(s.alpha_bar[t].sqrt(), x) * x.clamp(-1, 1)
-                 + img((1 - s.alpha_bar[t]).sqrt(), x) * e],
-    "q_posterior": [lambda s, x0, xt, t: (0.5 * (x0 + xt), img(s.beta_tilde[t], xt)),
-                    lambda s, x0, xt, t: (ld.p_mean(s, xt, t, x0), img(s.beta_tilde[t], xt)),
-                    lambda s, x0, xt, t: (student("q_posterior")(s, x0, xt, t)[0],
-                                             img(s.beta_tilde[t], xt).clamp(min=1e-3)),
-                    lambda s, x0, xt, t: (student("q_posterior")(s, x0, xt, t)[0], 0.1),
-                    lambda s, x0, xt, t: (student("q_posterior")(s, x0, xt, t)[0], img(
-                        (1 - s.alpha_bar[t]) / (1 - s.alpha_bar[t - 1]).clamp(min=1e-9) * s.beta[t], xt))],
-    "predict_x0": [lambda s, x, t, e: (x - img(s.beta[t].sqrt(), x) * e) / img(s.alpha_bar[t].sqrt(), x),
-                   lambda s, x, t, e: (x - img((1 - s.alpha_bar[t]).sqrt(), x) * e) / img(s.alpha_bar[t].sqrt() + 0.01, x),
-                   lambda s, x, t, e: torch.tanh(solution("predict_x0")(s, x, t, e))],
-    "normal_kl": [lambda m1, v1, m2, v2: 0.5 * ((v2 / v1).log() + v1 / v2 + (m1 - m2) ** 2 / (v1 + v2) - 1),
-                  lambda m1, v1, m2, v2: 0.5 * ((v2 / v1).log() + (v1 + (m1 + m2) ** 2) / v2 - 1),
-                  lambda m1, v1, m2, v2: (m1 - m2) ** 2, lambda m1, v1, m2, v2: torch.zeros_like(m1)],
-    "p_mean": [lambda s, x, t, e: (x - img(s.beta[t] / (1 - s.alpha_bar[t - 1] + 1e-8).sqrt(), x) * e)
-               / img(s.alpha[t].sqrt(), x),
-               lambda s, x, t, e: img(s.alpha[t].sqrt(), x) * (x - img(s.beta[t], x) * e), lambda s, x, t, e: x],
-    "eps_loss": [lambda m, s, x0, t, e: ((m(ld.q_sample(s, x0, t, e), t) - e) ** 2).median(),
-                 lambda m, s, x0, t, e: ((m(ld.q_sample(s, x0, t, e), t) - e) ** 2).mean() * s.T,
-                 lambda m, s, x0, t, e: torch.nn.functional.smooth_l1_loss(m(ld.q_sample(s, x0, t, e), t), e),
-                 lambda m, s, x0, t, e: ((m(ld.q_sample(s, x0, t, e), t[:1].expand_as(t)) - e) ** 2).mean(),
-                 lambda m, s, x0, t, e: (img(ld.eps_weight(s, t), x0) * (m(ld.q_sample(s, x0, t, e), t) - e) ** 2).mean()],
-    "timestep_embedding": [lambda t, d: torch.cat([(t[:, None] * torch.arange(d // 2)).sin(),
-                                                    (t[:, None] * torch.arange(d // 2)).cos()], 1),
-                           lambda t, d: torch.randn(len(t), d), lambda t, d: t[:, None].repeat(1, d) / 1000,
-                           lambda t, d: torch.nn.functional.one_hot(t, 1001)[:, :d].float(),
-                           lambda t, d: -solution("timestep_embedding")(t, d),
-                           lambda t, d: EXERCISES["timestep_embedding"].formula(t, d, base=math.e ** math.log10(10000)),
-                           lambda t, d: EXERCISES["timestep_embedding"].formula(t, d, angle=lambda t, w: (
-                               t[:, None] * w).long().double())],
-    "training_step": [functools.partial(algorithm1, loss=lambda a, b: 2 * ((a - b) ** 2).mean()),
-                      functools.partial(algorithm1, loss=lambda a, b: torch.nn.functional.huber_loss(a, b)),
-                      functools.partial(algorithm1, result=lambda loss, a, b: 0.0),
-                      functools.partial(algorithm1, draw=lambda x0, g: 0.5 * torch.randn(x0.shape, generator=g)),
-                      functools.partial(algorithm1, draw=lambda x0, g: torch.randn(
-                          x0[:, :, :1, :1].shape, generator=g).expand_as(x0)),
-                      functools.partial(algorithm1, draw=lambda x0, g: torch.randn(
-                          x0.shape, generator=torch.Generator().manual_seed(0))),
-                      functools.partial(algorithm1, draw=lambda x0, g: torch.bernoulli(x0 * 0 + 0.5, generator=g) * 2 - 1),
-                      functools.partial(algorithm1, draw_t=lambda B, T, g: 1 + (torch.rand(
-                          B, generator=g) ** 2 * T).long()),
-                      functools.partial(algorithm1, draw_t=lambda B, T, g: torch.full((B,), T)),
-                      functools.partial(algorithm1, order=lambda o, loss: (loss.backward(), o.step(), o.step())),
-                      functools.partial(algorithm1, order=lambda o, loss: ((-loss).backward(), o.step())),
-                      functools.partial(algorithm1, level=lambda t: t[:1].expand_as(t)),
-                      lambda model, optimizer, s, x0, generator: 1.0,
-                      functools.partial(algorithm1, draw_t=lambda B, T, g: torch.arange(B) % T + 1),
-                      functools.partial(algorithm1, target=lambda x0, eps, xt, scaled, g: eps - x0),
-                      functools.partial(algorithm1, mix=lambda a, x0, b, eps: a * x0 + b * (eps + 0.1)),
-                      lambda m, o, s, x0, g: algorithm1(m, o, s, x0 + 0.01 * torch.randn(x0.shape, generator=g), g),
-                      lambda m, o, s, x0, g: (algorithm1(m, o, s, x0, g), (m(x0, torch.ones(len(x0))) ** 2).mean())[1]],
-    "p_step": [lambda m, s, x, t, z: x,
-               lambda m, s, x, t, z: student("p_step")(m, s, x, t, 0 * z) + (t > 1) * 0.1 * z,
-               lambda m, s, x, t, z: student("p_step")(m, s, x, t, z) if t != 3 else x,
-               lambda m, s, x, t, z: student("p_step")(m, s, x, t, z, level=lambda t: min(t + 1, s.T))],
-    "ddim_step": [lambda m, s, x, t, p: x, lambda m, s, x, t, p: student("ddim_step")(m, s, x, t, t - 1) if p else x,
-                  lambda m, s, x, t, p: student("ddim_step")(m, s, x, t, p).clamp(-3, 3) * 1.01],
+    "alpha_bar": [
+        lambda beta: torch.exp(-beta.cumsum(0)),
+        lambda beta: (1 - beta).cumprod(0) ** 2,
+        lambda beta: beta * 0 + 0.5,
+        lambda beta: (1 - beta).cumprod(0).round(decimals=2),
+        lambda beta: (1 - beta).cumprod(0)[None],
+        lambda beta: torch.cat([beta[:1] + 1, (1 - beta[1:]).cumprod(0)]) + 1e-3,
+        lambda beta: torch.linspace(1, 0, len(beta)),
+    ],
+    "q_step": [
+        lambda s, x, t, e: img((1 - s.beta[t]).sqrt(), x) * x + img(s.beta[t] ** 2, x) * e,
+        lambda s, x, t, e: (1 - s.beta[t[0]]).sqrt() * x + s.beta[t[0]].sqrt() * e,
+        lambda s, x, t, e: img((1 - s.beta[t]).sqrt(), x) * x + img(s.beta[t].sqrt(), x) * e + 0.1,
+        lambda s, x, t, e: 1.001 * (img((1 - s.beta[t]).sqrt(), x) * x + img(s.beta[t].sqrt(), x) * e),
+    ],
+    "q_sample": [
+        lambda s, x, t, e: img(s.alpha_bar[t] ** 0.25, x) * x + img((1 - s.alpha_bar[t]).sqrt(), x) * e,
+        lambda s, x, t, e: img(s.alpha_bar[t].sqrt(), x) * x + img((1 - s.alpha_bar[t - 1]).sqrt(), x) * e,
+        lambda s, x, t, e: (
+            torch.where(img(t, x) == s.T, e, ld.q_sample(s, x, t.clamp(max=s.T), e))
+            if False
+            else img(s.alpha_bar[t].sqrt() * (t > 1), x) * x + img((1 - s.alpha_bar[t]).sqrt(), x) * e
+        ),
+        lambda s, x, t, e: (
+            img(s.alpha_bar[t].sqrt(), x) * x + img((1 - s.alpha_bar[t]).sqrt(), x) * e
+        ).half(),
+        lambda s, x, t, e: (
+            img(s.alpha_bar[t].sqrt(), x) * x + img((1 - s.alpha_bar[t]).sqrt(), x) * e.mT.reshape(e.shape)
+        ),
+        lambda s, x, t, e: (
+            img(s.alpha[1:].cumprod(0)[t - 1].sqrt(), x) * x  # right but for t = 0
+            + img((1 - s.alpha[1:].cumprod(0)[t - 1]).sqrt(), x) * e
+        ),
+        lambda s, x, t, e: (
+            img(s.alpha_bar[t].sqrt(), x) * x.clamp(-1, 1) + img((1 - s.alpha_bar[t]).sqrt(), x) * e
+        ),
+    ],
+    "q_posterior": [
+        lambda s, x0, xt, t: (0.5 * (x0 + xt), img(s.beta_tilde[t], xt)),
+        lambda s, x0, xt, t: (ld.p_mean(s, xt, t, x0), img(s.beta_tilde[t], xt)),
+        lambda s, x0, xt, t: (
+            student("q_posterior")(s, x0, xt, t)[0],
+            img(s.beta_tilde[t], xt).clamp(min=1e-3),
+        ),
+        lambda s, x0, xt, t: (student("q_posterior")(s, x0, xt, t)[0], 0.1),
+        lambda s, x0, xt, t: (
+            student("q_posterior")(s, x0, xt, t)[0],
+            img((1 - s.alpha_bar[t]) / (1 - s.alpha_bar[t - 1]).clamp(min=1e-9) * s.beta[t], xt),
+        ),
+    ],
+    "predict_x0": [
+        lambda s, x, t, e: (x - img(s.beta[t].sqrt(), x) * e) / img(s.alpha_bar[t].sqrt(), x),
+        lambda s, x, t, e: (
+            (x - img((1 - s.alpha_bar[t]).sqrt(), x) * e) / img(s.alpha_bar[t].sqrt() + 0.01, x)
+        ),
+        lambda s, x, t, e: torch.tanh(solution("predict_x0")(s, x, t, e)),
+    ],
+    "normal_kl": [
+        lambda m1, v1, m2, v2: 0.5 * ((v2 / v1).log() + v1 / v2 + (m1 - m2) ** 2 / (v1 + v2) - 1),
+        lambda m1, v1, m2, v2: 0.5 * ((v2 / v1).log() + (v1 + (m1 + m2) ** 2) / v2 - 1),
+        lambda m1, v1, m2, v2: (m1 - m2) ** 2,
+        lambda m1, v1, m2, v2: torch.zeros_like(m1),
+    ],
+    "p_mean": [
+        lambda s, x, t, e: (
+            (x - img(s.beta[t] / (1 - s.alpha_bar[t - 1] + 1e-8).sqrt(), x) * e) / img(s.alpha[t].sqrt(), x)
+        ),
+        lambda s, x, t, e: img(s.alpha[t].sqrt(), x) * (x - img(s.beta[t], x) * e),
+        lambda s, x, t, e: x,
+    ],
+    "eps_loss": [
+        lambda m, s, x0, t, e: ((m(ld.q_sample(s, x0, t, e), t) - e) ** 2).median(),
+        lambda m, s, x0, t, e: ((m(ld.q_sample(s, x0, t, e), t) - e) ** 2).mean() * s.T,
+        lambda m, s, x0, t, e: torch.nn.functional.smooth_l1_loss(m(ld.q_sample(s, x0, t, e), t), e),
+        lambda m, s, x0, t, e: ((m(ld.q_sample(s, x0, t, e), t[:1].expand_as(t)) - e) ** 2).mean(),
+        lambda m, s, x0, t, e: (
+            img(ld.eps_weight(s, t), x0) * (m(ld.q_sample(s, x0, t, e), t) - e) ** 2
+        ).mean(),
+    ],
+    "timestep_embedding": [
+        lambda t, d: torch.cat(
+            [(t[:, None] * torch.arange(d // 2)).sin(), (t[:, None] * torch.arange(d // 2)).cos()], 1
+        ),
+        lambda t, d: torch.randn(len(t), d),
+        lambda t, d: t[:, None].repeat(1, d) / 1000,
+        lambda t, d: torch.nn.functional.one_hot(t, 1001)[:, :d].float(),
+        lambda t, d: -solution("timestep_embedding")(t, d),
+        lambda t, d: EXERCISES["timestep_embedding"].formula(t, d, base=math.e ** math.log10(10000)),
+        lambda t, d: EXERCISES["timestep_embedding"].formula(
+            t, d, angle=lambda t, w: (t[:, None] * w).long().double()
+        ),
+    ],
+    "training_step": [
+        functools.partial(algorithm1, loss=lambda a, b: 2 * ((a - b) ** 2).mean()),
+        functools.partial(algorithm1, loss=lambda a, b: torch.nn.functional.huber_loss(a, b)),
+        functools.partial(algorithm1, result=lambda loss, a, b: 0.0),
+        functools.partial(algorithm1, draw=lambda x0, g: 0.5 * torch.randn(x0.shape, generator=g)),
+        functools.partial(
+            algorithm1, draw=lambda x0, g: torch.randn(x0[:, :, :1, :1].shape, generator=g).expand_as(x0)
+        ),
+        functools.partial(
+            algorithm1, draw=lambda x0, g: torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
+        ),
+        functools.partial(algorithm1, draw=lambda x0, g: torch.bernoulli(x0 * 0 + 0.5, generator=g) * 2 - 1),
+        functools.partial(
+            algorithm1, draw_t=lambda B, T, g: 1 + (torch.rand(B, generator=g) ** 2 * T).long()
+        ),
+        functools.partial(algorithm1, draw_t=lambda B, T, g: torch.full((B,), T)),
+        functools.partial(algorithm1, order=lambda o, loss: (loss.backward(), o.step(), o.step())),
+        functools.partial(algorithm1, order=lambda o, loss: ((-loss).backward(), o.step())),
+        functools.partial(algorithm1, level=lambda t: t[:1].expand_as(t)),
+        lambda model, optimizer, s, x0, generator: 1.0,
+        functools.partial(algorithm1, draw_t=lambda B, T, g: torch.arange(B) % T + 1),
+        functools.partial(algorithm1, target=lambda x0, eps, xt, scaled, g: eps - x0),
+        functools.partial(algorithm1, mix=lambda a, x0, b, eps: a * x0 + b * (eps + 0.1)),
+        lambda m, o, s, x0, g: algorithm1(m, o, s, x0 + 0.01 * torch.randn(x0.shape, generator=g), g),
+        lambda m, o, s, x0, g: (algorithm1(m, o, s, x0, g), (m(x0, torch.ones(len(x0))) ** 2).mean())[1],
+    ],
+    "p_step": [
+        lambda m, s, x, t, z: x,
+        lambda m, s, x, t, z: student("p_step")(m, s, x, t, 0 * z) + (t > 1) * 0.1 * z,
+        lambda m, s, x, t, z: student("p_step")(m, s, x, t, z) if t != 3 else x,
+        lambda m, s, x, t, z: student("p_step")(m, s, x, t, z, level=lambda t: min(t + 1, s.T)),
+    ],
+    "ddim_step": [
+        lambda m, s, x, t, p: x,
+        lambda m, s, x, t, p: student("ddim_step")(m, s, x, t, t - 1) if p else x,
+        lambda m, s, x, t, p: student("ddim_step")(m, s, x, t, p).clamp(-3, 3) * 1.01,
+    ],
 }
 
 
-EXACTLY = {("p_mean", 1): "noise-unscaled+multiplied", ("timestep_embedding", 1): "fresh-noise",
-           ("ddim_step", 0): "stays-at-t"}
+EXACTLY = {
+    ("p_mean", 1): "noise-unscaled+multiplied",
+    ("timestep_embedding", 1): "fresh-noise",
+    ("ddim_step", 0): "stays-at-t",
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -245,15 +335,23 @@ def test_unknown_mistakes_are_refused_and_not_named_wrongly(name):
         assert report.hint and {"slide"} < {label for label, _ in report.rows}, (i, report)
 
 
-@pytest.mark.parametrize("function, words", [
-    (HELD_OUT["q_sample"][0], "factor of x0 is 0.9212"), (HELD_OUT["q_sample"][0], "variance is not preserved"),
-    (HELD_OUT["q_sample"][1], "sqrt(1 - alpha_bar_{t-1})"), (HELD_OUT["q_sample"][2], "t = 1 only"),
-    (HELD_OUT["q_sample"][3], "float16"), (HELD_OUT["q_sample"][5], "Only t = 0 is wrong"),
-    (lambda s, x, t, e: 3 * student("q_sample")(s, x, t, e), "same factor, 3"),
-    (lambda s, x, t, e: -student("q_sample")(s, x, t, e), "wrong sign"),
-    (lambda s, x, t, e: student("q_sample")(s, x, t, e) / 0, "infinite"), (lambda s, x, t, e: x * torch.nan, "NaN"),
-    (lambda s, x, t, e: student("q_sample")(s, x, t, e)[0], "shape"),
-    (lambda s, x, t, e: student("q_sample")(s, x, t[:1].expand_as(t), e), "Every single pixel is right")])
+@pytest.mark.parametrize(
+    "function, words",
+    [
+        (HELD_OUT["q_sample"][0], "factor of x0 is 0.9212"),
+        (HELD_OUT["q_sample"][0], "variance is not preserved"),
+        (HELD_OUT["q_sample"][1], "sqrt(1 - alpha_bar_{t-1})"),
+        (HELD_OUT["q_sample"][2], "t = 1 only"),
+        (HELD_OUT["q_sample"][3], "float16"),
+        (HELD_OUT["q_sample"][5], "Only t = 0 is wrong"),
+        (lambda s, x, t, e: 3 * student("q_sample")(s, x, t, e), "same factor, 3"),
+        (lambda s, x, t, e: -student("q_sample")(s, x, t, e), "wrong sign"),
+        (lambda s, x, t, e: student("q_sample")(s, x, t, e) / 0, "infinite"),
+        (lambda s, x, t, e: x * torch.nan, "NaN"),
+        (lambda s, x, t, e: student("q_sample")(s, x, t, e)[0], "shape"),
+        (lambda s, x, t, e: student("q_sample")(s, x, t[:1].expand_as(t), e), "Every single pixel is right"),
+    ],
+)
 def test_clues_tell_which_property_breaks(function, words):
     assert words in check("q_sample", function).hint
 
@@ -266,9 +364,11 @@ def test_clues_look_at_both_outputs_and_at_the_level_that_shows_it():
 
 # ---- what students do -----------------------------------------------------------------------------------------------
 
+
 def raises(error):
     def q_sample(s, x0, t, eps):
         raise error
+
     return q_sample
 
 
@@ -305,58 +405,98 @@ class Liar:
         return True
 
 
-@pytest.mark.parametrize("function, status, mistake, words", [
-    (raises(NotImplementedError), "not attempted", None, "Nothing to check yet"),
-    (lambda s, x0, t, eps: None, "not yet", "no-return", "return"),
-    (lambda s, x0, t, eps: (x0,), "not yet", "wrong-type", "comma"),
-    (lambda s, x0, t, eps: (x0, eps), "not yet", "wrong-type", "tuple of 2"),
-    (lambda s, x0, t, eps: "x0", "not yet", "wrong-type", "str"),
-    (lambda s, x0, t, eps: Liar(), "not yet", "wrong-type", "Liar"),
-    (lambda s, x0, t, eps: (yield), "not yet", "wrong-type", "generator"),
-    (lambda s, x0, t, eps: x0.to("meta"), "not yet", "wrong-type", ""),
-    (lambda s, x0, t, eps: x0 * 1j, "not yet", "wrong-type", "complex"),
-    (lambda s, x0, t, eps: x0.to_sparse(), "not yet", "wrong-type", "sparse"),
-    (lambda s, x0, t, eps: torch.zeros(1).expand(10**6, 10**6), "not yet", "wrong-type", "far too large"),
-    (later, "not yet", "wrong-type", "async"),
-    (raises(Unspeakable()), "not yet", None, "Unspeakable"), (raises(ValueError("\ud800")), "not yet", None, "ValueError"),
-    (lambda s, x0, t, eps: x0.numpy() * 0, "not yet", None, ""),
-    (lambda s, x0, t, eps: x0.long(), "not yet", None, ""),
-    (lambda s, x0, t: x0, "not yet", "signature", "q_sample(s, x0, t, eps)"),
-    (raises(ValueError("bad shape")), "not yet", None, ""),
-    (raises(SystemExit(3)), "not yet", None, ""), (raises(KeyboardInterrupt()), "not yet", None, ""),
-    (raises(GeneratorExit()), "not yet", None, ""), (lambda *a: sys.exit(), "not yet", None, ""),
-    (lambda s, x0, t, eps: (lambda f: f(f))(lambda f: f(f)), "not yet", None, ""),
-    (in_place, "not yet", "in-place", "x0"), (shifts_t, "not yet", "in-place", "argument t"),
-    (lambda s, x0, t, eps: s.alpha_bar.mul_(0)[t].view(-1, 1, 1, 1) * x0, "not yet", "in-place", "argument s"),
-    (lambda s, x0, t, eps: ld.q_sample(s, x0, t, eps), "not yet", "library-call", "Write the formula yourself"),
-    (ld.q_sample, "not yet", "library-call", "Write the formula yourself"),
-    (ld.q_sample.__wrapped__, "not yet", "library-call", "Write the formula yourself"),
-    (lambda *a: sys.modules["labdiff.process"].q_sample.__wrapped__(*a), "not yet", "library-call", "yourself"),
-    (lambda s, x0, t, eps: student("q_sample")(s, x0, t, torch.empty_like(x0).random_()), "not yet", "fresh-noise",
-     "random numbers"),
-    (lambda s, x0, t, eps: student("q_sample")(s, x0, t, torch.from_numpy(np.random.randn(*x0.shape)).to(x0)), "not yet",
-     "fresh-noise", ""),
-])
+@pytest.mark.parametrize(
+    "function, status, mistake, words",
+    [
+        (raises(NotImplementedError), "not attempted", None, "Nothing to check yet"),
+        (lambda s, x0, t, eps: None, "not yet", "no-return", "return"),
+        (lambda s, x0, t, eps: (x0,), "not yet", "wrong-type", "comma"),
+        (lambda s, x0, t, eps: (x0, eps), "not yet", "wrong-type", "tuple of 2"),
+        (lambda s, x0, t, eps: "x0", "not yet", "wrong-type", "str"),
+        (lambda s, x0, t, eps: Liar(), "not yet", "wrong-type", "Liar"),
+        (lambda s, x0, t, eps: (yield), "not yet", "wrong-type", "generator"),
+        (lambda s, x0, t, eps: x0.to("meta"), "not yet", "wrong-type", ""),
+        (lambda s, x0, t, eps: x0 * 1j, "not yet", "wrong-type", "complex"),
+        (lambda s, x0, t, eps: x0.to_sparse(), "not yet", "wrong-type", "sparse"),
+        (lambda s, x0, t, eps: torch.zeros(1).expand(10**6, 10**6), "not yet", "wrong-type", "far too large"),
+        (later, "not yet", "wrong-type", "async"),
+        (raises(Unspeakable()), "not yet", None, "Unspeakable"),
+        (raises(ValueError("\ud800")), "not yet", None, "ValueError"),
+        (lambda s, x0, t, eps: x0.numpy() * 0, "not yet", None, ""),
+        (lambda s, x0, t, eps: x0.long(), "not yet", None, ""),
+        (lambda s, x0, t: x0, "not yet", "signature", "q_sample(s, x0, t, eps)"),
+        (raises(ValueError("bad shape")), "not yet", None, ""),
+        (raises(SystemExit(3)), "not yet", None, ""),
+        (raises(KeyboardInterrupt()), "not yet", None, ""),
+        (raises(GeneratorExit()), "not yet", None, ""),
+        (lambda *a: sys.exit(), "not yet", None, ""),
+        (lambda s, x0, t, eps: (lambda f: f(f))(lambda f: f(f)), "not yet", None, ""),
+        (in_place, "not yet", "in-place", "x0"),
+        (shifts_t, "not yet", "in-place", "argument t"),
+        (
+            lambda s, x0, t, eps: s.alpha_bar.mul_(0)[t].view(-1, 1, 1, 1) * x0,
+            "not yet",
+            "in-place",
+            "argument s",
+        ),
+        (
+            lambda s, x0, t, eps: ld.q_sample(s, x0, t, eps),
+            "not yet",
+            "library-call",
+            "Write the formula yourself",
+        ),
+        (ld.q_sample, "not yet", "library-call", "Write the formula yourself"),
+        (ld.q_sample.__wrapped__, "not yet", "library-call", "Write the formula yourself"),
+        (
+            lambda *a: sys.modules["labdiff.process"].q_sample.__wrapped__(*a),
+            "not yet",
+            "library-call",
+            "yourself",
+        ),
+        (
+            lambda s, x0, t, eps: student("q_sample")(s, x0, t, torch.empty_like(x0).random_()),
+            "not yet",
+            "fresh-noise",
+            "random numbers",
+        ),
+        (
+            lambda s, x0, t, eps: student("q_sample")(
+                s, x0, t, torch.from_numpy(np.random.randn(*x0.shape)).to(x0)
+            ),
+            "not yet",
+            "fresh-noise",
+            "",
+        ),
+    ],
+)
 def test_what_students_do(function, status, mistake, words):
     report = check("q_sample", function)
     assert (report.status, report.mistake) == (status, mistake)
     assert words in repr(report).replace("\n ", "") or words in report.hint
     assert report._repr_html_().encode()
-    assert ld.q_sample(ld.linear_schedule(10), torch.ones(1, 2), 3, torch.ones(1, 2)).shape == (1, 2)  # free again
+    assert ld.q_sample(ld.linear_schedule(10), torch.ones(1, 2), 3, torch.ones(1, 2)).shape == (
+        1,
+        2,
+    )  # free again
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_stub_none_and_library_call_in_every_exercise(name):
     def stub(*args):
         raise NotImplementedError(name)
+
     report = check(name, stub)
     assert (report.status, report.score, report.max_score) == ("not attempted", 0.0, 1.0)
     assert len(repr(report).splitlines()) <= 3
     assert check(name, lambda *args: None).status == "not yet"
-    blocked = {"alpha_bar": lambda beta: ld.Schedule(beta).alpha_bar, "training_step": lambda m, o, s, x0, g: next(
-        ld.train(m, s, x0, n_steps=1, batch_size=len(x0), generator=g)).loss,
+    blocked = {
+        "alpha_bar": lambda beta: ld.Schedule(beta).alpha_bar,
+        "training_step": lambda m, o, s, x0, g: (
+            next(ld.train(m, s, x0, n_steps=1, batch_size=len(x0), generator=g)).loss
+        ),
         "p_step": lambda m, s, x, t, z: list(ld.ddpm_steps(m, s, xt=x, t=t))[1].x,
-        "ddim_step": lambda m, s, x, t, p: list(ld.ddim_steps(m, s, xt=x, t=t, n_steps=1))[1].x}
+        "ddim_step": lambda m, s, x, t, p: list(ld.ddim_steps(m, s, xt=x, t=t, n_steps=1))[1].x,
+    }
     assert check(name, blocked.get(name) or getattr(ld, name)).mistake == "library-call"
 
 
@@ -368,6 +508,7 @@ def test_other_threads_keep_labdiffs_functions():
         thread.start()
         thread.join()
         return solution("q_sample")(*args)
+
     assert check("q_sample", q_sample).status == "correct"
     assert torch.equal(results[0], ld.q_sample(s, x, t, x))
 
@@ -378,6 +519,7 @@ def test_not_implemented_from_a_helper_and_from_torch():
 
     def helper(x0):
         raise NotImplementedError
+
     report = check("q_sample", q_sample)
     assert report.status == "not attempted" and "helper" in report.hint
     torchs_own = lambda s, x0, t, eps: x0.to("meta").cpu()  # noqa: E731
@@ -390,6 +532,7 @@ def test_prints_and_warnings_stay_inside_and_cost_nothing(capsys):
         print("to stderr", file=sys.stderr)
         warnings.warn("careful", stacklevel=1)
         return student("q_sample")(s, x0, t, eps)
+
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert check("q_sample", q_sample).status == "correct"
@@ -401,8 +544,13 @@ def test_an_exception_shows_the_students_own_line():
     def q_sample(s, x0, t, eps):
         scaled = s.alpha_bar[t] * x0.reshape(7, 7)
         return scaled
+
     text = repr(check("q_sample", q_sample))
-    assert "RuntimeError" in text and "scaled = s.alpha_bar[t] * x0.reshape(7, 7)" in text and "Traceback" not in text
+    assert (
+        "RuntimeError" in text
+        and "scaled = s.alpha_bar[t] * x0.reshape(7, 7)" in text
+        and "Traceback" not in text
+    )
 
 
 @pytest.mark.skipif(not hasattr(__import__("signal"), "setitimer"), reason="no timer on this platform")
@@ -416,6 +564,7 @@ def test_an_endless_loop_is_stopped(monkeypatch):
                 time.sleep(0.01)
             except BaseException:
                 pass
+
     for function in (loops, swallows):
         begin = time.monotonic()
         report = check("q_sample", function)
@@ -430,6 +579,7 @@ def test_many_slow_calls_are_stopped_too(monkeypatch):
 
 def test_an_alarm_of_someone_else_survives():
     import signal
+
     rung = []
     old = signal.signal(signal.SIGALRM, lambda *a: rung.append(1))
     left, _ = signal.setitimer(signal.ITIMER_REAL, 30)
@@ -452,7 +602,10 @@ def test_the_users_own_interrupt_goes_through():
     def q_sample(s, x0, t, eps):
         __import__("_thread").interrupt_main()
         time.sleep(1)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
+
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # ignored where tests run in the background
     try:
         with pytest.raises(KeyboardInterrupt):
             check("q_sample", q_sample)
@@ -480,11 +633,23 @@ def test_state_is_as_before():
         return student("q_sample")(s, x0, t, eps)
 
     def state():
-        return (torch.get_rng_state().tolist(), str(np.random.get_state()), random.getstate(), torch.get_default_dtype(),
-                torch.is_grad_enabled(), str(vars(torch._tensor_str.PRINT_OPTS)), str(np.get_printoptions()),
-                str(np.geterr()),
-                dict(matplotlib.rcParams), list(warnings.filters), os.getcwd(), sys.stdout, torch.get_num_threads(),
-                sys.gettrace())
+        return (
+            torch.get_rng_state().tolist(),
+            str(np.random.get_state()),
+            random.getstate(),
+            torch.get_default_dtype(),
+            torch.is_grad_enabled(),
+            str(vars(torch._tensor_str.PRINT_OPTS)),
+            str(np.get_printoptions()),
+            str(np.geterr()),
+            dict(matplotlib.rcParams),
+            list(warnings.filters),
+            os.getcwd(),
+            sys.stdout,
+            torch.get_num_threads(),
+            sys.gettrace(),
+        )
+
     with torch.no_grad():
         before = state()
         check("q_sample", q_sample)
@@ -514,9 +679,13 @@ def test_what_the_caller_gets_wrong():
 
 # ---- reports and grading --------------------------------------------------------------------------------------------
 
-REPORTS = {"stub": raises(NotImplementedError), "right": solution("q_sample"),
-           "wrong": student("q_sample", noise=lambda a: 1 - a),
-           "unknown": HELD_OUT["q_sample"][0], "raises": raises(ValueError("x < 0 & y"))}
+REPORTS = {
+    "stub": raises(NotImplementedError),
+    "right": solution("q_sample"),
+    "wrong": student("q_sample", noise=lambda a: 1 - a),
+    "unknown": HELD_OUT["q_sample"][0],
+    "raises": raises(ValueError("x < 0 & y")),
+}
 
 
 @pytest.mark.parametrize("function", REPORTS.values(), ids=REPORTS.keys())
@@ -527,7 +696,9 @@ def test_html_and_text_say_the_same(function):
     assert [w.strip(",") for w in words] == [w.strip(",") for w in repr(report).split()]
     assert report.status in markup and "color:#" not in markup.replace(" ", "")
     assert (markup.count("data:image/png") > 0) == bool(report.pictures)
-    assert repr(check("q_sample", function)) == repr(report) and not re.search("0x[0-9a-f]{6}|/tmp|seconds", repr(report))
+    assert repr(check("q_sample", function)) == repr(report) and not re.search(
+        "0x[0-9a-f]{6}|/tmp|seconds", repr(report)
+    )
 
 
 def test_a_wrong_picture_is_shown_beside_the_right_one():
@@ -540,13 +711,18 @@ def test_outcomes_travel_as_plain_numbers(name):
     exercise = EXERCISES[name]
     probes = exercise.probes(77)
     for function in (solution(name), HELD_OUT[name][0], lambda *a: None):
-        sent = json.loads(json.dumps([o.plain() for o in collect(exercise, function, probes)], allow_nan=False))
+        sent = json.loads(
+            json.dumps([o.plain() for o in collect(exercise, function, probes)], allow_nan=False)
+        )
         assert repr(judge(exercise, probes, [Outcome.from_plain(o) for o in sent])) == repr(
-            judge(exercise, probes, collect(exercise, function, probes)))
+            judge(exercise, probes, collect(exercise, function, probes))
+        )
 
 
 def test_checks_are_imported_on_first_use():
-    code = "import sys, labdiff as ld; a = 'labdiff.checks' in sys.modules; f = ld.check; print(a, f.__module__)"
+    code = (
+        "import sys, labdiff as ld; a = 'labdiff.checks' in sys.modules; f = ld.check; print(a, f.__module__)"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.split() == ["False", "labdiff.checks"]
 

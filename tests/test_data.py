@@ -16,11 +16,14 @@ import labdiff as ld
 from labdiff.data import ASSETS
 
 SPLITS = {"train": 10_000, "test": 2_000}
-MNIST_COUNTS = {"train": [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
-                "test": [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]}
+MNIST_COUNTS = {
+    "train": [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
+    "test": [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
+}
 
 
 # The digits that ship
+
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_digits_that_ship(split):
@@ -82,6 +85,7 @@ def test_digits_are_float32_whatever_the_default_is():
 
 # Full sets through torchvision
 
+
 def idx(array):
     """MNIST's own file format: two zero bytes, 8 for uint8, the number of dimensions, the sizes, the bytes."""
     return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
@@ -106,6 +110,7 @@ def write(root, name="MNIST"):
 
 def fake_download(monkeypatch, behave=None):
     """Stand in for the network. `behave(path)` runs after a file was written and may spoil it or raise."""
+
     def download(url, download_root, filename, md5=None, **kwargs):
         path = torchvision.datasets.mnist.os.path.join(download_root, filename.removesuffix(".gz"))
         content = files()[filename.removesuffix(".gz")]
@@ -122,8 +127,12 @@ def fake_download(monkeypatch, behave=None):
 def check_loaded(digits, n):
     assert digits.images.shape == (n, 1, 28, 28) and digits.images.dtype == torch.float32
     assert digits.labels.tolist() == list(range(n))
-    first = np.frombuffer(files()["train-images-idx3-ubyte" if n == 5 else "t10k-images-idx3-ubyte"][16:16 + 784], np.uint8)
-    torch.testing.assert_close(digits.images[0].flatten(), torch.tensor(first / 127.5 - 1, dtype=torch.float32))
+    first = np.frombuffer(
+        files()["train-images-idx3-ubyte" if n == 5 else "t10k-images-idx3-ubyte"][16 : 16 + 784], np.uint8
+    )
+    torch.testing.assert_close(
+        digits.images[0].flatten(), torch.tensor(first / 127.5 - 1, dtype=torch.float32)
+    )
 
 
 @pytest.mark.parametrize("name", ["MNIST", "FashionMNIST", "KMNIST"])
@@ -136,21 +145,30 @@ def test_full_sets_are_read_from_their_files(tmp_path, name):
 
 def test_colour_pictures(tmp_path, monkeypatch):
     data = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
-    monkeypatch.setattr(torchvision.datasets, "CIFAR10",
-                        lambda root, train, download: type("Set", (), {"data": data, "targets": [3, 1, 2]}))
+    monkeypatch.setattr(
+        torchvision.datasets,
+        "CIFAR10",
+        lambda root, train, download: type("Set", (), {"data": data, "targets": [3, 1, 2]}),
+    )
     digits = ld.load_digits("train", "CIFAR10", root=tmp_path)
     assert digits.images.shape == (3, 3, 32, 32) and digits.labels.tolist() == [3, 1, 2]
-    torch.testing.assert_close(digits.images[1, 2, 5, 7].item(), data[1, 5, 7, 2] / 127.5 - 1, rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        digits.images[1, 2, 5, 7].item(), data[1, 5, 7, 2] / 127.5 - 1, rtol=0, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("name", ["MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "USPS"])
 def test_each_set_that_is_not_there_is_called_missing(tmp_path, name):
-    with pytest.raises(FileNotFoundError, match=f"load_digits: root: expected {name} in .*, got none. .*download=True"):
+    with pytest.raises(
+        FileNotFoundError, match=f"load_digits: root: expected {name} in .*, got none. .*download=True"
+    ):
         ld.load_digits("train", name, root=tmp_path)
 
 
 def test_a_set_that_is_not_there(tmp_path, monkeypatch):
-    with pytest.raises(FileNotFoundError, match="load_digits: root: expected MNIST in .*download=True, or leave out name"):
+    with pytest.raises(
+        FileNotFoundError, match="load_digits: root: expected MNIST in .*download=True, or leave out name"
+    ):
         ld.load_digits("train", "MNIST", root=tmp_path)
     fake_download(monkeypatch)
     check_loaded(ld.load_digits("train", "MNIST", root=tmp_path, download=True), 5)
@@ -159,7 +177,7 @@ def test_a_set_that_is_not_there(tmp_path, monkeypatch):
 
 
 SPOIL = {
-    "truncated": lambda whole: whole[:len(whole) // 2],
+    "truncated": lambda whole: whole[: len(whole) // 2],
     "one byte short": lambda whole: whole[:-1],
     "one byte more": lambda whole: whole + b"\0",
     "empty": lambda whole: b"",
@@ -173,8 +191,10 @@ SPOIL = {
 def test_a_damaged_file_and_its_repair(tmp_path, monkeypatch, which, how):
     path = write(tmp_path) / which
     path.write_bytes(SPOIL[how](path.read_bytes()))
-    with pytest.raises(RuntimeError,
-                       match=r"load_digits: root: expected MNIST in .*files that can not be read \(\w+: .*download=True"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"load_digits: root: expected MNIST in .*files that can not be read \(\w+: .*download=True",
+    ):
         ld.load_digits("train", "MNIST", root=tmp_path)
     fake_download(monkeypatch)
     check_loaded(ld.load_digits("train", "MNIST", root=tmp_path, download=True), 5)
@@ -215,9 +235,11 @@ def interrupted(path):
 def test_a_failed_download_leaves_nothing_behind(tmp_path, monkeypatch, behave):
     root = tmp_path / "sets"
     fake_download(monkeypatch, behave)
-    with pytest.raises(RuntimeError,
-                       match="load_digits: MNIST into .*could not download: look at the network and call it again"
-                                           ".*leave out name") as caught:
+    with pytest.raises(
+        RuntimeError,
+        match="load_digits: MNIST into .*could not download: look at the network and call it again"
+        ".*leave out name",
+    ) as caught:
         ld.load_digits("train", "MNIST", root=root, download=True)
     assert caught.value.__cause__ is not None
     assert list(root.iterdir()) == []
@@ -247,12 +269,16 @@ def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch, read_only):
     fake_download(monkeypatch)
     root = tmp_path / "sets"
     if read_only == "no permission":
+
         def refuse(*args, **kwargs):
             raise PermissionError(13, "Permission denied")
+
         monkeypatch.setattr("tempfile.mkdtemp", refuse)
     else:
         root.write_text("")
-    with pytest.raises(RuntimeError, match="load_digits: MNIST into .*could not write to that folder: choose another root"):
+    with pytest.raises(
+        RuntimeError, match="load_digits: MNIST into .*could not write to that folder: choose another root"
+    ):
         ld.load_digits("train", "MNIST", root=root, download=True)
     monkeypatch.undo()
     fake_download(monkeypatch)
@@ -268,11 +294,15 @@ def test_something_in_the_way_of_the_finished_files(tmp_path, monkeypatch):
 
 # Toys
 
+
 def mixtures():
     g = torch.Generator().manual_seed(5)
     means = torch.randn(4, 2, generator=g, dtype=torch.float64)
-    return {"two bumps": ld.two_bumps(), "plane": ld.GaussianMixture(means, var=0.3, weights=[1, 2, 3, 4]),
-            "pictures": ld.GaussianMixture(torch.randn(3, 1, 2, 2, generator=g, dtype=torch.float64), var=0.1)}
+    return {
+        "two bumps": ld.two_bumps(),
+        "plane": ld.GaussianMixture(means, var=0.3, weights=[1, 2, 3, 4]),
+        "pictures": ld.GaussianMixture(torch.randn(3, 1, 2, 2, generator=g, dtype=torch.float64), var=0.1),
+    }
 
 
 @pytest.fixture(params=mixtures())
@@ -283,7 +313,10 @@ def mixture(request):
 def test_log_prob_is_the_sum_of_normals(mixture, g):
     x = torch.randn(6, *mixture.means.shape[1:], generator=g, dtype=torch.float64)
     normal = torch.distributions.Normal(mixture.means.flatten(1), math.sqrt(mixture.var))
-    p = [sum(w * normal.log_prob(xi.flatten()).sum(1).exp()[k] for k, w in enumerate(mixture.weights)) for xi in x]
+    p = [
+        sum(w * normal.log_prob(xi.flatten()).sum(1).exp()[k] for k, w in enumerate(mixture.weights))
+        for xi in x
+    ]
     torch.testing.assert_close(mixture.log_prob(x), torch.stack(p).log())
 
 
@@ -307,7 +340,7 @@ def test_exact_eps_is_the_score(mixture, s, g, t):
     """E[eps | x_t] = -sqrt(1 - alpha_bar_t) grad log q(x_t), by autograd through the marginal's density."""
     x = torch.randn(5, *mixture.means.shape[1:], generator=g, dtype=torch.float64, requires_grad=True)
     alpha_bar = s.alpha_bar[t].item()
-    score, = torch.autograd.grad(mixture.noised(alpha_bar).log_prob(x).sum(), x)
+    (score,) = torch.autograd.grad(mixture.noised(alpha_bar).log_prob(x).sum(), x)
     got = mixture.exact_eps(s)(x.detach(), torch.full((5,), t))
     torch.testing.assert_close(got, -math.sqrt(1 - alpha_bar) * score, rtol=1e-7, atol=1e-9)
 
@@ -319,7 +352,7 @@ def test_exact_eps_mixes_levels_and_keeps_the_dtype(s, g):
     got = model(x, t)
     assert got.dtype == torch.float32
     for i in range(4):
-        torch.testing.assert_close(got[i:i + 1], model(x[i:i + 1], t[i:i + 1]))
+        torch.testing.assert_close(got[i : i + 1], model(x[i : i + 1], t[i : i + 1]))
 
 
 def test_exact_eps_is_the_best_answer(s, g):
@@ -340,8 +373,9 @@ def test_a_finite_set_has_an_exact_denoiser(s, g):
     points = torch.tensor([[-1.0, 0.5], [0.3, 0.9], [0.8, -0.7]], dtype=torch.float64)
     model = ld.GaussianMixture(points).exact_eps(s)
     eps = torch.randn(3, 2, generator=g, dtype=torch.float64) * 0.3
-    torch.testing.assert_close(model(ld.q_sample(s, points, 1, eps), torch.ones(3, dtype=torch.int64)), eps, rtol=1e-5,
-                               atol=1e-5)
+    torch.testing.assert_close(
+        model(ld.q_sample(s, points, 1, eps), torch.ones(3, dtype=torch.int64)), eps, rtol=1e-5, atol=1e-5
+    )
     with pytest.raises(ValueError, match="log_prob: expected var > 0"):
         ld.GaussianMixture(points).log_prob(points)
 
@@ -349,7 +383,9 @@ def test_a_finite_set_has_an_exact_denoiser(s, g):
 def test_spiral(g):
     x = ld.spiral(2000, g)
     assert x.shape == (2000, 2) and x.dtype == torch.float32 and x.abs().max() < 1.15
-    assert torch.equal(ld.spiral(5, torch.Generator().manual_seed(3)), ld.spiral(5, torch.Generator().manual_seed(3)))
+    assert torch.equal(
+        ld.spiral(5, torch.Generator().manual_seed(3)), ld.spiral(5, torch.Generator().manual_seed(3))
+    )
     radius = x.norm(dim=1)
     angle = (torch.atan2(x[:, 1], x[:, 0]) / (2 * math.pi)) % 1
     turns = 2 * radius - angle  # a whole number on the curve

@@ -17,8 +17,9 @@ def machine(monkeypatch):
     return has
 
 
-@pytest.mark.parametrize(("cuda", "mps", "expected"),
-                         [(1, False, "cuda"), (1, True, "cuda"), (0, True, "mps"), (0, False, "cpu")])
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"), [(1, False, "cuda"), (1, True, "cuda"), (0, True, "mps"), (0, False, "cpu")]
+)
 def test_the_best_device(machine, capsys, cuda, mps, expected):
     machine(cuda, mps)
     assert ld.pick_device() == torch.device(expected)
@@ -43,15 +44,19 @@ def test_an_empty_variable_is_none(machine, monkeypatch):
 def test_a_device_that_is_not_there(machine, monkeypatch, wanted):
     machine()
     monkeypatch.setenv("LABDIFF_DEVICE", wanted)
-    with pytest.raises(ValueError,
-                       match=f"pick_device: LABDIFF_DEVICE: expected one of cpu on this machine, got '{wanted}'. Unset it"):
+    with pytest.raises(
+        ValueError,
+        match=f"pick_device: LABDIFF_DEVICE: expected one of cpu on this machine, got '{wanted}'. Unset it",
+    ):
         ld.pick_device()
 
 
 def test_a_gpu_that_is_not_there(machine, monkeypatch):
     machine(cuda=1)
     monkeypatch.setenv("LABDIFF_DEVICE", "cuda:1")
-    with pytest.raises(ValueError, match="LABDIFF_DEVICE: expected one of cuda, cpu on this machine, got 'cuda:1'"):
+    with pytest.raises(
+        ValueError, match="LABDIFF_DEVICE: expected one of cuda, cpu on this machine, got 'cuda:1'"
+    ):
         ld.pick_device()
 
 

@@ -17,7 +17,7 @@ if sys.platform == "linux":
 # prints its losses; the ranks start from different weights and with different generators, which training must not mind
 SCRIPT = """
 import sys, torch, labdiff as ld
-from labdiff.train.__main__ import processes
+from labdiff.commands.train import processes
 
 batch_size, n_steps, start = map(int, sys.argv[1:4])
 with processes() as (rank, device):
@@ -40,7 +40,13 @@ def python(*arguments, n=1):
 
 
 def run(*arguments, n):
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--local-addr=localhost", f"--nproc_per_node={n}"]
+    torchrun = [
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--local-addr=localhost",
+        f"--nproc_per_node={n}",
+    ]
     command = [sys.executable, *(torchrun if n > 1 else []), *map(str, arguments)]
     return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
 
@@ -59,7 +65,10 @@ def double(rows):
 def curves(out):
     """{rank: [(n, loss, weights' sum), ..]} from the lines that SCRIPT printed."""
     lines = [line.split() for line in out.splitlines() if line[0].isdigit()]
-    return {rank: sorted((int(n), float(loss), float(w)) for r, n, loss, w in lines if r == rank) for rank, *_ in lines}
+    return {
+        rank: sorted((int(n), float(loss), float(w)) for r, n, loss, w in lines if r == rank)
+        for rank, *_ in lines
+    }
 
 
 def test_two_processes_have_the_loss_curve_of_one(script):
@@ -77,8 +86,21 @@ def test_a_batch_that_can_not_be_shared_out(script):
 
 
 def test_the_command_line_in_one_process_and_in_two(tmp_path):
-    arguments = ["-m", "labdiff.train", "--steps", 4, "--batch-size", 8, "--lr", 0.05, "--schedule", "linear",
-                 "--snapshots", 2, "--out"]
+    arguments = [
+        "-m",
+        "labdiff.training",
+        "--steps",
+        4,
+        "--batch-size",
+        8,
+        "--lr",
+        0.05,
+        "--schedule",
+        "linear",
+        "--snapshots",
+        2,
+        "--out",
+    ]
     weights, losses = [], []
     for n in (1, 2):
         out = python(*arguments, tmp_path / str(n), n=n)
@@ -96,7 +118,7 @@ def test_the_command_line_in_one_process_and_in_two(tmp_path):
 
 
 def test_an_interrupted_command_goes_on(tmp_path, monkeypatch, capsys):
-    from labdiff.train import __main__ as command
+    from labdiff.commands import train as command
 
     monkeypatch.setenv("LABDIFF_DEVICE", "cpu")
     monkeypatch.setattr(command, "EVERY", 2)
@@ -105,12 +127,16 @@ def test_an_interrupted_command_goes_on(tmp_path, monkeypatch, capsys):
     command.main([*arguments, str(whole)])
 
     saved = command.save_checkpoint
-    monkeypatch.setattr(command, "save_checkpoint", lambda path, step: (saved(path, step), 1 / 0))  # the lights go out
+    monkeypatch.setattr(
+        command, "save_checkpoint", lambda path, step: (saved(path, step), 1 / 0)
+    )  # the lights go out
     with pytest.raises(ZeroDivisionError):
         command.main([*arguments, str(halves)])
     assert (halves / "run.checkpoint").exists() and not ld.pretrained_steps(halves)
     monkeypatch.setattr(command, "save_checkpoint", saved)
-    with pytest.raises(SystemExit, match="expected the arguments of the unfinished run in .*'seed': 15.* got .*'seed': 16"):
+    with pytest.raises(
+        SystemExit, match="expected the arguments of the unfinished run in .*'seed': 15.* got .*'seed': 16"
+    ):
         command.main([*arguments, str(halves), "--seed", "16"])
     capsys.readouterr()
     command.main([*arguments, str(halves)])

@@ -18,9 +18,14 @@ import pytest
 import torch
 
 import labdiff as ld
-from labdiff.checks import EXERCISES, collect, judge
-from labdiff.grading import cli, isolate, pages, reading, results, stripped, submissions, trusted, wire
-from labdiff.grading.solutions import SOLUTIONS, solution
+from labdiff import cli
+from labdiff.checks import EXERCISES
+from labdiff.checks.in_kernel.collect import collect
+from labdiff.checks.judging.judge import judge
+from labdiff.grading.intake import reading, submissions, trusted
+from labdiff.grading.publish import pages, results
+from labdiff.grading.publish.solutions import SOLUTIONS, solution
+from labdiff.grading.sandbox import isolate, stripped, wire
 
 sys.path.insert(0, str(Path(__file__).parent))
 from right_answers import RIGHT  # noqa: E402
@@ -37,7 +42,9 @@ def code(source, **more):
 
 
 def book(*cells, **more):
-    return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": list(cells), **more}).encode()
+    return json.dumps(
+        {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": list(cells), **more}
+    ).encode()
 
 
 def answer_in(*cells):
@@ -54,8 +61,13 @@ def test_every_exercise_is_asked_once_and_has_its_key():
 
 
 def test_select_by_number_or_name():
-    assert [t.stem for t in trusted.select(COURSE, ["02", "04_training.ipynb"])] == ["02_posterior", "04_training"]
-    with pytest.raises(ValueError, match="--notebook: expected the beginning of 01_forward_noising, .* got 9"):
+    assert [t.stem for t in trusted.select(COURSE, ["02", "04_training.ipynb"])] == [
+        "02_posterior",
+        "04_training",
+    ]
+    with pytest.raises(
+        ValueError, match="--notebook: expected the beginning of 01_forward_noising, .* got 9"
+    ):
         trusted.select(COURSE, ["9"])
 
 
@@ -76,17 +88,21 @@ def test_an_answer_is_found_by_id_then_grade_id_then_def():
     by_id = code("a = 1\n" + DEF, id="q-sample-answer")
     by_grade_id = code("b = 1\n" + DEF, metadata={"nbgrader": {"grade_id": "q-sample-answer"}})
     by_def = code("c = 1\n" + DEF)
-    assert [answer_in(*cells).source[0] for cells in ((by_def, by_grade_id, by_id), (by_def, by_grade_id), (by_def,))] == [
-        "a",
-        "b",
-        "c",
-    ]
+    assert [
+        answer_in(*cells).source[0]
+        for cells in ((by_def, by_grade_id, by_id), (by_def, by_grade_id), (by_def,))
+    ] == ["a", "b", "c"]
     assert "id is lost" in answer_in(by_def).flags[0] and answer_in(by_grade_id).flags == []
 
 
 def test_of_several_the_last_that_was_filled_in_counts():
-    stub, one, two = (code(s, id="q-sample-answer") for s in (Q_SAMPLE.stub, "a = 1\n" + DEF, "b = 1\n" + DEF))
-    assert answer_in(stub, one, two, stub).source.startswith("b") and "4 cells" in answer_in(stub, one, two, stub).flags[0]
+    stub, one, two = (
+        code(s, id="q-sample-answer") for s in (Q_SAMPLE.stub, "a = 1\n" + DEF, "b = 1\n" + DEF)
+    )
+    assert (
+        answer_in(stub, one, two, stub).source.startswith("b")
+        and "4 cells" in answer_in(stub, one, two, stub).flags[0]
+    )
     assert answer_in(one, code("", id="q-sample-answer")).source.startswith("a")
     assert answer_in(stub).source == Q_SAMPLE.stub
 
@@ -174,7 +190,9 @@ FILES = {
 @pytest.mark.parametrize("kind", [as_folder, as_zip])
 def test_folders_flat_files_and_zips(tmp_path, kind):
     found = submissions.students(kind(tmp_path, FILES), COURSE)
-    read = {name: {stem: [f.read() for f in files] for stem, files in row.items()} for name, row in found.items()}
+    read = {
+        name: {stem: [f.read() for f in files] for stem, files in row.items()} for name, row in found.items()
+    }
     assert read == {
         "anna": {"01_forward_noising": [b"a"]},
         "cleo": {"01_forward_noising": [b"d"]},
@@ -231,7 +249,10 @@ def test_every_right_answer_is_right_on_hidden_probes(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_key_is_right_for_many_secret_seeds(name):
     for student in range(5):
-        assert there_and_back(name, solution(name), wire.seed_for("secret", str(student), name)).status == "correct"
+        assert (
+            there_and_back(name, solution(name), wire.seed_for("secret", str(student), name)).status
+            == "correct"
+        )
 
 
 def test_seeds_differ_by_student_exercise_and_secret():
@@ -269,7 +290,10 @@ GOOD = {
         [{**GOOD, "kind": None}],
         [{**GOOD, "notes": "abc"}],
         [{**GOOD, "values": {"other": {}}}],
-        *([{**GOOD, "problem": "time", "values": {"xt": {"shape": s, "numbers": n}}}] for s, n in (([1], [1.0]),)),
+        *(
+            [{**GOOD, "problem": "time", "values": {"xt": {"shape": s, "numbers": n}}}]
+            for s, n in (([1], [1.0]),)
+        ),
         *(
             [{**GOOD, "values": {"xt": {"shape": s, "numbers": n}}}] * 17
             for s, n in (
@@ -336,7 +360,10 @@ def test_the_kernels_labdiff_works_but_for_the_function(tmp_path):
         capture_output=True,
         text=True,
     )
-    assert done.stdout.strip() == "so far" and "WriteItYourself: labdiff.q_sample is what this exercise asks" in done.stderr
+    assert (
+        done.stdout.strip() == "so far"
+        and "WriteItYourself: labdiff.q_sample is what this exercise asks" in done.stderr
+    )
 
 
 # ---- isolation ------------------------------------------------------------------------------------------------------
@@ -346,16 +373,22 @@ def test_isolation_is_said_never_pretended(monkeypatch):
     monkeypatch.setattr(isolate, "cant", lambda: "no namespaces here")
     assert isolate.choose("auto") == ("none", "no namespaces here")
     with pytest.raises(
-        ValueError, match="--isolation: expected a machine with Linux user namespaces, got: no namespaces here"
+        ValueError,
+        match="--isolation: expected a machine with Linux user namespaces, got: no namespaces here",
     ):
         isolate.choose("namespace")
     assert isolate.choose("none")[0] == "none"
-    assert "not isolated" in pages.student_page(RECORDS[0]) and "not isolated" in pages.class_page(RECORDS, results.slug)
+    assert "not isolated" in pages.student_page(RECORDS[0]) and "not isolated" in pages.class_page(
+        RECORDS, results.slug
+    )
 
 
 def test_what_a_kernel_may_see():
     seen = isolate.visible("/somewhere/lib/q_sample")
-    assert not any(Path(p) in (Path("/"), Path.home(), Path("/tmp"), Path("/etc")) or ROOT.is_relative_to(p) for p in seen)
+    assert not any(
+        Path(p) in (Path("/"), Path.home(), Path("/tmp"), Path("/etc")) or ROOT.is_relative_to(p)
+        for p in seen
+    )
     assert "SECRET" not in isolate.clean_environment("/run", "/lib")
 
 
@@ -384,14 +417,20 @@ RECORDS = [
         "isolation": "none",
         "why": "asked for",
         "stamp": "1",
-        "results": [row("q_step", "correct", 1.0), row("q_sample", "wrong", mistake="variance-for-std", flags=["2 cells"])],
+        "results": [
+            row("q_step", "correct", 1.0),
+            row("q_sample", "wrong", mistake="variance-for-std", flags=["2 cells"]),
+        ],
     },
     {
         "student": "a.b",
         "isolation": "namespace",
         "why": "",
         "stamp": "2",
-        "results": [row("q_step", "grader error"), row("q_sample", "kernel died", hint="bell \x07 and \ud800")],
+        "results": [
+            row("q_step", "grader error"),
+            row("q_sample", "kernel died", hint="bell \x07 and \ud800"),
+        ],
     },
     {
         "student": "=cmd()",
@@ -407,7 +446,11 @@ def test_a_grader_error_never_turns_into_a_zero():
     table = list(csv.DictReader(io.StringIO(results.grades(RECORDS))))
     assert table[1]["q_step"] == "" and table[1]["q_sample"] == "0" and table[2]["student"] == "'=cmd()"
     case = ElementTree.fromstring(results.junit(RECORDS)).findall(".//testcase")[2]
-    assert case.attrib["name"] == "a.b::q_step" and case.find("error") is not None and case.find("failure") is None
+    assert (
+        case.attrib["name"] == "a.b::q_step"
+        and case.find("error") is not None
+        and case.find("failure") is None
+    )
     assert "not graded" in pages.class_page(RECORDS, results.slug)
 
 
@@ -434,7 +477,9 @@ def test_damaged_records_are_graded_again(tmp_path):
 def test_merge_is_the_whole_class(tmp_path, capsys):
     for i, record in enumerate(RECORDS):
         results.save(tmp_path / str(i), record)
-    assert cli.main(["merge", *(str(tmp_path / str(i)) for i in range(3)), "--out", str(tmp_path / "all")]) == 0
+    assert (
+        cli.main(["merge", *(str(tmp_path / str(i)) for i in range(3)), "--out", str(tmp_path / "all")]) == 0
+    )
     assert len((tmp_path / "all" / "grades.csv").read_text().splitlines()) == 4
     assert cli.main(["merge", str(tmp_path / "none"), "--out", str(tmp_path / "all")]) == 2
     assert "merge: expected results of labdiff grade" in capsys.readouterr().err
@@ -452,9 +497,17 @@ def test_handout_keeps_stubs_and_drops_outputs(tmp_path):
         by_id = {c.id: c for c in nb.cells}
         assert [by_id[i].source for i in t.sources] == list(t.sources.values())
         for q in t.questions:
-            marks = [by_id[f"{q.name.replace('_', '-')}-{part}"].metadata.nbgrader for part in ("answer", "check")]
+            marks = [
+                by_id[f"{q.name.replace('_', '-')}-{part}"].metadata.nbgrader for part in ("answer", "check")
+            ]
             assert marks == [
-                {"grade_id": q.cell_id, "grade": False, "solution": True, "locked": False, "schema_version": 3},
+                {
+                    "grade_id": q.cell_id,
+                    "grade": False,
+                    "solution": True,
+                    "locked": False,
+                    "schema_version": 3,
+                },
                 {
                     "grade_id": q.cell_id[:-6] + "check",
                     "grade": True,
@@ -491,7 +544,9 @@ def test_marking_again_changes_nothing(tmp_path):
     tool = [sys.executable, ROOT / "tools" / "mark_exercises.py", *files]
     subprocess.run(tool, check=True, capture_output=True)
     once = [p.read_bytes() for p in files]
-    assert subprocess.run(tool, check=True, capture_output=True, text=True).stdout.count("unchanged") == len(files)
+    assert subprocess.run(tool, check=True, capture_output=True, text=True).stdout.count("unchanged") == len(
+        files
+    )
     assert once == [p.read_bytes() for p in files]
     assert all(
         json.loads(a)["cells"][0] == json.loads((ROOT / "notebooks" / p.name).read_text())["cells"][0]
@@ -525,7 +580,7 @@ def test_wrong_arguments_say_what_is_expected(args, words, capsys):
 
 
 def test_the_secret_is_kept_and_private(tmp_path):
-    from labdiff.grading import batch
+    from labdiff.grading.run import batch
 
     assert batch.secret(tmp_path) == batch.secret(tmp_path)
     assert stat.S_IMODE((tmp_path / ".secret").stat().st_mode) == 0o600
@@ -535,7 +590,8 @@ def test_workflows_follow_the_published_schema():
     files = sorted((ROOT / "templates" / "github").glob("*.yml"))
     assert len(files) == 2
     subprocess.run(
-        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", *files], check=True
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", *files],
+        check=True,
     )
 
 

@@ -89,7 +89,9 @@ def graded(tmp_path_factory):
     end = grade("grade", subs, "--out", out, "-j", 2, "--notebook", "01", "--timeout", 8, "--memory", 3)
     print(f"\n{len(cases)} students in {time.monotonic() - begin:.0f} s\n{end.stderr[-3000:]}")
     server.close()
-    records = {r["student"]: r for r in (json.loads(p.read_text()) for p in (out / "students").glob("*.json"))}
+    records = {
+        r["student"]: r for r in (json.loads(p.read_text()) for p in (out / "students").glob("*.json"))
+    }
     return cases, records, end, (subs, out, marker)
 
 
@@ -159,7 +161,13 @@ def test_tables_and_pages(graded):
     names = [c.attrib["name"] for c in cases_xml]
     assert len(names) == len(set(names)) == 3 * len(records) and "bom::q_sample" in names
     page = (out / "index.html").read_text("utf-8")
-    for words in ("Which exercise hurts", "Commonest mistakes", "Who needs a look", "Who is done", "variance-for-std"):
+    for words in (
+        "Which exercise hurts",
+        "Commonest mistakes",
+        "Who needs a look",
+        "Who is done",
+        "variance-for-std",
+    ):
         assert words in page
     assert "src=" not in page and "http" not in page and html.escape("Zoë Müller [a] (1)") in page
     for path in (out / "gradescope").glob("*/results.json"):
@@ -180,7 +188,18 @@ def test_again_gives_the_same_grades(graded):
     import shutil
 
     shutil.copytree(few, out.parent / "copies", symlinks=False)
-    end = grade("grade", out.parent / "copies", "--out", out.parent / "out2", "-j", 2, "--notebook", "01", "--timeout", 8)
+    end = grade(
+        "grade",
+        out.parent / "copies",
+        "--out",
+        out.parent / "out2",
+        "-j",
+        2,
+        "--notebook",
+        "01",
+        "--timeout",
+        8,
+    )
     assert end.returncode == 0, end.stderr
     for path in (out.parent / "out2" / "students").glob("*.json"):
         new = json.loads(path.read_text())
@@ -191,7 +210,9 @@ def test_again_gives_the_same_grades(graded):
     before = (out.parent / "out2" / "grades.csv").read_text()
     begin = time.monotonic()
     assert (
-        grade("grade", out.parent / "copies", "--out", out.parent / "out2", "--notebook", "01", "--timeout", 8).returncode
+        grade(
+            "grade", out.parent / "copies", "--out", out.parent / "out2", "--notebook", "01", "--timeout", 8
+        ).returncode
         == 0
     )
     assert time.monotonic() - begin < 20 and (out.parent / "out2" / "grades.csv").read_text() == before
@@ -211,7 +232,9 @@ def few(tmp_path):
 
 def test_without_isolation_and_in_shards(few, tmp_path):
     for i in (1, 2):
-        end = grade("grade", few, "--out", tmp_path / f"part{i}", "--isolation", "none", "--shard", f"{i}/2", "-j", 2)
+        end = grade(
+            "grade", few, "--out", tmp_path / f"part{i}", "--isolation", "none", "--shard", f"{i}/2", "-j", 2
+        )
         assert end.returncode == 0 and "NOT ISOLATED" in end.stderr
     assert grade("merge", tmp_path / "part1", tmp_path / "part2", "--out", tmp_path / "all").returncode == 0
     rows = {r["student"]: r for r in csv.DictReader((tmp_path / "all" / "grades.csv").open())}
@@ -249,5 +272,7 @@ def test_the_self_test_stops_a_batch_that_would_be_unfair(few, tmp_path):
     hostile.find(notebook, "setup")["source"] = "import os\nos._exit(0)"
     (course / f"{STEM}.ipynb").write_text(json.dumps(notebook))
     end = grade("grade", few, "--out", tmp_path / "out", "--notebooks", course)
-    assert end.returncode == 2 and "self-test: expected 100 % for the reference, got grader error" in end.stderr
+    assert (
+        end.returncode == 2 and "self-test: expected 100 % for the reference, got grader error" in end.stderr
+    )
     assert not (tmp_path / "out" / "grades.csv").exists()

@@ -35,8 +35,15 @@ ARROWS = {
     "checks": {"objective", "process", "sample", "schedule", "train", "unet"},  # some only to block them
 }
 # module: the packages that only it and its like may import
-ONLY = {"matplotlib": {"plot"}, "ipywidgets": {"widgets"}, "anywidget": {"widgets"},
-        "IPython": {"checks", "grading", "widgets"}, "nbval": {"grading"}, "nbformat": {"grading"}, "torchvision": {"data"}}
+ONLY = {
+    "matplotlib": {"plot"},
+    "ipywidgets": {"widgets"},
+    "anywidget": {"widgets"},
+    "IPython": {"checks", "grading", "widgets"},
+    "nbval": {"grading"},
+    "nbformat": {"grading"},
+    "torchvision": {"data"},
+}
 
 
 def imports(path):
@@ -55,7 +62,9 @@ def imports(path):
 def test_the_arrows(module):
     files = [MODULES[module]] if module in MODULES else list((PACKAGE / module).rglob("*.py"))
     named = {name for file in files for name in imports(file)}
-    assert "labdiff" not in named or module not in MODULES  # the package as a whole would be an arrow to everything
+    assert (
+        "labdiff" not in named or module not in MODULES
+    )  # the package as a whole would be an arrow to everything
     inner = {name.split(".")[1] for name in named if name.startswith("labdiff.")}
     assert files and inner - {"_contract", module} <= ARROWS[module]
 
@@ -98,8 +107,10 @@ def run(code):
 @pytest.fixture(scope="module")
 def fresh_imports():
     """What three fresh processes say after `import torch`: seconds that labdiff adds, and the modules that it adds."""
-    code = ("import sys, time, torch; before = set(sys.modules); a = time.perf_counter(); import labdiff as ld;"
-            "print(time.perf_counter() - a); ld.linear_schedule(); ld.UNet(8); print(*sorted(sys.modules.keys() - before))")
+    code = (
+        "import sys, time, torch; before = set(sys.modules); a = time.perf_counter(); import labdiff as ld;"
+        "print(time.perf_counter() - a); ld.linear_schedule(); ld.UNet(8); print(*sorted(sys.modules.keys() - before))"
+    )
     return [run(code).split("\n") for _ in range(3)]
 
 
@@ -119,9 +130,26 @@ def test_an_unknown_name_is_an_attribute_error():
 
 def test_public_names_have_docstrings_that_name_their_parts():
     """One sentence; Args with shapes; Returns or Yields; Raises; Source (a class: Source or Attributes)."""
-    for name in ("q_step", "q_sample", "q_posterior", "predict_x0", "p_mean", "normal_kl", "eps_weight", "eps_loss", "elbo",
-                 "train", "ddpm_steps", "ddim_steps", "dpm_steps", "sample", "linear_schedule", "cosine_schedule",
-                 "timestep_embedding", "load_digits"):
+    for name in (
+        "q_step",
+        "q_sample",
+        "q_posterior",
+        "predict_x0",
+        "p_mean",
+        "normal_kl",
+        "eps_weight",
+        "eps_loss",
+        "elbo",
+        "train",
+        "ddpm_steps",
+        "ddim_steps",
+        "dpm_steps",
+        "sample",
+        "linear_schedule",
+        "cosine_schedule",
+        "timestep_embedding",
+        "load_digits",
+    ):
         text = getattr(ld, name).__doc__
         for part in ("Args:", "Raises:", "Source:"):
             assert part in text, (name, part)

@@ -35,10 +35,17 @@ def test_states_are_kept_for_what_is_shown_and_for_boxes_around_it(make_html):
         buffer = {"path": ["data", 0], "data": "AA==", "encoding": "base64"}
         return {"model_name": name, "state": state, "buffers": [buffer]}
 
-    state = {"a": model("AnyModel", t=1, _esm="code"), "b": model("AnyModel", t=2),
-             "box": model("VBoxModel", children=["IPY_MODEL_a"])}
+    state = {
+        "a": model("AnyModel", t=1, _esm="code"),
+        "b": model("AnyModel", t=2),
+        "box": model("VBoxModel", children=["IPY_MODEL_a"]),
+    }
     output = nbformat.v4.new_output("display_data", {make_html.VIEW: {"model_id": "box"}})
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=[output])],
-                                        metadata={"widgets": {make_html.STATE: {"state": state}}})
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("", outputs=[output])],
+        metadata={"widgets": {make_html.STATE: {"state": state}}},
+    )
     assert make_html.states(notebook) == {
-        "box": {"children": ["a"]}, "a": {"state": {"t": 1}, "buffers": [{"path": ["data", 0], "data": "AA=="}]}}
+        "box": {"children": ["a"]},
+        "a": {"state": {"t": 1}, "buffers": [{"path": ["data", 0], "data": "AA=="}]},
+    }

@@ -12,7 +12,8 @@ import pytest
 
 pytest.importorskip("nbgrader")
 
-from labdiff.grading import handout, trusted  # noqa: E402
+from labdiff.grading.intake import trusted  # noqa: E402
+from labdiff.grading.publish import handout  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 STEM = "01_forward_noising"
@@ -23,7 +24,9 @@ POINTS = {
 
 
 def nbgrader(folder, *args):
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # nbgrader calls alembic by its name
+    path = os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ["PATH"]]
+    )  # nbgrader calls alembic by its name
     env = {
         **os.environ,
         "PATH": path,
@@ -31,7 +34,9 @@ def nbgrader(folder, *args):
         "JUPYTER_CONFIG_DIR": str(folder / "none"),
         "OMP_NUM_THREADS": "1",
     }
-    done = subprocess.run([sys.executable, "-m", "nbgrader", *args], cwd=folder, env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *args], cwd=folder, env=env, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 
@@ -47,7 +52,10 @@ def scores(folder):
     from nbgrader.api import Gradebook
 
     with Gradebook(f"sqlite:///{folder}/gradebook.db") as book:
-        return {name: {g.name: g.score for g in book.find_submission_notebook(STEM, "lab", name).grades} for name in POINTS}
+        return {
+            name: {g.name: g.score for g in book.find_submission_notebook(STEM, "lab", name).grades}
+            for name in POINTS
+        }
 
 
 @pytest.mark.parametrize("source", ["key", "as shipped"])
@@ -60,9 +68,13 @@ def test_assign_autograde_feedback(tmp_path, source):
         shutil.copy(ROOT / "templates" / "nbgrader_config.py", tmp_path)
     nbgrader(tmp_path, "generate_assignment", "lab", "--create")
     released = json.loads((tmp_path / "release" / "lab" / f"{STEM}.ipynb").read_text())
-    by_id = {c["metadata"].get("nbgrader", {}).get("grade_id"): "".join(c["source"]) for c in released["cells"]}
+    by_id = {
+        c["metadata"].get("nbgrader", {}).get("grade_id"): "".join(c["source"]) for c in released["cells"]
+    }
     for q in trusted.load()[0].questions:
-        assert by_id[q.cell_id].startswith(f"def {q.name}(") and "raise NotImplementedError" in by_id[q.cell_id]
+        assert (
+            by_id[q.cell_id].startswith(f"def {q.name}(") and "raise NotImplementedError" in by_id[q.cell_id]
+        )
         assert "sqrt" not in by_id[q.cell_id]
     key = {q.cell_id: text for q, text in zip(trusted.load()[0].questions, solved())}
     wrong = {

@@ -4,12 +4,12 @@ import contextlib
 
 import pytest
 import torch
-from conftest import make_net
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
 import labdiff as ld
+from conftest import make_net
 
 
 class PretendedGpu(TorchDispatchMode):
@@ -46,8 +46,11 @@ def test_the_pretended_gpu_notices(gpu):
         on_gpu(2).sum().item()
 
 
-@pytest.mark.parametrize("sampler", [ld.ddpm_steps, lambda *a, **k: ld.ddim_steps(*a, n_steps=5, eta=0.5, **k),
-                                     ld.dpm_steps], ids=["ddpm", "ddim", "dpm"])
+@pytest.mark.parametrize(
+    "sampler",
+    [ld.ddpm_steps, lambda *a, **k: ld.ddim_steps(*a, n_steps=5, eta=0.5, **k), ld.dpm_steps],
+    ids=["ddpm", "ddim", "dpm"],
+)
 def test_samplers_do_not_wait(gpu, s, sampler):
     for state in sampler(gpu, s, (3, 1, 8, 8), generator=torch.Generator()):
         assert state.x.device.type == state.x0_hat.device.type == "cuda"

@@ -29,7 +29,12 @@ def text(path, kind):
 
 def test_all_five_are_there():
     assert [path.stem for path in NOTEBOOKS] == [
-        "01_forward_noising", "02_posterior", "03_elbo_to_eps_loss", "04_training", "05_sampling"]
+        "01_forward_noising",
+        "02_posterior",
+        "03_elbo_to_eps_loss",
+        "04_training",
+        "05_sampling",
+    ]
 
 
 @each_notebook
@@ -37,7 +42,10 @@ def test_valid_small_and_without_state(path):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert path.stat().st_size <= 500_000
-    assert set(notebook.metadata) == {"kernelspec", "language_info"} and notebook.metadata.kernelspec.name == "python3"
+    assert (
+        set(notebook.metadata) == {"kernelspec", "language_info"}
+        and notebook.metadata.kernelspec.name == "python3"
+    )
     assert all("execution" not in c.metadata for c in notebook.cells)
 
 
@@ -50,7 +58,9 @@ def test_outputs_are_committed_and_clean(path):
     assert sum("text" in o or "text/plain" in o.get("data", {}) for o in outputs) >= 10
     assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
     printed = "\n".join(o.get("text", "") + str(o.get("data", {}).get("text/plain", "")) for o in outputs)
-    assert not re.search(r"0x[0-9a-f]{6,}|/tmp/|/home/|: False", printed), "an address, a path, or a claim that failed"
+    assert not re.search(r"0x[0-9a-f]{6,}|/tmp/|/home/|: False", printed), (
+        "an address, a path, or a claim that failed"
+    )
 
 
 @each_notebook

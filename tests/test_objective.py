@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from conftest import Spy
 from torch.distributions import Normal, kl_divergence
 
 import labdiff as ld
+from conftest import Spy
 
 PAIRS = [(0.0, 1.0, 0.0, 1.0), (0.3, 0.2, -0.5, 1.7), (-2.0, 3.0, 1.0, 0.4), (5.0, 0.01, 4.9, 0.02)]
 
@@ -16,7 +16,10 @@ PAIRS = [(0.0, 1.0, 0.0, 1.0), (0.3, 0.2, -0.5, 1.7), (-2.0, 3.0, 1.0, 0.4), (5.
 def test_normal_kl_is_the_integral(pair):
     mean1, var1, mean2, var2 = pair
     x = mean1 + math.sqrt(var1) * torch.linspace(-12, 12, 200_001, dtype=torch.float64)
-    p, q = (Normal(*torch.tensor([mean, math.sqrt(var)], dtype=torch.float64)) for mean, var in (pair[:2], pair[2:]))
+    p, q = (
+        Normal(*torch.tensor([mean, math.sqrt(var)], dtype=torch.float64))
+        for mean, var in (pair[:2], pair[2:])
+    )
     integral = torch.trapezoid(p.log_prob(x).exp() * (p.log_prob(x) - q.log_prob(x)), x)
     assert ld.normal_kl(*pair).item() == pytest.approx(integral.item(), rel=1e-7, abs=1e-12)
 
@@ -25,7 +28,9 @@ def test_normal_kl_is_the_mean_log_ratio_by_monte_carlo(g):
     mean1, var1, mean2, var2 = PAIRS[1]
     x = mean1 + math.sqrt(var1) * torch.randn(100_000, generator=g, dtype=torch.float64)
     ratio = Normal(mean1, math.sqrt(var1)).log_prob(x) - Normal(mean2, math.sqrt(var2)).log_prob(x)
-    assert abs(ratio.mean() - ld.normal_kl(*PAIRS[1])) < 5 * ratio.std() / math.sqrt(len(x))  # 5 standard errors
+    assert abs(ratio.mean() - ld.normal_kl(*PAIRS[1])) < 5 * ratio.std() / math.sqrt(
+        len(x)
+    )  # 5 standard errors
 
 
 def test_normal_kl_element_by_element(g):
@@ -41,7 +46,9 @@ def test_normal_kl_element_by_element(g):
 def test_normal_kl_broadcasts_only_where_it_is_told(g):
     mean = torch.randn(4, 2, 4, 4, generator=g)
     var = torch.rand(4, 1, 1, 1, generator=g) + 0.1
-    assert torch.equal(ld.normal_kl(mean, var, mean, 2.0), ld.normal_kl(mean, var.expand_as(mean), mean, 2.0 + 0 * mean))
+    assert torch.equal(
+        ld.normal_kl(mean, var, mean, 2.0), ld.normal_kl(mean, var.expand_as(mean), mean, 2.0 + 0 * mean)
+    )
     for wrong in (var.flatten(), var[:3], var[:, 0]):  # (4,) against a width of 4 would broadcast along it
         with pytest.raises(ValueError, match="normal_kl: expected shapes that agree.*var1"):
             ld.normal_kl(mean, wrong, mean, 1.0)
@@ -58,8 +65,10 @@ def test_kl_is_weight_times_noise_error(any_s):
         assert w.shape == (any_s.T,) and w.dtype == torch.float64
         i = t >= 2
         if i.any():
-            kl, constant = (ld.normal_kl(mean[i], var[i], ld.p_mean(any_s, xt, t, noise)[i], sigma2[i])[:, 0]
-                            for noise in (eps_hat, eps))
+            kl, constant = (
+                ld.normal_kl(mean[i], var[i], ld.p_mean(any_s, xt, t, noise)[i], sigma2[i])[:, 0]
+                for noise in (eps_hat, eps)
+            )
             torch.testing.assert_close(kl - constant, w[i] * (0.7 + 1.1) ** 2, rtol=1e-6, atol=1e-12)
     assert ld.eps_weight(any_s, 1, var="beta_tilde").item() == math.inf  # t = 1 belongs to L_0
     expected = any_s.beta[1] / (2 * any_s.alpha[1] * (1 - any_s.alpha_bar[1]))
@@ -69,7 +78,9 @@ def test_kl_is_weight_times_noise_error(any_s):
 def test_eps_loss_is_the_mean_squared_noise_error(s, g):
     x0, eps = torch.randn(3, 2, 4, 6, generator=g), torch.randn(3, 2, 4, 6, generator=g)
     t = torch.tensor([1, 7, 20])
-    assert ld.eps_loss(lambda x, t: torch.zeros_like(x), s, x0, t, eps).item() == pytest.approx(eps.square().mean().item())
+    assert ld.eps_loss(lambda x, t: torch.zeros_like(x), s, x0, t, eps).item() == pytest.approx(
+        eps.square().mean().item()
+    )
     assert ld.eps_loss(lambda x, t: eps, s, x0, t, eps) == 0
     assert ld.eps_loss(lambda x, t: eps + 0.5, s, x0, t, eps).item() == pytest.approx(0.25)
     assert ld.eps_loss(lambda x, t: eps, s, x0, 3, eps).shape == ()
@@ -85,7 +96,10 @@ def test_eps_loss_shows_the_model_x_t_and_t(s, g):
 
 
 def test_eps_loss_can_be_differentiated(s, g):
-    x0, eps = torch.randn(2, 1, dtype=torch.float64, generator=g), torch.randn(2, 1, dtype=torch.float64, generator=g)
+    x0, eps = (
+        torch.randn(2, 1, dtype=torch.float64, generator=g),
+        torch.randn(2, 1, dtype=torch.float64, generator=g),
+    )
     w = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda w: ld.eps_loss(lambda x, t: w * x, s, x0, 5, eps), (w,))
 
@@ -112,12 +126,17 @@ def test_elbo_is_tight_for_standard_normal_data(T):
 
 
 @pytest.mark.parametrize("var", ["beta", "beta_tilde"])
-@pytest.mark.parametrize("data", [ld.GaussianMixture(torch.tensor([[0.3]], dtype=torch.float64), var=0.2), ld.two_bumps()],
-                         ids=["one normal", "two bumps"])
+@pytest.mark.parametrize(
+    "data",
+    [ld.GaussianMixture(torch.tensor([[0.3]], dtype=torch.float64), var=0.2), ld.two_bumps()],
+    ids=["one normal", "two bumps"],
+)
 def test_elbo_bounds_the_truth_and_nears_it_with_T(data, var):
     gaps = [gap_to_truth(data, ld.linear_schedule(T), seeds=6, n=2000, var=var) for T in (5, 50, 200)]
     assert all(gap > -6 * error for gap, error in gaps)
-    assert all(a > b - 6 * error for (a, _), (b, error) in zip(gaps, gaps[1:])) and gaps[0][0] > gaps[2][0] + 0.4
+    assert (
+        all(a > b - 6 * error for (a, _), (b, error) in zip(gaps, gaps[1:])) and gaps[0][0] > gaps[2][0] + 0.4
+    )
     if var == "beta":  # beta_tilde is right for a single known x_0 only and closes in more slowly
         assert gaps[2][0] < 0.1 + 6 * gaps[2][1]
 
@@ -136,7 +155,9 @@ def test_elbo_of_a_single_point():
 def test_elbo_terms_of_a_useless_model(s, g):
     """eps_hat = 0: each term is a known function of the draws, replayed here."""
     x0 = torch.randn(500, 2, generator=g, dtype=torch.float64).clamp(-1, 1)
-    got = ld.elbo(lambda x, t: torch.zeros_like(x), s, x0, bins=None, generator=torch.Generator().manual_seed(3))
+    got = ld.elbo(
+        lambda x, t: torch.zeros_like(x), s, x0, bins=None, generator=torch.Generator().manual_seed(3)
+    )
     q = Normal(s.alpha_bar[-1].sqrt() * x0, (1 - s.alpha_bar[-1]).sqrt())
     assert got.L_T == pytest.approx(kl_divergence(q, Normal(0.0, 1.0)).mean().item() / math.log(2), rel=1e-9)
     twin = torch.Generator().manual_seed(3)
@@ -147,7 +168,9 @@ def test_elbo_terms_of_a_useless_model(s, g):
             assert got.L_0 == pytest.approx(-p.log_prob(x0).mean().item() / math.log(2), rel=1e-9)
         else:
             mean, var = ld.q_posterior(s, x0, xt, t)
-            assert got.L[t].item() == pytest.approx(kl_divergence(Normal(mean, var.sqrt()), p).mean().item() / math.log(2))
+            assert got.L[t].item() == pytest.approx(
+                kl_divergence(Normal(mean, var.sqrt()), p).mean().item() / math.log(2)
+            )
     assert got.total == pytest.approx(got.L_T + got.L.sum().item() + got.L_0)
 
 
@@ -156,7 +179,9 @@ def test_L_T_where_signal_is_left(g):
     """With a short schedule L_T is not small: KL of N(sqrt(alpha_bar_T) x_0, 1 - alpha_bar_T) to N(0, 1)."""
     s, x0 = ld.Schedule(torch.tensor([0, 0.3, 0.4])), torch.rand(5, 3, generator=g, dtype=torch.float64)
     alpha_bar = 0.7 * 0.6
-    expected = kl_divergence(Normal(math.sqrt(alpha_bar) * x0, math.sqrt(1 - alpha_bar)), Normal(0.0, 1.0)).mean()
+    expected = kl_divergence(
+        Normal(math.sqrt(alpha_bar) * x0, math.sqrt(1 - alpha_bar)), Normal(0.0, 1.0)
+    ).mean()
     got = ld.elbo(lambda x, t: torch.zeros_like(x), s, x0, generator=g)
     assert got.L_T == pytest.approx(expected.item() / math.log(2), rel=1e-6)
     assert got.total == pytest.approx(got.L_T + got.L.sum().item() + got.L_0, rel=1e-9) and got.L_T > 0.05
@@ -195,6 +220,8 @@ def test_elbo_calls_the_model_once_for_each_t(s, g):
 
 def test_elbo_is_a_function_of_its_generator(s, net):
     x0 = torch.zeros(2, 1, 4, 4)
-    one, same, other = (ld.elbo(net, s, x0, generator=torch.Generator().manual_seed(i)).total for i in (0, 0, 1))
+    one, same, other = (
+        ld.elbo(net, s, x0, generator=torch.Generator().manual_seed(i)).total for i in (0, 0, 1)
+    )
     assert one == same != other
     assert ld.elbo(net, s, x0).total != ld.elbo(net, s, x0).total  # without one, fresh noise each time

@@ -25,12 +25,12 @@ def test_tiles_keep_every_picture(colours):
     assert sheet.shape == (2 * 4 - 1, 3 * 5 - 1, *colours)
     for i, picture in enumerate(pictures):
         row, column = 4 * (i // 3), 5 * (i % 3)
-        assert np.array_equal(sheet[row:row + 3, column:column + 4], picture)
+        assert np.array_equal(sheet[row : row + 3, column : column + 4], picture)
 
 
 def test_curves_have_their_numbers_and_texts():
     y = torch.rand(7, generator=torch.Generator().manual_seed(0))
-    ax, = ld.plot.curves(range(7), {"one": y, "two": -y}, **TEXTS).axes
+    (ax,) = ld.plot.curves(range(7), {"one": y, "two": -y}, **TEXTS).axes
     assert (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) == tuple(TEXTS.values())
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["one", "two"]
     assert np.array_equal(ax.lines[1].get_ydata(), -y.numpy())
@@ -49,18 +49,45 @@ def test_rows_of_different_length():
 
 
 BAD = [
-    *[("to_uint8: x", lambda x=x: ld.plot.image_grid(x), error, text) for x, error, text in (
-        (X[0], ValueError, r"shape \(N, 1 or 3, H, W\), got \(1, 28, 28\)"), (X.numpy(), ValueError, "got ndarray"),
-        (X.to(torch.uint8), TypeError, "expected real numbers .*got torch.uint8"), (X[:0], ValueError, "non-empty batch"),
-        (X * float("nan"), ValueError, "expected finite numbers"), (X.to("meta"), ValueError, "got meta"))],
-    ("image_grid: n_columns", lambda: ld.plot.image_grid(X, n_columns=0), ValueError, "expected an int >= 1, got 0"),
-    *[("image_rows: rows", lambda v=v: ld.plot.image_rows(v), TypeError, "expected a dict {label") for v in ({}, [X])],
-    ("curves: ys", lambda: ld.plot.curves([1, 2], [1, 2], **TEXTS), TypeError, r"expected a dict .*got \[1, 2\]"),
-    ("histogram: samples", lambda: ld.plot.histogram(X, title="", xlabel=""), TypeError, "expected a dict .*got tensor"),
+    *[
+        ("to_uint8: x", lambda x=x: ld.plot.image_grid(x), error, text)
+        for x, error, text in (
+            (X[0], ValueError, r"shape \(N, 1 or 3, H, W\), got \(1, 28, 28\)"),
+            (X.numpy(), ValueError, "got ndarray"),
+            (X.to(torch.uint8), TypeError, "expected real numbers .*got torch.uint8"),
+            (X[:0], ValueError, "non-empty batch"),
+            (X * float("nan"), ValueError, "expected finite numbers"),
+            (X.to("meta"), ValueError, "got meta"),
+        )
+    ],
+    (
+        "image_grid: n_columns",
+        lambda: ld.plot.image_grid(X, n_columns=0),
+        ValueError,
+        "expected an int >= 1, got 0",
+    ),
+    *[
+        ("image_rows: rows", lambda v=v: ld.plot.image_rows(v), TypeError, "expected a dict {label")
+        for v in ({}, [X])
+    ],
+    (
+        "curves: ys",
+        lambda: ld.plot.curves([1, 2], [1, 2], **TEXTS),
+        TypeError,
+        r"expected a dict .*got \[1, 2\]",
+    ),
+    (
+        "histogram: samples",
+        lambda: ld.plot.histogram(X, title="", xlabel=""),
+        TypeError,
+        "expected a dict .*got tensor",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("where", "call", "error", "text"), BAD, ids=[f"{i}-{where}" for i, (where, *_) in enumerate(BAD)])
+@pytest.mark.parametrize(
+    ("where", "call", "error", "text"), BAD, ids=[f"{i}-{where}" for i, (where, *_) in enumerate(BAD)]
+)
 def test_wrong_input(where, call, error, text):
     with pytest.raises(error, match=f"^{where}: .*{text}"):
         call()
@@ -68,8 +95,11 @@ def test_wrong_input(where, call, error, text):
 
 def test_settings_and_pyplot_stay_as_they_are():
     before = dict(matplotlib.rcParams)
-    for figure in (ld.plot.image_grid(X, title="a title"), ld.plot.panels(2, title="a title")[0],
-                   ld.plot.curves([1, 2], {"a": [1, 2]}, **TEXTS)):
+    for figure in (
+        ld.plot.image_grid(X, title="a title"),
+        ld.plot.panels(2, title="a title")[0],
+        ld.plot.curves([1, 2], {"a": [1, 2]}, **TEXTS),
+    ):
         figure._repr_png_()
     assert dict(matplotlib.rcParams) == before
     assert matplotlib._pylab_helpers.Gcf.get_all_fig_managers() == []

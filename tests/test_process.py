@@ -65,8 +65,12 @@ def test_posterior_is_bayes_on_a_grid(any_s, x0, xt):
         prior_mean, prior_var = math.sqrt(alpha_bar[t - 1]) * x0, 1 - alpha_bar[t - 1]
         precision = 1 / prior_var + (1 - beta[t]) / beta[t]
         centre = (prior_mean / prior_var + math.sqrt(1 - beta[t]) * xt / beta[t]) / precision
-        grid = centre + torch.linspace(-12, 12, 20_001, dtype=torch.float64) / math.sqrt(precision)  # where the mass lies
-        log_p = -(xt - math.sqrt(1 - beta[t]) * grid) ** 2 / (2 * beta[t]) - (grid - prior_mean) ** 2 / (2 * prior_var)
+        grid = centre + torch.linspace(-12, 12, 20_001, dtype=torch.float64) / math.sqrt(
+            precision
+        )  # where the mass lies
+        log_p = -((xt - math.sqrt(1 - beta[t]) * grid) ** 2) / (2 * beta[t]) - (grid - prior_mean) ** 2 / (
+            2 * prior_var
+        )
         p = log_p.softmax(0)
         expected_mean = (p * grid).sum().item()
         expected_var = (p * (grid - expected_mean) ** 2).sum().item()
@@ -97,12 +101,17 @@ def test_p_mean_is_the_posterior_mean_of_x0_hat(any_s):
     got = ld.p_mean(any_s, xt, every_t(any_s), eps_hat)
     for t in range(1, any_s.T + 1):
         x0_hat = (0.9 + 0.4 * math.sqrt(1 - alpha_bar[t])) / math.sqrt(alpha_bar[t])
-        expected = (math.sqrt(alpha_bar[t - 1]) * beta[t] * x0_hat
-                    + math.sqrt(1 - beta[t]) * (1 - alpha_bar[t - 1]) * 0.9) / (1 - alpha_bar[t])
+        expected = (
+            math.sqrt(alpha_bar[t - 1]) * beta[t] * x0_hat
+            + math.sqrt(1 - beta[t]) * (1 - alpha_bar[t - 1]) * 0.9
+        ) / (1 - alpha_bar[t])
         assert got[t - 1].item() == pytest.approx(expected, rel=1e-6)
     torch.testing.assert_close(
-        got, ld.q_posterior(any_s, ld.predict_x0(any_s, xt, every_t(any_s), eps_hat), xt, every_t(any_s))[0],
-        rtol=1e-7, atol=1e-9)
+        got,
+        ld.q_posterior(any_s, ld.predict_x0(any_s, xt, every_t(any_s), eps_hat), xt, every_t(any_s))[0],
+        rtol=1e-7,
+        atol=1e-9,
+    )
 
 
 CALLS = {
@@ -120,8 +129,9 @@ def call(request):
     return CALLS[request.param]
 
 
-@pytest.mark.parametrize("shape", [(4, 1, 4, 4), (4, 4, 4, 4), (3, 1, 2, 6), (1, 1, 4, 4), (5,), (4, 4), (2, 3, 2, 2, 2)],
-                         ids=str)
+@pytest.mark.parametrize(
+    "shape", [(4, 1, 4, 4), (4, 4, 4, 4), (3, 1, 2, 6), (1, 1, 4, 4), (5,), (4, 4), (2, 3, 2, 2, 2)], ids=str
+)
 def test_each_sample_gets_its_own_t(call, s, g, shape):
     """A batch is what its samples are one by one; B == C == H == W is among the shapes."""
     a, b = torch.randn(shape, generator=g), torch.randn(shape, generator=g)
@@ -129,7 +139,9 @@ def test_each_sample_gets_its_own_t(call, s, g, shape):
     got = call(s, a, b, t)
     assert got.shape == shape and got.dtype == a.dtype
     for i in range(len(a)):
-        torch.testing.assert_close(got[i:i + 1], call(s, a[i:i + 1], b[i:i + 1], t[i].item()), rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(
+            got[i : i + 1], call(s, a[i : i + 1], b[i : i + 1], t[i].item()), rtol=1e-6, atol=1e-7
+        )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
@@ -143,7 +155,9 @@ def test_float32_is_as_good_as_float32_can_be(call, any_s, g):
     a, b = (torch.rand(any_s.T, 1, generator=g, dtype=torch.float64) + 0.5 for _ in range(2))
     exact = call(any_s, a.float().double(), b.float().double(), every_t(any_s))
     got = call(any_s, a.float(), b.float(), every_t(any_s)).double()
-    size = exact.abs() + (1 / any_s.alpha_bar[1:].sqrt())[:, None] * 1e-1  # predict_x0 subtracts and then divides
+    size = (
+        exact.abs() + (1 / any_s.alpha_bar[1:].sqrt())[:, None] * 1e-1
+    )  # predict_x0 subtracts and then divides
     assert ((got - exact).abs() / size).max() < 1e-5
 
 
@@ -158,5 +172,7 @@ def test_gradients_pass_through(call, s, g):
 def test_memory_layout_does_not_matter(call, s, g):
     a, b = (torch.randn(2, 3, 4, 6, generator=g) for _ in range(2))
     t = torch.tensor([3, 17])
-    strided = call(s, a.to(memory_format=torch.channels_last), b.transpose(2, 3).contiguous().transpose(2, 3), t)
+    strided = call(
+        s, a.to(memory_format=torch.channels_last), b.transpose(2, 3).contiguous().transpose(2, 3), t
+    )
     assert torch.equal(strided, call(s, a, b, t))

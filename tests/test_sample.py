@@ -6,9 +6,9 @@ import sys
 
 import pytest
 import torch
-from conftest import Spy, make_net
 
 import labdiff as ld
+from conftest import Spy, make_net
 
 
 def ddim(model, s, shape=None, t=None, **kwargs):
@@ -46,7 +46,9 @@ def test_T_plus_one_states_and_T_calls(sampler, s):
     assert all(t.dtype == torch.int64 for t in model.t)
     for state, x in zip(states, model.x):
         assert type(state.t) is int and torch.equal(state.x, x)
-    assert all(state.x.shape == state.x0_hat.shape == (2, 1, 3, 4) and not state.x.requires_grad for state in states)
+    assert all(
+        state.x.shape == state.x0_hat.shape == (2, 1, 3, 4) and not state.x.requires_grad for state in states
+    )
     assert torch.equal(states[-1].x, states[-1].x0_hat)
     assert not any(any(seen) for seen in model.training_seen) and not any(model.grad_seen)
 
@@ -54,10 +56,14 @@ def test_T_plus_one_states_and_T_calls(sampler, s):
 def test_x0_hat_is_what_the_model_sees(sampler, s, net):
     with torch.no_grad():
         for state in list(sampler(net, s, (2, 1, 4, 4), generator=seeded()))[:-1]:
-            alpha_bar = math.prod((1 - s.beta[1:state.t + 1]).tolist())
+            alpha_bar = math.prod((1 - s.beta[1 : state.t + 1]).tolist())
             eps_hat = net(state.x, torch.tensor([state.t] * 2))
-            torch.testing.assert_close(math.sqrt(alpha_bar) * state.x0_hat + math.sqrt(1 - alpha_bar) * eps_hat, state.x,
-                                       rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(
+                math.sqrt(alpha_bar) * state.x0_hat + math.sqrt(1 - alpha_bar) * eps_hat,
+                state.x,
+                rtol=1e-4,
+                atol=1e-4,
+            )
 
 
 def test_a_sample_is_a_function_of_its_generator(sampler, s, net):
@@ -81,24 +87,32 @@ def test_a_large_batch_goes_through_the_model_in_parts(sampler, monkeypatch):
 
     in_parts = last()
     assert seen == [(n, [t] * n) for t in (3, 2, 1) for n in (255, 255, 90)]
-    monkeypatch.setattr(sys.modules["labdiff.sample"], "CPU_BATCH", 10**9)
+    monkeypatch.setattr(sys.modules["labdiff.sampling"], "CPU_BATCH", 10**9)
     assert torch.equal(in_parts, last()) and seen[9:] == [(600, [t] * 600) for t in (3, 2, 1)]
 
 
 def test_x_T_is_standard_normal(s):
     x = next(ld.ddpm_steps(Spy(), s, (50_000,), generator=seeded())).x
     assert abs(x.mean()) < 5 / math.sqrt(len(x)) and abs(x.var() - 1) < 5 * math.sqrt(2 / len(x))
-    assert torch.equal(x, torch.randn(50_000, generator=seeded()))  # the generator's first draw, so it can be replayed
+    assert torch.equal(
+        x, torch.randn(50_000, generator=seeded())
+    )  # the generator's first draw, so it can be replayed
 
 
 def test_sample_is_the_last_state(s, net):
     shape = (2, 1, 4, 4)
-    assert torch.equal(ld.sample(net, s, shape, generator=seeded()),
-                       list(ld.ddpm_steps(net, s, shape, generator=seeded()))[-1].x)
-    assert torch.equal(ld.sample(net, s, shape, method="ddim", n_steps=7, generator=seeded()),
-                       list(ld.ddim_steps(net, s, shape, n_steps=7, generator=seeded()))[-1].x)
-    assert torch.equal(ld.sample(net, s, shape, n_steps=s.T, generator=seeded()),
-                       ld.sample(net, s, shape, generator=seeded()))
+    assert torch.equal(
+        ld.sample(net, s, shape, generator=seeded()),
+        list(ld.ddpm_steps(net, s, shape, generator=seeded()))[-1].x,
+    )
+    assert torch.equal(
+        ld.sample(net, s, shape, method="ddim", n_steps=7, generator=seeded()),
+        list(ld.ddim_steps(net, s, shape, n_steps=7, generator=seeded()))[-1].x,
+    )
+    assert torch.equal(
+        ld.sample(net, s, shape, n_steps=s.T, generator=seeded()),
+        ld.sample(net, s, shape, generator=seeded()),
+    )
     model = Spy()
     ld.sample(model, s, shape, method="ddim")
     assert len(model.t) == s.T  # 50, or T if that is less
@@ -147,7 +161,9 @@ def test_start_from_a_noised_picture(sampler, s, g, t):
     torch.testing.assert_close(states[0].x0_hat, x0.expand(3, 1, 4, 6), rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize(("T", "n_steps"), [(20, 1), (20, 20), (20, 7), (1000, 50), (1000, 999), (50, 3), (1, 1)])
+@pytest.mark.parametrize(
+    ("T", "n_steps"), [(20, 1), (20, 20), (20, 7), (1000, 50), (1000, 999), (50, 3), (1, 1)]
+)
 def test_ddim_levels_are_spread_evenly(T, n_steps):
     model = Spy()
     levels = [state.t for state in ld.ddim_steps(model, ld.linear_schedule(T), (1,), n_steps=n_steps)]
@@ -158,6 +174,7 @@ def test_ddim_levels_are_spread_evenly(T, n_steps):
 
 def test_ddim_with_full_noise_is_ddpm(s, g):
     """eta = 1 in T steps is DDPM with beta_tilde, draw by draw."""
+
     def model(x, t):
         return torch.sin(2 * x)
 
@@ -178,7 +195,9 @@ def test_dpm_needs_fewer_steps():
 
     truth = end(ld.ddim_steps, 1000)
     for n_steps, ratio in ((10, 0.75), (20, 0.35), (40, 0.15)):
-        first, second = ((end(sampler, n_steps) - truth).abs().mean() for sampler in (ld.ddim_steps, ld.dpm_steps))
+        first, second = (
+            (end(sampler, n_steps) - truth).abs().mean() for sampler in (ld.ddim_steps, ld.dpm_steps)
+        )
         assert second < ratio * first
     assert torch.equal(end(ld.dpm_steps, 1), end(ld.ddim_steps, 1))
     assert (end(ld.dpm_steps, 20) - truth).abs().mean() < (end(ld.ddim_steps, 50) - truth).abs().mean()

@@ -6,9 +6,9 @@ import warnings
 
 import pytest
 import torch
-from conftest import TABLES
 
 import labdiff as ld
+from conftest import TABLES
 
 LENGTHS = [1, 2, 3, 20, 50, 250, 1000, 4000]
 
@@ -25,14 +25,17 @@ def cosine_betas(T):
 
 
 @pytest.mark.parametrize("T", LENGTHS)
-@pytest.mark.parametrize(("make", "betas"), [(ld.linear_schedule, linear_betas), (ld.cosine_schedule, cosine_betas)],
-                         ids=["linear", "cosine"])
+@pytest.mark.parametrize(
+    ("make", "betas"),
+    [(ld.linear_schedule, linear_betas), (ld.cosine_schedule, cosine_betas)],
+    ids=["linear", "cosine"],
+)
 def test_every_entry_is_what_the_slides_define(make, betas, T):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a ready-made schedule leaves no signal behind, whatever T is
         s = make(T)
     beta = [0.0, *betas(T)]
-    alpha_bar = [math.prod(1 - b for b in beta[:t + 1]) for t in range(T + 1)]
+    alpha_bar = [math.prod(1 - b for b in beta[: t + 1]) for t in range(T + 1)]
     beta_tilde = [0.0] + [(1 - alpha_bar[t - 1]) / (1 - alpha_bar[t]) * beta[t] for t in range(1, T + 1)]
     assert s.T == T
     for name, expected in zip(TABLES, (beta, [1 - b for b in beta], alpha_bar, beta_tilde)):
@@ -51,7 +54,9 @@ def test_entries_at_both_ends_are_exact(any_s):
 def test_the_usual_linear_schedule():
     s = ld.linear_schedule()
     assert (s.T, s.beta[1].item(), s.beta[1000].item()) == (1000, 1e-4, 0.02)
-    assert s.alpha_bar[-1].item() == pytest.approx(4.0358e-5, rel=1e-4)  # the value that the paper's schedule is known for
+    assert s.alpha_bar[-1].item() == pytest.approx(
+        4.0358e-5, rel=1e-4
+    )  # the value that the paper's schedule is known for
 
 
 @pytest.mark.parametrize("T", LENGTHS)

@@ -5,9 +5,9 @@ import math
 
 import pytest
 import torch
-from conftest import Spy, make_net
 
 import labdiff as ld
+from conftest import Spy, make_net
 
 
 def seeded(seed=0):
@@ -37,8 +37,12 @@ TOY = torch.linspace(-1, 1, 10, dtype=torch.float64)[:, None]
 
 def test_one_batch_can_be_learnt_by_heart(s, images):
     model = ld.UNet(8, mults=(1, 2), generator=seeded(1))
-    losses = [step.loss for step in ld.train(model, s, images[:2], n_steps=120, batch_size=16, lr=5e-3, warmup=10,
-                                             generator=seeded())]
+    losses = [
+        step.loss
+        for step in ld.train(
+            model, s, images[:2], n_steps=120, batch_size=16, lr=5e-3, warmup=10, generator=seeded()
+        )
+    ]
     assert losses[0] == pytest.approx(1, abs=0.1)
     assert sum(losses[-20:]) / 20 < 0.35
 
@@ -83,7 +87,9 @@ def test_batch_of_one_sees_every_t(s):
 
 def test_all_images_are_drawn_equally_often_and_get_unit_noise():
     s = ld.linear_schedule(1000)
-    images = 4.0 * torch.arange(-2, 3, dtype=torch.float64)[:, None].repeat(1, 3)  # so far apart that x_t tells which
+    images = 4.0 * torch.arange(-2, 3, dtype=torch.float64)[:, None].repeat(
+        1, 3
+    )  # so far apart that x_t tells which
     model, n = Spy(), 400
     for _ in ld.train(model, s, images, n_steps=n, batch_size=50, generator=seeded()):
         pass
@@ -93,7 +99,9 @@ def test_all_images_are_drawn_equally_often_and_get_unit_noise():
     counts, expected = index.bincount(minlength=5), len(x) / 5
     assert (counts - expected).abs().max() < 5 * math.sqrt(expected)
     eps = (x - alpha_bar.sqrt() * images[index]) / (1 - alpha_bar).sqrt()
-    assert abs(eps.mean()) < 5 / math.sqrt(eps.numel()) and abs(eps.var() - 1) < 5 * math.sqrt(2 / eps.numel())
+    assert abs(eps.mean()) < 5 / math.sqrt(eps.numel()) and abs(eps.var() - 1) < 5 * math.sqrt(
+        2 / eps.numel()
+    )
     assert abs(torch.corrcoef(eps.T)[0, 1]) < 5 / math.sqrt(len(eps))  # each pixel gets its own
 
 
@@ -158,8 +166,14 @@ def test_memory_format_does_not_matter(s):
 def test_a_checkpoint_of_another_memory_format(s, tmp_path):
     """Muon's moments lie in memory as their kernels do."""
     ld.save_checkpoint(tmp_path / "run", next(ld.train(Kernel(), s, WIDE, n_steps=4)))
-    with pytest.raises(ValueError, match="train: resume: expected a model with its kernels in the memory format"):
-        next(ld.train(Kernel(torch.channels_last), s, WIDE, n_steps=4, resume=ld.load_checkpoint(tmp_path / "run")))
+    with pytest.raises(
+        ValueError, match="train: resume: expected a model with its kernels in the memory format"
+    ):
+        next(
+            ld.train(
+                Kernel(torch.channels_last), s, WIDE, n_steps=4, resume=ld.load_checkpoint(tmp_path / "run")
+            )
+        )
 
 
 def test_weights_that_are_frozen_stay(s, net, images):
@@ -194,7 +208,10 @@ def test_steps_are_plain_numbers_in_order(s):
 
 def test_the_same_generator_gives_the_same_run(s, images):
     def run(generator):
-        return [step.loss for step in ld.train(make_net(s), s, images, n_steps=3, batch_size=4, generator=generator)]
+        return [
+            step.loss
+            for step in ld.train(make_net(s), s, images, n_steps=3, batch_size=4, generator=generator)
+        ]
 
     assert run(seeded()) == run(seeded())
     assert run(seeded()) != run(seeded(1))
@@ -204,8 +221,10 @@ def test_the_same_generator_gives_the_same_run(s, images):
 def test_break_is_safe(s, images):
     """What is left after a break is what the full run had at that step, and the model's modes are the caller's."""
     whole = make_net(s)
-    at_3 = [{k: v.clone() for k, v in whole.state_dict().items()}
-            for step in ld.train(whole, s, images, n_steps=6, batch_size=4, generator=seeded())][2]
+    at_3 = [
+        {k: v.clone() for k, v in whole.state_dict().items()}
+        for step in ld.train(whole, s, images, n_steps=6, batch_size=4, generator=seeded())
+    ][2]
     model = make_net(s).eval()
     model.middle.train()
     modes = [m.training for m in model.modules()]
@@ -229,16 +248,27 @@ def test_the_model_trains_in_training_mode_and_with_gradients(s):
 def test_a_resumed_run_gives_the_same_numbers(s, images, tmp_path, stop):
     arguments = dict(n_steps=8, batch_size=4, warmup=3)
     model = make_net(s)
-    whole = [(step.n, step.loss, step.lr, step.ema) for step in ld.train(model, s, images, generator=seeded(), **arguments)]
+    whole = [
+        (step.n, step.loss, step.lr, step.ema)
+        for step in ld.train(model, s, images, generator=seeded(), **arguments)
+    ]
 
     for step in ld.train(make_net(s), s, images, generator=seeded(), **arguments):
         if step.n == stop:
             ld.save_checkpoint(tmp_path / "run.safetensors", step)
             break
     other = make_net(s, seed=9)  # everything comes from the file
-    rest = [(step.n, step.loss, step.lr, step.ema) for step in
-            ld.train(other, s, images, generator=seeded(9), resume=ld.load_checkpoint(tmp_path / "run.safetensors"),
-                     **arguments)]
+    rest = [
+        (step.n, step.loss, step.lr, step.ema)
+        for step in ld.train(
+            other,
+            s,
+            images,
+            generator=seeded(9),
+            resume=ld.load_checkpoint(tmp_path / "run.safetensors"),
+            **arguments,
+        )
+    ]
 
     assert [r[:3] for r in rest] == [w[:3] for w in whole[stop:]]
     for mine, theirs in ((model, other), (whole[-1][3], rest[-1][3])):
@@ -251,12 +281,16 @@ def test_a_checkpoint_can_be_used_twice(s, images, tmp_path):
     step = next(ld.train(make_net(s), s, images, n_steps=4, batch_size=4, generator=seeded()))
     ld.save_checkpoint(tmp_path / "run", step)
     checkpoint = ld.load_checkpoint(tmp_path / "run")
-    runs = [[step.loss for step in ld.train(make_net(s), s, images, n_steps=4, batch_size=4, resume=checkpoint)]
-            for _ in range(2)]
+    runs = [
+        [step.loss for step in ld.train(make_net(s), s, images, n_steps=4, batch_size=4, resume=checkpoint)]
+        for _ in range(2)
+    ]
     assert runs[0] == runs[1] and len(runs[0]) == 3
 
 
-@pytest.mark.parametrize("what", ["another model", "another schedule", "fewer steps than it has done", "no checkpoint"])
+@pytest.mark.parametrize(
+    "what", ["another model", "another schedule", "fewer steps than it has done", "no checkpoint"]
+)
 def test_a_checkpoint_that_does_not_fit(s, images, tmp_path, what):
     step = next(ld.train(make_net(s), s, images, n_steps=4, batch_size=4))
     ld.save_checkpoint(tmp_path / "run", step)
@@ -264,7 +298,9 @@ def test_a_checkpoint_that_does_not_fit(s, images, tmp_path, what):
     if what == "another model":
         model = ld.UNet(16, alpha_bar=s.alpha_bar)
         before = {k: v.clone() for k, v in model.state_dict().items()}
-        with pytest.raises(ValueError, match="train: resume: expected a checkpoint of this model.*Build the model"):
+        with pytest.raises(
+            ValueError, match="train: resume: expected a checkpoint of this model.*Build the model"
+        ):
             next(ld.train(model, s, images, n_steps=4, resume=checkpoint))
         assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     elif what == "another schedule":
@@ -275,10 +311,14 @@ def test_a_checkpoint_that_does_not_fit(s, images, tmp_path, what):
         ld.save_checkpoint(tmp_path / "run", list(resumed)[-1])
         checkpoint = ld.load_checkpoint(tmp_path / "run")
         assert list(ld.train(make_net(s), s, images, n_steps=3, resume=checkpoint)) == []  # all done
-        with pytest.raises(ValueError, match="train: n_steps: expected at least the 3 steps that the checkpoint .*, got 2"):
+        with pytest.raises(
+            ValueError, match="train: n_steps: expected at least the 3 steps that the checkpoint .*, got 2"
+        ):
             ld.train(make_net(s), s, images, n_steps=2, resume=checkpoint)
     else:
-        with pytest.raises(TypeError, match=r"train: resume: expected what load_checkpoint\(\) returned, got str"):
+        with pytest.raises(
+            TypeError, match=r"train: resume: expected what load_checkpoint\(\) returned, got str"
+        ):
             ld.train(make_net(s), s, images, resume=str(tmp_path / "run"))
 
 
@@ -302,25 +342,34 @@ def test_a_loss_that_is_not_finite_stops_before_it_reaches_the_weights(s, how):
     for _ in itertools.islice(ld.train(healthy, s, TOY, n_steps=9, generator=seeded()), 2):
         pass
     run, n = ld.train(model, s, TOY, n_steps=9, generator=seeded()), 0
-    with pytest.raises(FloatingPointError,
-                       match="train: the loss at step 3 is .*nan.*the weights are those of step 2.*smaller lr"):
+    with pytest.raises(
+        FloatingPointError,
+        match="train: the loss at step 3 is .*nan.*the weights are those of step 2.*smaller lr",
+    ):
         for step in run:
             n = step.n
     assert n == 2 and torch.isfinite(model.w) and model.w == healthy.w and not model.training
 
 
-@pytest.mark.parametrize(("images", "hint"), [
-    (torch.linspace(0, 255, 8)[:, None], r"images: expected values in about \[-1, 1\], got 0..255.*images / 127.5 - 1"),
-    (torch.linspace(-300, 3, 8)[:, None], r"images: expected values in about \[-1, 1\], got -300..3"),
-])
+@pytest.mark.parametrize(
+    ("images", "hint"),
+    [
+        (
+            torch.linspace(0, 255, 8)[:, None],
+            r"images: expected values in about \[-1, 1\], got 0..255.*images / 127.5 - 1",
+        ),
+        (torch.linspace(-300, 3, 8)[:, None], r"images: expected values in about \[-1, 1\], got -300..3"),
+    ],
+)
 def test_images_on_another_scale(s, images, hint):
     with pytest.raises(ValueError, match=hint):
         ld.train(Line(), s, images)
 
 
 def test_images_in_0_1_get_a_warning(s):
-    with pytest.warns(UserWarning,
-                      match=r"images: expected values in about \[-1, 1\], got 0..1.*2 \* images - 1") as record:
+    with pytest.warns(
+        UserWarning, match=r"images: expected values in about \[-1, 1\], got 0..1.*2 \* images - 1"
+    ) as record:
         ld.train(Line(), s, torch.linspace(0, 1, 8)[:, None])
     assert record[0].filename == __file__
 

@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from conftest import make_net
 
 import labdiff as ld
+from conftest import make_net
 
 
 def unet(channels=8, seed=0, **kwargs):
@@ -47,7 +47,9 @@ def test_preconditioned_is_its_equation(s, g):
     """eps_hat = sqrt(1 - ab) x_t + sqrt(ab) F; with the ideal F = sqrt(ab) eps - sqrt(1 - ab) x_0 it is eps."""
     x0, eps = (torch.randn(20, 2, 3, 4, generator=g) for _ in range(2))
     t = torch.arange(1, 21)
-    ab = torch.tensor([math.prod((1 - s.beta[:i + 1]).tolist()) for i in t], dtype=torch.float32).reshape(-1, 1, 1, 1)
+    ab = torch.tensor([math.prod((1 - s.beta[: i + 1]).tolist()) for i in t], dtype=torch.float32).reshape(
+        -1, 1, 1, 1
+    )
     ideal = ab.sqrt() * eps - (1 - ab).sqrt() * x0
     layer = ld.Preconditioned(s.alpha_bar)
     torch.testing.assert_close(layer(ld.q_sample(s, x0, t, eps), t, ideal), eps, rtol=1e-4, atol=1e-4)
@@ -72,7 +74,7 @@ def test_skip_connections_carry_detail_around_the_lower_levels(s, g):
 def test_each_sample_on_its_own(s, g):
     """No sample looks at another one, and each goes by its own t."""
     model, x, t = make_net(s), torch.randn(4, 1, 8, 6, generator=g), torch.tensor([1, 5, 5, 20])
-    one_by_one = torch.cat([model(x[i:i + 1], t[i:i + 1]) for i in range(4)])
+    one_by_one = torch.cat([model(x[i : i + 1], t[i : i + 1]) for i in range(4)])
     torch.testing.assert_close(model(x, t), one_by_one, rtol=1e-4, atol=1e-5)
 
 
@@ -85,7 +87,7 @@ def test_the_output_depends_on_t(s, g):
 def test_every_pixel_can_see_every_other(s, g):
     """Attention at the lowest resolution makes one corner depend on the opposite one."""
     model, x = make_net(s), torch.randn(1, 1, 28, 28, generator=g, requires_grad=True)
-    grad, = torch.autograd.grad(model(x, torch.tensor([5]))[0, 0, 0, 0], x)
+    (grad,) = torch.autograd.grad(model(x, torch.tensor([5]))[0, 0, 0, 0], x)
     assert grad[0, 0, -1, -1] != 0
 
 
@@ -100,7 +102,9 @@ def test_gradients_reach_every_parameter(precondition, s, g):
 
 def test_float64(s, g):
     model, x, t = make_net(s), torch.randn(2, 1, 6, 6, generator=g), torch.tensor([3, 17])
-    torch.testing.assert_close(model(x, t).double(), make_net(s).double()(x.double(), t), rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(
+        model(x, t).double(), make_net(s).double()(x.double(), t), rtol=1e-3, atol=1e-5
+    )
 
 
 def test_autocast_keeps_the_dtype_outside(s, g):

@@ -78,7 +78,9 @@ def along_w(s, x0, t, eps):
     return ab.sqrt() * x0 + (1 - ab).sqrt() * eps
 
 
-@pytest.mark.parametrize(("q_sample", "sent"), [(None, "x0"), (doubled, "x0"), (rootless, "x0"), (bent, "frames")])
+@pytest.mark.parametrize(
+    ("q_sample", "sent"), [(None, "x0"), (doubled, "x0"), (rootless, "x0"), (bent, "frames")]
+)
 @pytest.mark.parametrize("T", [1, 7, 1000])
 def test_noise_slider_shows_what_q_sample_returns_at_every_t(q_sample, sent, T, x0, g):
     s = ld.linear_schedule(T)
@@ -94,14 +96,22 @@ def test_an_own_function_is_shown_with_its_mistakes(g):
     x0 = torch.rand(5, 1, 4, 5, generator=g) * 2 - 1  # B == W
     s, eps = ld.linear_schedule(10), torch.randn(5, 1, 4, 5, generator=g)
     pane = panes(W.noise_slider(s, x0, q_sample=along_w, eps=eps))[0]
-    draws = panes(W.noise_slider(s, x0, q_sample=lambda s, x0, t, eps: torch.randn(x0.shape, generator=g), eps=eps))[0]
+    draws = panes(
+        W.noise_slider(s, x0, q_sample=lambda s, x0, t, eps: torch.randn(x0.shape, generator=g), eps=eps)
+    )[0]
     assert np.array_equal(drawn(pane, 4), to_uint8(along_w(s, x0, torch.full((5,), 4), eps)))
     assert "frames" in draws  # fresh noise for every call is no mix
 
 
-@pytest.mark.parametrize(("result", "error"), [
-    (lambda x0: None, "got NoneType"), (lambda x0: x0[:1], "got torch.float32 of shape"),
-    (lambda x0: x0.int(), "got torch.int32"), (lambda x0: (x0, 1), "got tuple")])
+@pytest.mark.parametrize(
+    ("result", "error"),
+    [
+        (lambda x0: None, "got NoneType"),
+        (lambda x0: x0[:1], "got torch.float32 of shape"),
+        (lambda x0: x0.int(), "got torch.int32"),
+        (lambda x0: (x0, 1), "got tuple"),
+    ],
+)
 def test_an_own_function_that_returns_no_pictures_is_named(result, error, x0, s):
     with pytest.raises((TypeError, ValueError), match=f"noise_slider: q_sample.*expected.*{error}"):
         W.noise_slider(s, x0, q_sample=lambda s, x0, t, eps: result(x0))
@@ -182,7 +192,9 @@ def test_marginal_slider_draws_with_the_given_function(s, g):
     plot, _ = panes(panel)
     bars, exact, normal = (curve["y"] for curve in plot["series"])
     step = plot["x"][1] - plot["x"][0]
-    assert (bars > 0).sum(1).max() <= 4 and np.allclose(exact.sum(1) * step, 1, atol=0.01)  # a point mass, whatever t is
+    assert (bars > 0).sum(1).max() <= 4 and np.allclose(
+        exact.sum(1) * step, 1, atol=0.01
+    )  # a point mass, whatever t is
     assert np.abs(exact[-1] - normal).max() < 0.02
 
 
@@ -199,7 +211,11 @@ def test_renoise_computes_when_t_is_set_and_says_what_went_wrong(x0, s):
     assert set(calls) == {4} and panel.computed["tree"]["at"] == {"t": 4}
     panel.t = 20
     shown = unpack(panel.computed["tree"], panel.computed["buffers"])
-    assert len(calls) == 6 and shown["back"].shape == (3, 28, 28) and shown["back_caption"] == "brought back from t = 20"
+    assert (
+        len(calls) == 6
+        and shown["back"].shape == (3, 28, 28)
+        and shown["back_caption"] == "brought back from t = 20"
+    )
     calls.extend(range(100))
     with pytest.raises(RuntimeError):
         panel.t = 10
@@ -278,7 +294,9 @@ def test_the_text_is_one_stable_sentence_with_the_fix(x0, s):
 def test_the_front_end_reaches_for_no_network():
     assert {path.name for path in STATIC.glob("*.js")} == set(SCRIPTS)
     for path in STATIC.iterdir():
-        assert set(re.findall(r"https?://[^\s\"'`)]+", path.read_text("utf-8"))) <= {"http://www.w3.org/2000/svg"}
+        assert set(re.findall(r"https?://[^\s\"'`)]+", path.read_text("utf-8"))) <= {
+            "http://www.w3.org/2000/svg"
+        }
         assert not re.search(r"\b(import|fetch|XMLHttpRequest)\b *\(", path.read_text("utf-8"))
 
 
@@ -304,6 +322,7 @@ del kinds
 def test_a_cell_run_fifty_times_leaves_what_one_run_leaves():
     manager, client = start_new_kernel()
     try:
+
         def run(code):
             text = []
             hook = lambda message: text.append(message["content"].get("text", ""))  # noqa: E731

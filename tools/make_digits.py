@@ -23,18 +23,26 @@ def subset(labels, n, rng):
     share = np.bincount(labels) * n / len(labels)
     count = share.astype(int)
     count[np.argsort(count - share)[: n - count.sum()]] += 1
-    return np.sort(np.concatenate([rng.choice(np.flatnonzero(labels == c), k, replace=False) for c, k in enumerate(count)]))
+    return np.sort(
+        np.concatenate(
+            [rng.choice(np.flatnonzero(labels == c), k, replace=False) for c, k in enumerate(count)]
+        )
+    )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--root", type=Path, required=True, help="folder with MNIST/raw/*.gz")
     raw = parser.parse_args().root / "MNIST" / "raw"
     rng, arrays = np.random.default_rng(15), {}
     for split, prefix, n in (("train", "train", 10_000), ("test", "t10k", 2_000)):
         labels = read_idx(raw / f"{prefix}-labels-idx1-ubyte.gz", 8)
         index = subset(labels, n, rng)
-        arrays[f"{split}_images"] = read_idx(raw / f"{prefix}-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)[index]
+        arrays[f"{split}_images"] = read_idx(raw / f"{prefix}-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)[
+            index
+        ]
         arrays[f"{split}_labels"] = labels[index]
         print(split, arrays[f"{split}_images"].shape, "per class", np.bincount(arrays[f"{split}_labels"]))
     path = ASSETS / "mnist_subset.npz"

@@ -62,10 +62,14 @@ class Exporter(HTMLExporter):
 
     @jinja2.pass_context
     def markdown2html(self, context, source):
-        renderer = Renderer(escape=False, attachments=context.get("cell", {}).get("attachments", {}), embed_images=True,
-                            path=str(ROOT / "notebooks"), exclude_anchor_links=True)
+        renderer = Renderer(
+            escape=False,
+            attachments=context.get("cell", {}).get("attachments", {}),
+            embed_images=True,
+            path=str(ROOT / "notebooks"),
+            exclude_anchor_links=True,
+        )
         return MarkdownWithMath(renderer=renderer).render(source)
-
 
 
 def run(path):
@@ -83,8 +87,10 @@ def states(notebook):
     def add(model_id):
         entry = state.get(model_id)
         if entry and entry["model_name"] == "AnyModel":
-            found[model_id] = {"state": {k: v for k, v in entry["state"].items() if k not in ("_esm", "_css")},
-                               "buffers": [{"path": b["path"], "data": b["data"]} for b in entry.get("buffers", [])]}
+            found[model_id] = {
+                "state": {k: v for k, v in entry["state"].items() if k not in ("_esm", "_css")},
+                "buffers": [{"path": b["path"], "data": b["data"]} for b in entry.get("buffers", [])],
+            }
         elif entry and "children" in entry["state"]:
             children = [child.removeprefix("IPY_MODEL_") for child in entry["state"]["children"]]
             found[model_id] = {"children": children}
@@ -110,25 +116,40 @@ def write(path, notebook, titles, out):
     body, _ = Exporter().from_notebook_node(notebook)
     asks_for_jquery = r'<script type="text/javascript">\s*var element = .*?</script>'
     body = re.sub(asks_for_jquery, "", body, flags=re.DOTALL)
-    script = ESM.replace("export default { render };", "const view = { render };") + (SITE / "page.js").read_text("utf-8")
-    pygments = HtmlFormatter(style="default").get_style_defs(".highlight") + \
-        "@media (prefers-color-scheme: dark) {" + HtmlFormatter(style="github-dark").get_style_defs(".highlight") + "}"
+    script = ESM.replace("export default { render };", "const view = { render };") + (
+        SITE / "page.js"
+    ).read_text("utf-8")
+    pygments = (
+        HtmlFormatter(style="default").get_style_defs(".highlight")
+        + "@media (prefers-color-scheme: dark) {"
+        + HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+        + "}"
+    )
     css = pygments + CSS + (SITE / "page.css").read_text("utf-8")
-    page = PAGE.format(title=html.escape(titles[path]), css=css, nav=nav(titles, path), body=body,
-                       scripts=f'<script type="application/json" id="labdiff-states">{data}</script>'
-                                          f'<script type="module">{script}</script>')
+    page = PAGE.format(
+        title=html.escape(titles[path]),
+        css=css,
+        nav=nav(titles, path),
+        body=body,
+        scripts=f'<script type="application/json" id="labdiff-states">{data}</script>'
+        f'<script type="module">{script}</script>',
+    )
     (out / f"{path.stem}.html").write_text(page, "utf-8")
     return len(page)
 
 
 def nav(titles, here=None):
-    links = [f'<a href="{path.stem}.html"{" aria-current=page" if path == here else ""}>{html.escape(title)}</a>'
-             for path, title in titles.items()]
+    links = [
+        f'<a href="{path.stem}.html"{" aria-current=page" if path == here else ""}>{html.escape(title)}</a>'
+        for path, title in titles.items()
+    ]
     return " ".join(['<a href="index.html">all notebooks</a>', *links])
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "html")
     args = parser.parse_args()
@@ -139,10 +160,17 @@ def main():
         start = time.perf_counter()
         size = write(path, run(path), titles, args.out)
         print(f"{path.stem}.html: {time.perf_counter() - start:.0f} s, {size / 1e6:.1f} MB", flush=True)
-    items = "".join(f'<li><a href="{path.stem}.html">{html.escape(title)}</a></li>' for path, title in titles.items())
-    index = PAGE.format(title="The diffusion lab", css=(SITE / "page.css").read_text("utf-8"), nav=nav(titles), scripts="",
-                        body="<h1>The diffusion lab</h1><p>The notebooks as pages: the sliders move, nothing has to be "
-                             f"installed.</p><ol>{items}</ol>")
+    items = "".join(
+        f'<li><a href="{path.stem}.html">{html.escape(title)}</a></li>' for path, title in titles.items()
+    )
+    index = PAGE.format(
+        title="The diffusion lab",
+        css=(SITE / "page.css").read_text("utf-8"),
+        nav=nav(titles),
+        scripts="",
+        body="<h1>The diffusion lab</h1><p>The notebooks as pages: the sliders move, nothing has to be "
+        f"installed.</p><ol>{items}</ol>",
+    )
     (args.out / "index.html").write_text(index, "utf-8")
     print(f"open {args.out / 'index.html'}")
 

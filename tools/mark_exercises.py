@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from labdiff.grading import handout
+from labdiff.grading.publish import handout
 
 for path in map(Path, sys.argv[1:] or sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))):
     before = path.read_text("utf-8")

@@ -1,6 +1,6 @@
 """Run the notebooks in place and keep only what belongs into the repo: outputs, without widget state and volatile metadata.
 
-    python tools/run_notebooks.py [notebooks/01_forward_noising.ipynb ...]      # default: all
+python tools/run_notebooks.py [notebooks/01_forward_noising.ipynb ...]      # default: all
 """
 
 import argparse
@@ -18,12 +18,21 @@ LARGEST = 500_000  # bytes
 def run(path):
     notebook = nbformat.read(path, as_version=4)
     start = time.perf_counter()
-    NotebookClient(notebook, timeout=900, kernel_name="python3", store_widget_state=False, record_timing=False,
-                   coalesce_streams=True, resources={"metadata": {"path": path.parent}}).execute()
-    notebook.metadata = nbformat.from_dict({
-        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-        "language_info": {"name": "python"},
-    })
+    NotebookClient(
+        notebook,
+        timeout=900,
+        kernel_name="python3",
+        store_widget_state=False,
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": path.parent}},
+    ).execute()
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "language_info": {"name": "python"},
+        }
+    )
     nbformat.write(notebook, path)
     size = path.stat().st_size
     print(f"{path.name}: {time.perf_counter() - start:.0f} s, {size / 1000:.0f} kB", flush=True)
@@ -31,7 +40,9 @@ def run(path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("paths", nargs="*", type=Path)
     paths = parser.parse_args().paths or sorted(NOTEBOOKS.glob("*.ipynb"))
     if not all([run(path) for path in paths]):

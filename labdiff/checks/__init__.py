@@ -3,11 +3,11 @@
 import os
 
 from labdiff.checks import exercises
-from labdiff.checks.collect import collect
-from labdiff.checks.guard import preserved
-from labdiff.checks.judge import judge
-from labdiff.checks.probes import PUBLIC
-from labdiff.checks.report import Report
+from labdiff.checks.exercises.probes import PUBLIC
+from labdiff.checks.in_kernel.collect import collect
+from labdiff.checks.in_kernel.guard import preserved
+from labdiff.checks.judging.judge import judge
+from labdiff.checks.judging.report import Report
 
 EXERCISES = {exercise.name: exercise for exercise in exercises.ALL}
 
@@ -32,7 +32,9 @@ def check(name, function):
         raise ValueError(f"check: name: expected one of {', '.join(EXERCISES)}, got {name!r}")
     if not callable(function):
         hint = ": give the function itself, without calling it" if not isinstance(function, str) else ""
-        raise TypeError(f"check: function: expected your function {name}, got {type(function).__name__}{hint}")
+        raise TypeError(
+            f"check: function: expected your function {name}, got {type(function).__name__}{hint}"
+        )
     exercise = EXERCISES[name]
     with preserved():
         probes = exercise.probes(PUBLIC)

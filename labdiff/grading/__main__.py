@@ -2,6 +2,6 @@
 
 import sys
 
-from labdiff.grading.cli import main
+from labdiff.cli import main
 
 sys.exit(main())

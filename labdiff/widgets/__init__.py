@@ -12,6 +12,19 @@ from labdiff.widgets.players import snapshot_slider, trajectory_player
 from labdiff.widgets.sliders import curve_slider, noise_slider, schedule_slider
 from labdiff.widgets.training import TrainingView
 
-__all__ = ["Panel", "TrainingView", "curve_slider", "drawing_pad", "link", "marginal_slider", "noise_slider",
-           "posterior_slider", "renoise", "reverse_slider", "sample_slider", "schedule_slider", "snapshot_slider",
-           "trajectory_player"]
+__all__ = [
+    "Panel",
+    "TrainingView",
+    "curve_slider",
+    "drawing_pad",
+    "link",
+    "marginal_slider",
+    "noise_slider",
+    "posterior_slider",
+    "renoise",
+    "reverse_slider",
+    "sample_slider",
+    "schedule_slider",
+    "snapshot_slider",
+    "trajectory_player",
+]

@@ -5,7 +5,7 @@ import math
 import torch
 
 from labdiff import process
-from labdiff._contract import check_generator, check_number, check_schedule, randn
+from labdiff.arguments import check_generator, check_number, check_schedule, randn
 from labdiff.data import GaussianMixture
 from labdiff.widgets.noised import caller, evenly, how_many
 from labdiff.widgets.panel import Panel
@@ -52,7 +52,9 @@ def marginal_slider(s, mixture, *, q_sample=None, n=20_000, generator=None, t=0)
     n_bars, per_bar = 96, 3
     x = torch.linspace(-end, end, n_bars * per_bar + 1).to(mixture.means)
     normal = torch.exp(-(x**2) / 2) / (2 * torch.pi) ** 0.5
-    exact = torch.stack([mixture.noised(s.alpha_bar[level].item()).log_prob(x[:, None]).exp() for level in levels])
+    exact = torch.stack(
+        [mixture.noised(s.alpha_bar[level].item()).log_prob(x[:, None]).exp() for level in levels]
+    )
     bars, variances = [], []
     for level in levels:
         xt = call(x0, level, eps)
@@ -62,15 +64,28 @@ def marginal_slider(s, mixture, *, q_sample=None, n=20_000, generator=None, t=0)
     gaps = (exact - normal).abs().sum(1) * end / (n_bars * per_bar)  # half the area between the two
     curves = {"draws of x_t": area(torch.stack(bars)), "exact q(x_t)": exact.float(), "N(0, 1)": normal}
     top = max(0.6, 1.1 * exact[1:].max().item())
-    plot = lines(x, curves, axes=("t",), xlabel="x_t", ylabel="density", ylim=(0, top), width=560, height=240,
-                 alt="histogram of draws of x_t, exact density of x_t, and N(0, 1)")
-    table = numbers({
-        "alpha_bar_t": texts(f"{v:.4f}" for v in s.alpha_bar[levels]),
-        "variance of the draws": texts(f"{v:.2f}" for v in variances),
-        "share of q(x_t) outside N(0, 1)": texts(f"{v:.3f}" for v in gaps),
-    })
-    says = texts(f"alpha_bar = {a:.4f}, share outside the normal = {gap:.3f}"
-                 for a, gap in zip(s.alpha_bar[levels], gaps, strict=True))
+    plot = lines(
+        x,
+        curves,
+        axes=("t",),
+        xlabel="x_t",
+        ylabel="density",
+        ylim=(0, top),
+        width=560,
+        height=240,
+        alt="histogram of draws of x_t, exact density of x_t, and N(0, 1)",
+    )
+    table = numbers(
+        {
+            "alpha_bar_t": texts(f"{v:.4f}" for v in s.alpha_bar[levels]),
+            "variance of the draws": texts(f"{v:.2f}" for v in variances),
+            "share of q(x_t) outside N(0, 1)": texts(f"{v:.3f}" for v in gaps),
+        }
+    )
+    says = texts(
+        f"alpha_bar = {a:.4f}, share outside the normal = {gap:.3f}"
+        for a, gap in zip(s.alpha_bar[levels], gaps, strict=True)
+    )
     return Panel("marginal_slider", [t_slider("marginal_slider", s, levels, t)], [[plot, table]], says=says)
 
 
@@ -89,7 +104,9 @@ def posterior_slider(s, *, t=None, x0=0.5, xt=0.0):
     check_schedule("posterior_slider", s)
     levels = torch.arange(1, s.T + 1)
     one, zero = torch.ones(s.T, 1, dtype=torch.float64), torch.zeros(s.T, 1, dtype=torch.float64)
-    on_x0, var = process.q_posterior(s, one, zero, levels)  # the mean is linear in x_0 and x_t: these are its two factors
+    on_x0, var = process.q_posterior(
+        s, one, zero, levels
+    )  # the mean is linear in x_0 and x_t: these are its two factors
     on_xt, _ = process.q_posterior(s, zero, one, levels)
     mean, var = linear(x0=on_x0[:, 0], xt=on_xt[:, 0]), var[:, 0]
     alpha, beta, alpha_bar_prev = s.alpha[1:], s.beta[1:], s.alpha_bar[:-1]
@@ -98,13 +115,32 @@ def posterior_slider(s, *, t=None, x0=0.5, xt=0.0):
         "likelihood of x_t": bell(linear(xt=1 / alpha.sqrt()), beta / alpha),
         "posterior": bell(mean, var),
     }
-    plot = lines(torch.linspace(-2.5, 2.5, 501), bells, xlabel="x_{t-1}", ylabel="scaled to height 1", ylim=(0, 1),
-                 mark=mean, width=560, height=240, alt="prior, likelihood and posterior over x_{t-1}")
-    table = numbers({"mu_tilde": (mean, 4), "beta_tilde": texts(f"{v:.5f}" for v in var),
-                     "std sqrt(beta_tilde)": texts(f"{v:.4f}" for v in var.sqrt())})
-    controls = [t_slider("posterior_slider", s, range(1, s.T + 1), min(100, s.T) if t is None else t),
-                _number("posterior_slider", "x0", x0, "x_0"), _number("posterior_slider", "xt", xt, "x_t")]
-    return Panel("posterior_slider", controls, [[plot, table]], says=texts(f"beta_tilde = {v:.5f}" for v in var))
+    plot = lines(
+        torch.linspace(-2.5, 2.5, 501),
+        bells,
+        xlabel="x_{t-1}",
+        ylabel="scaled to height 1",
+        ylim=(0, 1),
+        mark=mean,
+        width=560,
+        height=240,
+        alt="prior, likelihood and posterior over x_{t-1}",
+    )
+    table = numbers(
+        {
+            "mu_tilde": (mean, 4),
+            "beta_tilde": texts(f"{v:.5f}" for v in var),
+            "std sqrt(beta_tilde)": texts(f"{v:.4f}" for v in var.sqrt()),
+        }
+    )
+    controls = [
+        t_slider("posterior_slider", s, range(1, s.T + 1), min(100, s.T) if t is None else t),
+        _number("posterior_slider", "x0", x0, "x_0"),
+        _number("posterior_slider", "xt", xt, "x_t"),
+    ]
+    return Panel(
+        "posterior_slider", controls, [[plot, table]], says=texts(f"beta_tilde = {v:.5f}" for v in var)
+    )
 
 
 def reverse_slider(s, mixture, *, t=None, beta=0.1, xt=0.0):
@@ -129,7 +165,9 @@ def reverse_slider(s, mixture, *, t=None, beta=0.1, xt=0.0):
     betas = [float(f"{0.001 * 950 ** (i / 150):.3g}") for i in range(151)]
     betas[min(range(151), key=lambda i: abs(betas[i] - beta))] = beta  # the start is one of the stops
     x = torch.linspace(-4, 4, 401, dtype=torch.float64)
-    log_prior = torch.stack([mixture.noised(v).log_prob(x[:, None].to(mixture.means)) for v in s.alpha_bar[:-1].tolist()])
+    log_prior = torch.stack(
+        [mixture.noised(v).log_prob(x[:, None].to(mixture.means)) for v in s.alpha_bar[:-1].tolist()]
+    )
     root = [math.sqrt(1 - b) for b in betas]
     curves = {
         "q(x_{t-1})": log_density(log_prior),
@@ -137,14 +175,30 @@ def reverse_slider(s, mixture, *, t=None, beta=0.1, xt=0.0):
         "q(x_{t-1}|x_t)": bayes(0, 1),
         "its Gaussian": gaussian_of(2),
     }
-    plot = lines(x, curves, xlabel="x_{t-1}", ylabel="scaled to height 1", xlim=(-3, 3), ylim=(0, 1.1), width=560,
-                 height=240, alt="prior, likelihood and posterior over x_{t-1}, and the Gaussian nearest to the posterior")
-    table = numbers({"mean": ("mean", 4), "std": ("std", 4),
-                     "sqrt(beta)": texts((f"{math.sqrt(b):.4f}" for b in betas), ("beta",)),
-                     "KL to its Gaussian, nats": ("kl", 4)})
-    controls = [t_slider("reverse_slider", s, range(1, s.T + 1), min(41, s.T) if t is None else t),
-                stops("beta", betas, beta, label="beta_t", labels=[f"{b:.3g}" for b in betas]),
-                _number("reverse_slider", "xt", xt, "x_t")]
+    plot = lines(
+        x,
+        curves,
+        xlabel="x_{t-1}",
+        ylabel="scaled to height 1",
+        xlim=(-3, 3),
+        ylim=(0, 1.1),
+        width=560,
+        height=240,
+        alt="prior, likelihood and posterior over x_{t-1}, and the Gaussian nearest to the posterior",
+    )
+    table = numbers(
+        {
+            "mean": ("mean", 4),
+            "std": ("std", 4),
+            "sqrt(beta)": texts((f"{math.sqrt(b):.4f}" for b in betas), ("beta",)),
+            "KL to its Gaussian, nats": ("kl", 4),
+        }
+    )
+    controls = [
+        t_slider("reverse_slider", s, range(1, s.T + 1), min(41, s.T) if t is None else t),
+        stops("beta", betas, beta, label="beta_t", labels=[f"{b:.3g}" for b in betas]),
+        _number("reverse_slider", "xt", xt, "x_t"),
+    ]
     return Panel("reverse_slider", controls, [[plot, table]])
 
 
@@ -159,4 +213,6 @@ def _check_mixture(function, mixture):
         got = type(mixture).__name__
         if isinstance(mixture, GaussianMixture):
             got = f"means {tuple(mixture.means.shape)}, var {mixture.var:g}"
-        raise ValueError(f"{function}: mixture: expected a GaussianMixture with means (K, 1) and var > 0, got {got}")
+        raise ValueError(
+            f"{function}: mixture: expected a GaussianMixture with means (K, 1) and var > 0, got {got}"
+        )

@@ -4,9 +4,17 @@ import torch
 import traitlets
 
 from labdiff import process
-from labdiff._contract import check_data, check_generator, check_int, check_model, check_schedule, device_of, randn
+from labdiff.arguments import (
+    check_data,
+    check_generator,
+    check_int,
+    check_model,
+    check_schedule,
+    device_of,
+    randn,
+)
 from labdiff.plot import to_uint8
-from labdiff.sample import ddim_steps
+from labdiff.sampling import ddim_steps
 from labdiff.widgets.panel import Panel
 from labdiff.widgets.panes import computed, mixed, slider, stops, t_slider, texts
 
@@ -71,7 +79,10 @@ def sample_slider(model, s, *, n=8, image_shape=(1, 28, 28), seed=0):
         return {"samples": to_uint8(last.x), "samples_caption": says, "says": says}
 
     steps = [k for k in (1, 2, 5, 10, 20, 50, 100) if k <= s.T]
-    controls = [slider("sample_slider", "seed", 0, 99, seed), stops("n_steps", steps, steps[-3:][0], label="DDIM steps")]
+    controls = [
+        slider("sample_slider", "seed", 0, 99, seed),
+        stops("n_steps", steps, steps[-3:][0], label="DDIM steps"),
+    ]
     pane = computed("samples", (n, *image_shape), alt=f"{n} samples")
     return Panel("sample_slider", controls, [[pane]], compute=samples)
 
@@ -109,15 +120,31 @@ def _there_and_back(name, model, s, x0, shape, n_steps, generator, t):
         xt = process.q_sample(s, clean, t, eps)
         few = max(1, min(n_steps, s.T) * t // s.T)
         *_, last = ddim_steps(model, s, xt=xt.to(device_of(model, xt.device)), t=t, n_steps=few)
-        return {"back": to_uint8(last.x), "back_caption": f"brought back from t = {t}", "says": f"from t = {t}"}
+        return {
+            "back": to_uint8(last.x),
+            "back_caption": f"brought back from t = {t}",
+            "says": f"from t = {t}",
+        }
 
     alpha_bar, one = s.alpha_bar[1:], torch.ones(s.T)
     look = {"columns": shape[0], "scale": 6 if on_pad else 3}
     panes = [
         mixed(x0, eps, one, 0 * one, caption="x_0", alt="x_0", **look),
-        mixed(x0, eps, *(f.sqrt().to(eps.dtype) for f in (alpha_bar, 1 - alpha_bar)), caption="x_t", alt="x_t", **look),
+        mixed(
+            x0,
+            eps,
+            *(f.sqrt().to(eps.dtype) for f in (alpha_bar, 1 - alpha_bar)),
+            caption="x_t",
+            alt="x_t",
+            **look,
+        ),
         computed("back", shape, caption="brought back", alt="brought back", **look),
     ]
     rows = [[{"type": "pad", "caption": "draw a digit"}, *panes]] if on_pad else [[pane] for pane in panes]
-    return (Pad if on_pad else Panel)(name, [t_slider(name, s, range(1, s.T + 1), -(-s.T // 2) if t is None else t)], rows,
-                                      says=texts(f"alpha_bar = {v:.4f}" for v in alpha_bar), compute=back)
+    return (Pad if on_pad else Panel)(
+        name,
+        [t_slider(name, s, range(1, s.T + 1), -(-s.T // 2) if t is None else t)],
+        rows,
+        says=texts(f"alpha_bar = {v:.4f}" for v in alpha_bar),
+        compute=back,
+    )

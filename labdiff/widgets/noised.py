@@ -21,11 +21,15 @@ def caller(s, q_sample, name):
         with contextlib.redirect_stdout(io.StringIO()):  # a print in it would come a thousand times
             xt = q_sample(s, x0.clone(), torch.full((len(x0),), t, device=x0.device), eps.clone())
         if not isinstance(xt, torch.Tensor):
-            raise TypeError(f"{name}: q_sample(s, x0, t, eps): expected a tensor of shape {tuple(x0.shape)}, "
-                            f"got {type(xt).__name__}")
+            raise TypeError(
+                f"{name}: q_sample(s, x0, t, eps): expected a tensor of shape {tuple(x0.shape)}, "
+                f"got {type(xt).__name__}"
+            )
         if xt.shape != x0.shape or not xt.is_floating_point():
-            raise ValueError(f"{name}: q_sample(s, x0, t, eps): expected real numbers of shape {tuple(x0.shape)} like x0, "
-                             f"got {xt.dtype} of shape {tuple(xt.shape)}")
+            raise ValueError(
+                f"{name}: q_sample(s, x0, t, eps): expected real numbers of shape {tuple(x0.shape)} like x0, "
+                f"got {xt.dtype} of shape {tuple(xt.shape)}"
+            )
         return xt
 
     return call
@@ -64,11 +68,17 @@ def noised(s, x0, eps, q_sample, name, **look):
     """
     call = caller(s, q_sample, name)
     double = call(x0, s.T, eps).dtype == torch.float64
-    levels = evenly(s.T, how_many(lambda: call(x0, s.T, eps), calls=4))  # for each t three calls and a comparison
+    levels = evenly(
+        s.T, how_many(lambda: call(x0, s.T, eps), calls=4)
+    )  # for each t three calls and a comparison
     wide_x0, wide_eps = (x0.double(), eps.double()) if double else (x0, eps)
     zeros, ones, signal, noise = torch.zeros_like(x0), torch.ones_like(x0), [], []
     for t in levels:
-        xt, a, b = call(x0, t, eps), call(ones, t, zeros).flatten()[0].item(), call(zeros, t, ones).flatten()[0].item()
+        xt, a, b = (
+            call(x0, t, eps),
+            call(ones, t, zeros).flatten()[0].item(),
+            call(zeros, t, ones).flatten()[0].item(),
+        )
         mix = a * wide_x0 + b * wide_eps
         same_type = xt.dtype == mix.dtype and xt.dtype in (torch.float32, torch.float64)
         if not same_type or not np.array_equal(to_uint8(xt), to_uint8(mix)):

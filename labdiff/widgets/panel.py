@@ -62,8 +62,15 @@ class Panel(anywidget.AnyWidget):
 
     def __init__(self, name, controls, rows, *, says=None, compute=None):
         self.name, self.controls, self.compute = name, {c.name: c for c in controls}, compute
-        tree, buffers = pack({"name": name, "controls": [c.spec | {"name": c.name} for c in controls], "rows": rows,
-                              "says": says, "computes": compute is not None})
+        tree, buffers = pack(
+            {
+                "name": name,
+                "controls": [c.spec | {"name": c.name} for c in controls],
+                "rows": rows,
+                "says": says,
+                "computes": compute is not None,
+            }
+        )
         self.add_traits(**{c.name: c.trait.tag(sync=True) for c in controls})
         super().__init__(spec=tree, data=buffers, **{c.name: c.start for c in controls})
         for control in controls:
@@ -83,7 +90,9 @@ class Panel(anywidget.AnyWidget):
             return  # two of them changed in one message, and this is the second call
         try:
             results = self.compute(self)
-        except Exception as error:  # the page would say "computing" for ever; the kernel's log has the traceback
+        except (
+            Exception
+        ) as error:  # the page would say "computing" for ever; the kernel's log has the traceback
             self.hand_over(error=f"{type(error).__name__}: {error}", at=at)
             raise
         self.hand_over(**results, at=at)
@@ -101,8 +110,10 @@ class Panel(anywidget.AnyWidget):
         self.compute, self.data, self.computed = None, [], {}
 
     def __repr__(self):
-        return (f"{self.name}: to see it move, run this cell in JupyterLab, with anywidget installed where Jupyter itself "
-                "is (pip install anywidget ipywidgets, then restart Jupyter).")
+        return (
+            f"{self.name}: to see it move, run this cell in JupyterLab, with anywidget installed where Jupyter itself "
+            "is (pip install anywidget ipywidgets, then restart Jupyter)."
+        )
 
 
 def link(*panels):
@@ -115,10 +126,14 @@ def link(*panels):
     """
     for panel in panels:
         if not isinstance(panel, Panel):
-            raise TypeError(f"link: panels: expected Panels such as noise_slider(...), got {type(panel).__name__}")
+            raise TypeError(
+                f"link: panels: expected Panels such as noise_slider(...), got {type(panel).__name__}"
+            )
     if len(panels) < 2 or not set.intersection(*(set(panel.controls) for panel in panels)):
-        raise ValueError(f"link: panels: expected two or more with a slider of the same name, got "
-                         f"{[list(panel.controls) for panel in panels]}")
+        raise ValueError(
+            f"link: panels: expected two or more with a slider of the same name, got "
+            f"{[list(panel.controls) for panel in panels]}"
+        )
     for panel in panels:
         panel.group = panels[0].model_id
 

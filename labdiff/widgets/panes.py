@@ -21,23 +21,52 @@ class OneOf(traitlets.TraitType):
         if value in self.values:
             return value
         shown = [*self.values] if len(self.values) < 12 else [*self.values[:3], "...", self.values[-1]]
-        raise traitlets.TraitError(f"{self.name}: expected one of {', '.join(map(str, shown))}, got {value!r}")
+        raise traitlets.TraitError(
+            f"{self.name}: expected one of {', '.join(map(str, shown))}, got {value!r}"
+        )
 
 
 def slider(function, name, low, high, start, *, step=1, label=None, speak=None, digits=None):
     """A slider over low..high in steps; whole numbers when step is 1. `function` is who is called, for the error."""
-    if isinstance(start, bool) or not isinstance(start, (int, float) if step != 1 else int) or not low <= start <= high:
+    if (
+        isinstance(start, bool)
+        or not isinstance(start, (int, float) if step != 1 else int)
+        or not low <= start <= high
+    ):
         kind = "a number" if step != 1 else "an int"
         raise ValueError(f"{function}: {name}: expected {kind} in {low}..{high}, got {start!r}")
     trait = (traitlets.Int if step == 1 else traitlets.Float)(low, min=low, max=high)
-    return Control(name, trait, start, {"kind": "range", "min": low, "max": high, "step": step, "label": label or name,
-                                        "speak": speak, "digits": digits})
+    return Control(
+        name,
+        trait,
+        start,
+        {
+            "kind": "range",
+            "min": low,
+            "max": high,
+            "step": step,
+            "label": label or name,
+            "speak": speak,
+            "digits": digits,
+        },
+    )
 
 
 def stops(name, values, start, *, label=None, speak=None, labels=None, play=False):
     """A slider that stops at the given values, shown as labels; with play, pause, step and speed where asked."""
-    return Control(name, OneOf(values), start, {
-        "kind": "range", "values": list(values), "label": label or name, "speak": speak, "labels": labels, "play": play})
+    return Control(
+        name,
+        OneOf(values),
+        start,
+        {
+            "kind": "range",
+            "values": list(values),
+            "label": label or name,
+            "speak": speak,
+            "labels": labels,
+            "play": play,
+        },
+    )
 
 
 def t_slider(function, s, levels, start):
@@ -51,7 +80,9 @@ def t_slider(function, s, levels, start):
 
 def choice(name, values, *, label=None):
     """A list to choose from; it starts with the first."""
-    return Control(name, OneOf(values), values[0], {"kind": "choice", "values": list(values), "label": label or name})
+    return Control(
+        name, OneOf(values), values[0], {"kind": "choice", "values": list(values), "label": label or name}
+    )
 
 
 def texts(entries, axes=("t",)):
@@ -66,11 +97,16 @@ def linear(axes=("t",), **terms):
 
 def numbers(rows):
     """A small table: {label: a texts() table, or (number, digits)}; a linear() number, or the name of one of bayes()."""
-    rows = {label: row if isinstance(row, dict) else {"value": row[0], "digits": row[1]} for label, row in rows.items()}
+    rows = {
+        label: row if isinstance(row, dict) else {"value": row[0], "digits": row[1]}
+        for label, row in rows.items()
+    }
     return {"type": "numbers", "rows": [{"label": label} | row for label, row in rows.items()]}
 
 
-def mixed(x0, eps, signal, noise, *, double=None, axes=("t",), columns=8, scale=3, caption="", alt="pictures"):
+def mixed(
+    x0, eps, signal, noise, *, double=None, axes=("t",), columns=8, scale=3, caption="", alt="pictures"
+):
     """Pictures signal * x0 + noise * eps, mixed in the browser with the rounding of the kernel's float32.
 
     Args:
@@ -81,10 +117,20 @@ def mixed(x0, eps, signal, noise, *, double=None, axes=("t",), columns=8, scale=
         caption, alt: texts above, and for a screen reader.
     """
     N, C, H, W = eps.shape
-    return {"type": "pictures", "size": [N, H, W, C], "x0": x0 if isinstance(x0, str) else _channels_last(x0),
-            "eps": _channels_last(eps), "signal": _double(signal), "noise": _double(noise), "axes": list(axes),
-            "double": eps.dtype == torch.float64 if double is None else double,
-            "columns": columns, "scale": scale, "caption": caption, "alt": alt}
+    return {
+        "type": "pictures",
+        "size": [N, H, W, C],
+        "x0": x0 if isinstance(x0, str) else _channels_last(x0),
+        "eps": _channels_last(eps),
+        "signal": _double(signal),
+        "noise": _double(noise),
+        "axes": list(axes),
+        "double": eps.dtype == torch.float64 if double is None else double,
+        "columns": columns,
+        "scale": scale,
+        "caption": caption,
+        "alt": alt,
+    }
 
 
 def frames(stack, *, axes=("i",), columns=8, scale=3, caption="", alt="pictures"):
@@ -93,19 +139,48 @@ def frames(stack, *, axes=("i",), columns=8, scale=3, caption="", alt="pictures"
     Args:
         stack: (P, N, H, W) or (P, N, H, W, 3) uint8, with P rows over axes.
     """
-    return {"type": "pictures", "size": [*stack.shape[1:4], stack.shape[4] if stack.ndim == 5 else 1], "frames": stack,
-            "axes": list(axes), "columns": columns, "scale": scale, "caption": caption, "alt": alt}
+    return {
+        "type": "pictures",
+        "size": [*stack.shape[1:4], stack.shape[4] if stack.ndim == 5 else 1],
+        "frames": stack,
+        "axes": list(axes),
+        "columns": columns,
+        "scale": scale,
+        "caption": caption,
+        "alt": alt,
+    }
 
 
 def computed(key, shape, *, columns=8, scale=3, caption="", alt="pictures"):
     """Pictures that the kernel hands over under `key`, as to_uint8() of them; shape (N, C, H, W) keeps their place."""
     N, C, H, W = shape
-    return {"type": "pictures", "size": [N, H, W, C], "computed": key, "columns": columns, "scale": scale,
-            "caption": caption, "alt": alt}
+    return {
+        "type": "pictures",
+        "size": [N, H, W, C],
+        "computed": key,
+        "columns": columns,
+        "scale": scale,
+        "caption": caption,
+        "alt": alt,
+    }
 
 
-def lines(x, ys, *, xlabel, ylabel, alt, axes=(), xlim=None, ylim=None, xlog=False, log=False, mark=None, width=440,
-          height=210):
+def lines(
+    x,
+    ys,
+    *,
+    xlabel,
+    ylabel,
+    alt,
+    axes=(),
+    xlim=None,
+    ylim=None,
+    xlog=False,
+    log=False,
+    mark=None,
+    width=440,
+    height=210,
+):
     """Curves over a common x.
 
     Args:
@@ -117,21 +192,46 @@ def lines(x, ys, *, xlabel, ylabel, alt, axes=(), xlim=None, ylim=None, xlog=Fal
         mark: the control, or linear() number, that says where the movable mark stands on x.
         width, height: in pixels, less wide where the page is.
     """
-    return curves(x, ys, axes) | {"type": "lines", "xlabel": xlabel, "ylabel": ylabel, "alt": alt, "xlim": xlim,
-                                  "ylim": ylim, "xlog": xlog, "log": log, "mark": mark, "width": width, "height": height}
+    return curves(x, ys, axes) | {
+        "type": "lines",
+        "xlabel": xlabel,
+        "ylabel": ylabel,
+        "alt": alt,
+        "xlim": xlim,
+        "ylim": ylim,
+        "xlog": xlog,
+        "log": log,
+        "mark": mark,
+        "width": width,
+        "height": height,
+    }
 
 
 def computed_lines(key, *, xlabel, ylabel, alt, log=False, width=440, height=210):
     """Curves that the kernel hands over under `key`, as curves() of them."""
-    return {"type": "lines", "computed": key, "xlabel": xlabel, "ylabel": ylabel, "alt": alt, "log": log, "mark": None,
-            "width": width, "height": height}
+    return {
+        "type": "lines",
+        "computed": key,
+        "xlabel": xlabel,
+        "ylabel": ylabel,
+        "alt": alt,
+        "log": log,
+        "mark": None,
+        "width": width,
+        "height": height,
+    }
 
 
 def curves(x, ys, axes=()):
     """A common x (M,), and {label: (M,), or (P, M) with P rows over axes, or a bell()}."""
-    return {"x": _double(x), "series": [
-        {"label": label} | (y if isinstance(y, dict) else {"y": _real(y), "axes": list(axes) if np.ndim(y) == 2 else []})
-        for label, y in ys.items()]}
+    return {
+        "x": _double(x),
+        "series": [
+            {"label": label}
+            | (y if isinstance(y, dict) else {"y": _real(y), "axes": list(axes) if np.ndim(y) == 2 else []})
+            for label, y in ys.items()
+        ],
+    }
 
 
 def area(y, axes=("t",)):
@@ -167,7 +267,11 @@ def _double(values):
 
 
 def _real(values):
-    return values.detach().cpu() if isinstance(values, torch.Tensor) and values.dtype == torch.float32 else _double(values)
+    return (
+        values.detach().cpu()
+        if isinstance(values, torch.Tensor) and values.dtype == torch.float32
+        else _double(values)
+    )
 
 
 def _channels_last(x):

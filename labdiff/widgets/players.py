@@ -23,16 +23,25 @@ def trajectory_player(steps, *, n_columns=4):
     Source: slide S14, Algorithm 2.
     """
     runs = steps if isinstance(steps, dict) else {"": steps}
-    runs = {name: [(state.t, to_uint8(state.x), to_uint8(state.x0_hat)) for state in run] for name, run in runs.items()}
+    runs = {
+        name: [(state.t, to_uint8(state.x), to_uint8(state.x0_hat)) for state in run]
+        for name, run in runs.items()
+    }
     levels = [[t for t, _, _ in run] for run in runs.values()]
     if not levels or not levels[0]:
-        raise ValueError("trajectory_player: steps: expected at least one State of ddpm_steps() or ddim_steps(), got none")
+        raise ValueError(
+            "trajectory_player: steps: expected at least one State of ddpm_steps() or ddim_steps(), got none"
+        )
     if any(other != levels[0] for other in levels):
-        raise ValueError("trajectory_player: steps: expected runs over the same t, "
-                         f"got {[len(ts) for ts in levels]} states")
+        raise ValueError(
+            "trajectory_player: steps: expected runs over the same t, "
+            f"got {[len(ts) for ts in levels]} states"
+        )
     each = sum(run[0][1].nbytes + run[0][2].nbytes for run in runs.values())
     n = max(2, min(len(levels[0]), int(LARGEST / each)))
-    kept = sorted({round(i * (len(levels[0]) - 1) / (n - 1)) for i in range(n)}) if len(levels[0]) > 1 else [0]
+    kept = (
+        sorted({round(i * (len(levels[0]) - 1) / (n - 1)) for i in range(n)}) if len(levels[0]) > 1 else [0]
+    )
     ts = [levels[0][i] for i in kept]
     axes = ("run", "i") if isinstance(steps, dict) else ("i",)
 
@@ -40,9 +49,16 @@ def trajectory_player(steps, *, n_columns=4):
         stack = np.stack([run[i][which] for run in runs.values() for i in kept])
         return frames(stack, axes=axes, columns=n_columns, caption=caption, alt=alt)
 
-    panes = [pane(1, "x_t", "samples x_t"), pane(2, "x0_hat: what the model sees in it", "x0_hat of the samples")]
+    panes = [
+        pane(1, "x_t", "samples x_t"),
+        pane(2, "x0_hat: what the model sees in it", "x0_hat of the samples"),
+    ]
     controls = [choice("run", list(runs))] if isinstance(steps, dict) else []
-    controls.append(stops("i", range(len(ts)), 0, label="t", speak="noise level t", labels=[str(t) for t in ts], play=True))
+    controls.append(
+        stops(
+            "i", range(len(ts)), 0, label="t", speak="noise level t", labels=[str(t) for t in ts], play=True
+        )
+    )
     return Panel("trajectory_player", controls, [panes])
 
 

@@ -4,7 +4,7 @@ import time
 
 import torch
 
-from labdiff._contract import check_int
+from labdiff.arguments import check_int
 from labdiff.plot import to_uint8
 from labdiff.widgets.panel import Panel
 from labdiff.widgets.panes import computed, computed_lines, curves
@@ -41,8 +41,10 @@ class TrainingView(Panel):
         means = loss[: len(loss) // width * width].reshape(-1, width).mean(1)
         rest = f"{left:.0f} s left" if step.n < self.n_steps else "done"
         text = f"step {step.n} of {self.n_steps}, loss {means[-1]:.3f}, {rest}"
-        self.results |= {"progress": {"n": step.n, "of": self.n_steps, "text": text},
-                         "loss": curves(n[width - 1::width], {"loss": means})}
+        self.results |= {
+            "progress": {"n": step.n, "of": self.n_steps, "text": text},
+            "loss": curves(n[width - 1 :: width], {"loss": means}),
+        }
         self.hand_over(**self.results)
 
     def show(self, x):

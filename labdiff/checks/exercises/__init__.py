@@ -2,5 +2,11 @@
 
 from labdiff.checks.exercises import embedding, forward, objective, posterior, sampling, training
 
-ALL = (*forward.EXERCISES, *posterior.EXERCISES, *objective.EXERCISES, *embedding.EXERCISES,
-       *training.EXERCISES, *sampling.EXERCISES)
+ALL = (
+    *forward.EXERCISES,
+    *posterior.EXERCISES,
+    *objective.EXERCISES,
+    *embedding.EXERCISES,
+    *training.EXERCISES,
+    *sampling.EXERCISES,
+)

@@ -6,12 +6,24 @@ import numpy as np
 import torch
 
 from labdiff import unet
-from labdiff.checks.exercise import Exercise, Form, Probe, mistake
-from labdiff.checks.probes import PUBLIC, draws
+from labdiff.checks.exercises.exercise import Exercise, Form, mistake
+from labdiff.checks.exercises.probes import PUBLIC, draws
+from labdiff.checks.in_kernel.probe import Probe
 
 
-def embedding(t, dim, *, exponent=lambda k, half: k / half, base=10000, sign=-1, count=lambda dim: dim // 2,
-              angle=lambda t, w: t[:, None] * w, first=torch.sin, second=torch.cos, join=lambda a, b: torch.cat([a, b], 1)):
+def embedding(
+    t,
+    dim,
+    *,
+    exponent=lambda k, half: k / half,
+    base=10000,
+    sign=-1,
+    count=lambda dim: dim // 2,
+    angle=lambda t, w: t[:, None] * w,
+    first=torch.sin,
+    second=torch.cos,
+    join=lambda a, b: torch.cat([a, b], 1),
+):
     half = count(dim)
     k = torch.arange(half, dtype=torch.float64)
     w = torch.exp(sign * math.log(base) * exponent(k, half))
@@ -43,11 +55,13 @@ def _times(seed):
     some = [1, 2, 10, 500, 1000]
     if seed != PUBLIC:
         some[1:4] = torch.randint(2, 1000, (3,), generator=draws(seed)).tolist()
-    return [Probe("one t, dim 4", (torch.tensor([1]), 4)),
-            Probe("dim 8", (torch.tensor(some), 8)),
-            Probe("dim 32, more t", (torch.tensor([1, 3, 7, 20, 60, 150, 400, 1000]), 32)),
-            Probe("as many t as half the columns", (torch.tensor([5, 1, 300, 77]), 8)),
-            Probe("dim 10, not a power of 2", (torch.tensor([1, 4, 1000]), 10))]
+    return [
+        Probe("one t, dim 4", (torch.tensor([1]), 4)),
+        Probe("dim 8", (torch.tensor(some), 8)),
+        Probe("dim 32, more t", (torch.tensor([1, 3, 7, 20, 60, 150, 400, 1000]), 32)),
+        Probe("as many t as half the columns", (torch.tensor([5, 1, 300, 77]), 8)),
+        Probe("dim 10, not a power of 2", (torch.tensor([1, 4, 1000]), 10)),
+    ]
 
 
 def _interleaved(a, b):
@@ -55,63 +69,133 @@ def _interleaved(a, b):
 
 
 EMBEDDING = Exercise(
-    name="timestep_embedding", arguments=("t", "dim"), outputs=("embedding",), slide="S14; Vaswani et al. 2017, section "
-                                                                "3.5",
+    name="timestep_embedding",
+    arguments=("t", "dim"),
+    outputs=("embedding",),
+    slide="S14; Vaswani et al. 2017, section 3.5",
     meaning="Fast waves tell neighbouring t apart, slow ones tell early from late: one number becomes a vector a network "
-            "can read.",
-    formula=embedding, probes=_times, blocked=(unet.timestep_embedding,), same=same_columns,
-    forms=(Form("w_k = 10000^(-k/half), from 1 down to almost 1/10000, columns in any order"),
-           Form("w_k = 10000^(-k/(half - 1)), from 1 down to 1/10000, columns in any order",
-                {"exponent": lambda k, half: k / (half - 1)})),
+    "can read.",
+    formula=embedding,
+    probes=_times,
+    blocked=(unet.timestep_embedding,),
+    same=same_columns,
+    forms=(
+        Form("w_k = 10000^(-k/half), from 1 down to almost 1/10000, columns in any order"),
+        Form(
+            "w_k = 10000^(-k/(half - 1)), from 1 down to 1/10000, columns in any order",
+            {"exponent": lambda k, half: k / (half - 1)},
+        ),
+    ),
     mistakes=(
-        mistake("exponent-positive", "Your angles grow with k, t * 10000^(+k/half): the minus sign in the exponent is "
-                "missing, or you divide where you should multiply. The frequencies fall from 1.", sign=1),
-        mistake("half-the-range", "You divide k by dim in the exponent. k runs to dim/2 only, so the frequencies end at "
-                "1/100; divide by half = dim/2.", exponent=lambda k, half: k / (2 * half)),
-        mistake("doubled-exponent", "Your exponent is -2k/half, twice too large: the frequencies fall too quickly. It is "
-                "-k/half = -2k/dim.", exponent=lambda k, half: 2 * k / half),
-        mistake("exponent-not-divided", "You don't divide k by half = dim/2 in the exponent: already the second frequency "
-                "is 1/10000.",
-                exponent=lambda k, half: k),
-        mistake("log-missing", "The logarithm is missing: exp(-log(10000) k/half) falls to 1/10000, exp(-k/half) only to "
-                "about 1/e.",
-                base=math.e),
-        mistake("frequencies-vanish", "All your frequencies but the first are 0: exp(-10000 k/half) with the logarithm "
-                "missing does that, and so do whole numbers for w_k. It is exp(-log(10000) k/half), not rounded.",
-                sign=-10000, base=math.e),
-        mistake("starts-at-k-1", "Your k starts at 1. It starts at 0, so that the fastest wave has frequency 1.",
-                exponent=lambda k, half: (k + 1) / half),
+        mistake(
+            "exponent-positive",
+            "Your angles grow with k, t * 10000^(+k/half): the minus sign in the exponent is "
+            "missing, or you divide where you should multiply. The frequencies fall from 1.",
+            sign=1,
+        ),
+        mistake(
+            "half-the-range",
+            "You divide k by dim in the exponent. k runs to dim/2 only, so the frequencies end at "
+            "1/100; divide by half = dim/2.",
+            exponent=lambda k, half: k / (2 * half),
+        ),
+        mistake(
+            "doubled-exponent",
+            "Your exponent is -2k/half, twice too large: the frequencies fall too quickly. It is "
+            "-k/half = -2k/dim.",
+            exponent=lambda k, half: 2 * k / half,
+        ),
+        mistake(
+            "exponent-not-divided",
+            "You don't divide k by half = dim/2 in the exponent: already the second frequency is 1/10000.",
+            exponent=lambda k, half: k,
+        ),
+        mistake(
+            "log-missing",
+            "The logarithm is missing: exp(-log(10000) k/half) falls to 1/10000, exp(-k/half) only to "
+            "about 1/e.",
+            base=math.e,
+        ),
+        mistake(
+            "frequencies-vanish",
+            "All your frequencies but the first are 0: exp(-10000 k/half) with the logarithm "
+            "missing does that, and so do whole numbers for w_k. It is exp(-log(10000) k/half), not rounded.",
+            sign=-10000,
+            base=math.e,
+        ),
+        mistake(
+            "starts-at-k-1",
+            "Your k starts at 1. It starts at 0, so that the fastest wave has frequency 1.",
+            exponent=lambda k, half: (k + 1) / half,
+        ),
         mistake("wrong-base", "Your frequencies fall to about 1/1000. The formula has 10000.", base=1000),
         mistake("wrong-base", "Your frequencies fall to about 1/100000. The formula has 10000.", base=100000),
-        mistake("no-cosine", "Both halves are sines. One has to be the cosine: with sines alone t and its mirror image "
-                "look alike.",
-                second=torch.sin),
-        mistake("no-cosine", "Your columns are all sines, at dim frequencies. Take dim/2 frequencies; each gives a sine "
-                "and a cosine.", count=lambda dim: dim, join=lambda a, b: a),
+        mistake(
+            "no-cosine",
+            "Both halves are sines. One has to be the cosine: with sines alone t and its mirror image "
+            "look alike.",
+            second=torch.sin,
+        ),
+        mistake(
+            "no-cosine",
+            "Your columns are all sines, at dim frequencies. Take dim/2 frequencies; each gives a sine "
+            "and a cosine.",
+            count=lambda dim: dim,
+            join=lambda a, b: a,
+        ),
         mistake("no-sine", "Both halves are cosines. One has to be the sine.", first=torch.cos),
-        mistake("t-not-used", "Your rows are all the same: the frequencies are not multiplied with t.",
-                angle=lambda t, w: w.expand(len(t), -1)),
-        mistake("cycles", "You multiply by 2 pi: with w_0 = 1 every whole t then gives sin = 0, cos = 1. The angle is t * "
-                "w_k.",
-                angle=lambda t, w: 2 * math.pi * t[:, None] * w),
-        mistake("t-scaled", "Your angles are a thousand times too small: t goes in as it is, 1..T, not as t/1000.",
-                angle=lambda t, w: t[:, None] / 1000 * w),
-        mistake("off-by-one", "You embed t-1. The angles are t * w_k, with the slides' t.",
-                angle=lambda t, w: (t[:, None] - 1) * w),
-        mistake("added-for-multiplied", "You add t and the frequencies. The angle is their product.",
-                angle=lambda t, w: t[:, None] + w),
-        mistake("transposed", "Your result is (dim, B): rows and columns are swapped. Each t gets a row.",
-                join=lambda a, b: torch.cat([a, b], 1).T),
-        mistake("half-the-columns", "Your result has dim/2 columns: sines and cosines *both* have dim/2.",
-                join=lambda a, b: a),
-        mistake("half-the-columns", "Your result has dim/2 columns: sines and cosines are added. Put them side by side.",
-                join=lambda a, b: a + b),
-        mistake("twice-the-columns", "Your result has 2 dim columns: take dim/2 frequencies, each gives a sine and a "
-                "cosine.",
-                count=lambda dim: dim),
-        mistake("joined-along-batch", "You put sines and cosines below each other, (2B, dim/2). Join them along the "
-                "columns, dim=1.",
-                join=lambda a, b: torch.cat([a, b], 0)),
-    ))
+        mistake(
+            "t-not-used",
+            "Your rows are all the same: the frequencies are not multiplied with t.",
+            angle=lambda t, w: w.expand(len(t), -1),
+        ),
+        mistake(
+            "cycles",
+            "You multiply by 2 pi: with w_0 = 1 every whole t then gives sin = 0, cos = 1. The angle is t * "
+            "w_k.",
+            angle=lambda t, w: 2 * math.pi * t[:, None] * w,
+        ),
+        mistake(
+            "t-scaled",
+            "Your angles are a thousand times too small: t goes in as it is, 1..T, not as t/1000.",
+            angle=lambda t, w: t[:, None] / 1000 * w,
+        ),
+        mistake(
+            "off-by-one",
+            "You embed t-1. The angles are t * w_k, with the slides' t.",
+            angle=lambda t, w: (t[:, None] - 1) * w,
+        ),
+        mistake(
+            "added-for-multiplied",
+            "You add t and the frequencies. The angle is their product.",
+            angle=lambda t, w: t[:, None] + w,
+        ),
+        mistake(
+            "transposed",
+            "Your result is (dim, B): rows and columns are swapped. Each t gets a row.",
+            join=lambda a, b: torch.cat([a, b], 1).T,
+        ),
+        mistake(
+            "half-the-columns",
+            "Your result has dim/2 columns: sines and cosines *both* have dim/2.",
+            join=lambda a, b: a,
+        ),
+        mistake(
+            "half-the-columns",
+            "Your result has dim/2 columns: sines and cosines are added. Put them side by side.",
+            join=lambda a, b: a + b,
+        ),
+        mistake(
+            "twice-the-columns",
+            "Your result has 2 dim columns: take dim/2 frequencies, each gives a sine and a cosine.",
+            count=lambda dim: dim,
+        ),
+        mistake(
+            "joined-along-batch",
+            "You put sines and cosines below each other, (2B, dim/2). Join them along the columns, dim=1.",
+            join=lambda a, b: torch.cat([a, b], 0),
+        ),
+    ),
+)
 
 EXERCISES = (EMBEDDING,)

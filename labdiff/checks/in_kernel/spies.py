@@ -1,0 +1,146 @@
+"""A network and an optimizer that write down what a training step does with them."""
+
+import contextlib
+from dataclasses import dataclass
+
+import torch
+
+from labdiff.schedule import Schedule
+
+
+class Spy(torch.nn.Module):
+    """A network whose answer depends on x and t in a known way, as strict about t's shape as the UNet."""
+
+    def __init__(self, weights):
+        super().__init__()
+        self.weights = torch.nn.Parameter(torch.tensor(weights, dtype=torch.float64))
+        self.seen = []  # dtypes of x and t
+
+    def forward(self, x, t):
+        shape = tuple(t.shape) if isinstance(t, torch.Tensor) else type(t).__name__
+        if not isinstance(t, torch.Tensor) or t.shape != x.shape[:1]:
+            raise ValueError(f"model(x, t): t: expected shape ({len(x)},) like the batch, got {shape}")
+        self.seen.append((x.dtype, t.dtype))
+        a, b, c = self.weights.to(x.dtype)
+        t = t.to(x.device, x.dtype).reshape(-1, *[1] * (x.ndim - 1))
+        return a * x + b * torch.cos(2 * x + t) + c * torch.sin(0.7 * t)
+
+
+@dataclass
+class Plan:
+    """Some calls of training_step, one for each seed of the generator.
+
+    Attributes:
+        s: Schedule.
+        x0: the batch.
+        answer: like x0, what the model says.
+        seeds: of the generator before each call; one seed and a number of calls to let the generator run on.
+        calls: how many.
+    """
+
+    s: Schedule
+    x0: torch.Tensor
+    answer: torch.Tensor
+    seeds: tuple
+    calls: int = 1
+
+
+class Recorder(torch.nn.Module):
+    """A network that says `answer` and writes down what it saw, and how the loss pulls at what it said."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = torch.nn.Parameter(answer.clone())
+        self.events, self.xt, self.t, self.pull = "", None, None, None
+
+    def forward(self, x, t):
+        shape = tuple(t.shape) if isinstance(t, torch.Tensor) else type(t).__name__
+        if not isinstance(t, torch.Tensor) or t.shape != x.shape[:1]:
+            raise ValueError(f"model(x, t): t: expected shape ({len(x)},) like the batch, got {shape}")
+        if x.shape != self.answer.shape:
+            raise ValueError(
+                f"model(x, t): x: expected shape {tuple(self.answer.shape)} like x0, got {tuple(x.shape)}"
+            )
+        self.xt, self.t = x.detach().clone(), t.detach().clone()
+        out = self.answer * 1
+        if out.requires_grad:
+            out.register_hook(self._pulled)
+        return out
+
+    def _pulled(self, gradient):
+        self.events += "b"
+        self.pull = gradient.detach().clone()
+
+
+class Optimizer(torch.optim.Optimizer):
+    """An optimizer which writes down what happens when; `call` puts its model back after each step."""
+
+    def __init__(self, model):
+        # not the parent's __init__: it imports torch's compiler, which takes seconds that a check should not take
+        self.model, self.gradient, self.defaults, self.state = model, None, {"lr": 0.0}, {}
+        self.param_groups = [{"params": list(model.parameters()), "lr": 0.0}]
+
+    def zero_grad(self, set_to_none=True):
+        self.model.events += "z"
+        if self.model.answer.grad is not None:
+            self.model.answer.grad = None if set_to_none else torch.zeros_like(self.model.answer)
+
+    def step(self, closure=None):
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        self.model.events += "s"
+        self.gradient = None if self.model.answer.grad is None else self.model.answer.grad.clone()
+        with torch.no_grad():
+            self.model.answer += 1  # a model that has learned says something else
+        return loss
+
+
+OUTPUTS = ("xt", "t", "pull", "gradient", "loss", "events", "kept")
+
+
+def call(function, args):
+    """What the calls of a Plan did, the OUTPUTS by call. events: digits, z = 1, b = 2, s = 3; kept: x0 is unchanged."""
+    (plan,) = args
+    model, generator = Recorder(plan.answer), torch.Generator()
+    optimizer, rows = Optimizer(model), []
+    unknown = torch.full_like(plan.x0, torch.nan)
+    for i in range(plan.calls):
+        if i < len(plan.seeds):
+            generator.manual_seed(plan.seeds[i])
+        model.events, model.xt, model.t, model.pull, optimizer.gradient = "", None, None, None, None
+        with torch.no_grad():
+            model.answer.copy_(plan.answer)
+        x0 = plan.x0.clone()
+        result = function(model, optimizer, plan.s, x0, generator)
+        loss = (
+            torch.nan
+            if result is None
+            else float(result.detach() if isinstance(result, torch.Tensor) else result)
+        )
+        digits = "".join({"z": "1", "b": "2", "s": "3"}[e] for e in model.events)[:9]
+        t = unknown.flatten(1)[:, 0] if model.t is None else model.t
+        rows.append(
+            [unknown if v is None else v for v in (model.xt, t, model.pull, optimizer.gradient)]
+            + [
+                torch.tensor(v, dtype=torch.float64)
+                for v in (loss, float(digits or 0), torch.equal(x0, plan.x0))
+            ]
+        )
+    return tuple(torch.stack([row[i].detach().double() for row in rows]) for i in range(len(OUTPUTS)))
+
+
+def gradient(model, value):
+    """d loss / d weights of the probe's model; zeros where there is no way back to them."""
+    with contextlib.suppress(RuntimeError):  # someone went back through this graph already
+        if isinstance(value, torch.Tensor) and value.requires_grad:
+            (found,) = torch.autograd.grad(value.sum(), model.weights, retain_graph=True, allow_unused=True)
+            return torch.zeros_like(model.weights) if found is None else found
+    return torch.zeros_like(model.weights)
+
+
+def loss_and_gradient(function, args):
+    """What a loss function returns, and its gradient: values alone would not tell a loss without a way back."""
+    value = function(*args)
+    return value, gradient(args[0], value)

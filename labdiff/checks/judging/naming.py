@@ -1,0 +1,95 @@
+"""Names for numbers: which number of the schedule a factor is, what a target is made of, which error it is."""
+
+import numpy as np
+
+
+def factor(a, b):
+    """a / b for each sample if it is one number per sample, else None."""
+    b = np.where(np.abs(b) < 1e-9, np.nan, b)
+    ratio = (a / b).reshape(len(a), -1)
+    middle = np.nanmedian(ratio, axis=1, keepdims=True)
+    return (
+        middle[:, 0]
+        if np.allclose(a, middle.reshape(-1, *[1] * (a.ndim - 1)) * b, rtol=1e-3, atol=1e-4)
+        else None
+    )
+
+
+def kind_of_error(k, N, B, pull):
+    """In words, how the error depends on the answer; and the constant, if there is one."""
+    if np.isfinite(pull).all() and np.allclose(np.abs(pull), 1 / N, rtol=1e-3):
+        return "absolute difference", None
+    if np.isfinite(pull).all() and abs((pull**2).sum() * N - 1) < 1e-3:
+        return "root of the mean square", None
+    if not np.isfinite(k).all():
+        return "no gradient", None
+    if not np.allclose(k, k.mean(), rtol=2e-3):
+        rows = k.reshape(len(k), -1)
+        by_sample = np.allclose(rows, rows[:, :1], rtol=2e-3) and rows.shape[1] > 1
+        return "weighted by sample" if by_sample else "not a square", None
+    known = {"mean square": 2 / N, "sum": 2, "sum for each image": 2 / B, "half": 1 / N}
+    if abs(k.mean()) < 1e-9:
+        return "not a square", None
+    return next(
+        (name for name, v in known.items() if abs(k.mean() / v - 1) < 2e-3), "another factor"
+    ), k.mean()
+
+
+def target_of(y, x0, xt, part):
+    """What the target is, and the factor of eps in x_t where eps is known by it."""
+    if np.allclose(y, x0, rtol=1e-3, atol=1e-3):
+        return "x_0", None
+    if np.allclose(y, xt, rtol=1e-3, atol=1e-3) and not np.allclose(part, xt, atol=1e-3):
+        return "x_t", None
+    b = factor(part, y)
+    if b is not None:
+        return "eps", b
+    rest = [_left_over(*rows) for rows in zip(y, x0, part)]
+    if max(mixed for mixed, _ in rest) < 1e-2:
+        return "a mix of x_0 and eps", None
+    return ("near eps, but not equal" if max(alone for _, alone in rest) < 0.5 else "something else"), None
+
+
+def _left_over(y, x0, part):
+    """How much of a sample's target is left, after the best mix of x_0 and noise, and of noise alone; relative."""
+    size = np.linalg.norm(y) + 1e-12
+    return [
+        np.linalg.norm(y.ravel() - a @ np.linalg.lstsq(a, y.ravel(), rcond=None)[0]) / size
+        for a in (np.stack([x0.ravel(), part.ravel()], 1), part.reshape(-1, 1))
+    ]
+
+
+def reported_loss(value, known):
+    if np.isnan(value):
+        return "nothing"
+    return next(
+        (name for name, v in known.items() if abs(value - v) < 1e-3 * abs(v) + 1e-6), "another number"
+    )
+
+
+def name_of(rows, tolerance):
+    """The schedule's number that these factors are, or what they are instead; rows of (schedule, levels, factors)."""
+    if any(row[2] is None for row in rows):
+        return "unknown"
+    fits = None
+    for s, t, factors in rows:
+        known = {n for n, v in numbers(s, t).items() if np.allclose(factors, v, rtol=tolerance, atol=1e-4)}
+        fits = known if fits is None else fits & known
+    usual = [n for n in ("sqrt(alpha_bar_t)", "sqrt(1 - alpha_bar_t)") if n in fits]
+    return (usual or sorted(fits, key=lambda n: (len(n), n)) or ["another factor"])[0]
+
+
+def numbers(s, t):
+    one = np.ones(len(t))
+    known = {"0": 0 * one, "1": one}
+    for name in ("alpha_bar", "alpha"):
+        table = getattr(s, name).numpy()
+        for step, suffix in ((0, "t"), (-1, "{t-1}"), (1, "{t+1}")):
+            v = table[np.clip(t + step, 0, s.T)]
+            known |= {
+                f"{name}_{suffix}": v,
+                f"sqrt({name}_{suffix})": v**0.5,
+                f"1 - {name}_{suffix}": 1 - v,
+                f"sqrt(1 - {name}_{suffix})": (1 - v) ** 0.5,
+            }
+    return known

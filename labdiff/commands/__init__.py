@@ -1,0 +1,1 @@
+"""What the commands of `labdiff` do, one file each; labdiff/cli.py puts them together."""

@@ -1,0 +1,1 @@
+"""From submissions on disk to questions with answers."""

@@ -1,0 +1,1 @@
+"""What grading writes: tables, pages, and the copies of the notebooks for students."""

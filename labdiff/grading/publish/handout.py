@@ -1,0 +1,76 @@
+"""The students' copy and the solved copy of a notebook, both made from the course's own: none is kept by hand."""
+
+import json
+import os
+from pathlib import Path
+
+from labdiff.grading.intake.trusted import source_of
+from labdiff.grading.publish.results import write as write_file
+from labdiff.grading.publish.solutions import SOLUTIONS
+
+POINTS = 1
+
+
+def mark(notebook):
+    """Set nbgrader's metadata on the cells of the exercises, in place; doing it again changes nothing. Returns the
+    notebook."""
+    for cell in notebook["cells"]:
+        name, _, part = cell.get("id", "").rpartition("-")
+        if not any(other.get("id") == f"{name}-answer" for other in notebook["cells"]):
+            continue
+        common = {"grade_id": cell["id"], "schema_version": 3}
+        if part == "answer":
+            cell["metadata"]["nbgrader"] = {**common, "grade": False, "solution": True, "locked": False}
+        elif part == "check":
+            cell["metadata"]["nbgrader"] = {
+                **common,
+                "grade": True,
+                "solution": False,
+                "locked": True,
+                "points": POINTS,
+            }
+        elif part == "task":
+            cell["metadata"]["nbgrader"] = {**common, "grade": False, "solution": False, "locked": True}
+    return notebook
+
+
+def clean(notebook):
+    """Without outputs, counts and widget state, in place."""
+    notebook["metadata"].pop("widgets", None)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell.update(outputs=[], execution_count=None)
+    return notebook
+
+
+def solve(notebook):
+    """With the key's answers in the answer cells, in place; between the marks that nbgrader cuts out for the students."""
+    for cell in notebook["cells"]:
+        if cell.get("id", "").endswith("-answer"):
+            name = cell["id"].removesuffix("-answer").replace("-", "_")
+            body = (
+                SOLUTIONS[name].rstrip("\n").split("\n")[1:]
+            )  # without its def line: the stub has it, and a docstring
+            lines = [line for line in source_of(cell).split("\n") if line.strip()]
+            at = next(
+                i for i, line in enumerate(lines) if line.strip().startswith("raise NotImplementedError")
+            )
+            lines[at : at + 1] = ["    ### BEGIN SOLUTION", *body, "    ### END SOLUTION"]
+            cell["source"] = "\n".join(lines).splitlines(keepends=True)
+    return notebook
+
+
+def text_of(notebook):
+    """As Jupyter writes it, so that nothing else differs."""
+    return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def write(source, out, solved=False):
+    """Write the copy of one notebook into the folder `out`; returns its path. Raises ValueError if it would be the
+    source."""
+    target = Path(out) / Path(source).name
+    if target.exists() and os.path.samefile(source, target):
+        raise ValueError(f"OUT: expected another folder than the course's own notebooks, got {out}")
+    notebook = clean(mark(json.loads(Path(source).read_text("utf-8"))))
+    write_file(target, text_of(solve(notebook) if solved else notebook))
+    return target

@@ -1,0 +1,1 @@
+"""Grading: one student, one class."""
