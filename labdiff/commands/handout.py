@@ -1,0 +1,32 @@
+"""labdiff handout and labdiff key: the students' copies of the notebooks, and the solved ones."""
+
+import argparse
+
+from labdiff.commands import options
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Add the parsers of handout and key."""
+    for name, text, more in (
+        ("handout", "write the students' copies", "answer cells empty, outputs clean, metadata for nbgrader"),
+        ("key", "write the solved copies", "answer cells filled in; not run"),
+    ):
+        command = commands.add_parser(
+            name,
+            help=f"for instructors: {text}",
+            description=f"{text.capitalize()} of the notebooks into OUT: {more}.",
+        )
+        command.add_argument("out", metavar="OUT")
+        options.which(command)
+        options.notebooks(command)
+        command.set_defaults(run=run, solved=name == "key")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the copies and name them."""
+    from labdiff.grading.intake import trusted
+    from labdiff.grading.publish import handout
+
+    for notebook in trusted.load(args.notebooks, args.notebook):
+        print(handout.write(trusted.folder(args.notebooks) / f"{notebook.stem}.ipynb", args.out, args.solved))
+    return 0
