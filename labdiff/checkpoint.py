@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import warnings
 from dataclasses import dataclass
 
 import safetensors
@@ -22,7 +23,7 @@ class Step:
         loss: the simple loss of this step's batch, a float.
         lr: the learning rate that it used.
         ema: the averaged model, in eval mode, to sample from: a module of the same class as the model.
-        model, s, optimizers, generator: what a checkpoint needs, as they are now.
+        model, s, optimizer, generator: what a checkpoint needs, as they are now.
     """
 
     n: int
@@ -31,7 +32,7 @@ class Step:
     ema: torch.nn.Module
     model: torch.nn.Module
     s: Schedule
-    optimizers: tuple
+    optimizer: torch.optim.Optimizer
     generator: torch.Generator
 
 
@@ -42,13 +43,12 @@ class Checkpoint:
     n: int
     s: Schedule
     tensors: dict
-    channels_last: bool  # whether kernels lay so in memory, and with them what the optimizers know of them
 
     def part(self, prefix):
         """The tensors whose names start with `prefix`., without it: a state_dict for "model" and "ema"."""
         return {k[len(prefix) + 1 :]: v for k, v in self.tensors.items() if k.startswith(prefix + ".")}
 
-    def restore(self, model, ema, optimizers, generator):
+    def restore(self, model, ema, optimizer, generator):
         """Set all four to this checkpoint and return its n."""
         saved, own = self.part("model"), model.state_dict()
         wrong = sorted(
@@ -61,27 +61,21 @@ class Checkpoint:
                 f"train: resume: expected a checkpoint of this model, got one that differs in {len(wrong)} "
                 f"tensors such as {wrong[0]}. Build the model with the arguments it was saved with"
             )
-        if self.channels_last != _channels_last(model):
-            raise ValueError(
-                "train: resume: expected a model with its kernels in the memory format that was saved, got "
-                "another (contiguous, channels-last). Resume on the kind of device that it ran on"
-            )
-        if self.tensors["generator"].shape != generator.get_state().shape:
-            raise ValueError(
-                f"train: resume: expected a generator of the kind that was saved, got one on "
-                f"{generator.device}. Make it on the device where the checkpoint was made"
-            )
         model.load_state_dict(saved)
         ema.load_state_dict(self.part("ema"))
-        for i, optimizer in enumerate(optimizers):
-            state = {}
-            for key, value in self.part(f"optimizer.{i}").items():
-                index, name = key.split(".")
-                state.setdefault(int(index), {})[name] = value.clone()
-            optimizer.load_state_dict(
-                {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+        state = {}
+        for key, value in self.part("optimizer").items():
+            index, name = key.split(".")
+            state.setdefault(int(index), {})[name] = value.clone()
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        if self.tensors["generator"].shape == generator.get_state().shape:
+            generator.set_state(self.tensors["generator"])
+        else:
+            warnings.warn(
+                f"train: resume: the checkpoint's generator ran on another kind of device than this one "
+                f"({generator.device}), so the run goes on with other draws than it would have had there",
+                stacklevel=4,
             )
-        generator.set_state(self.tensors["generator"])
         return self.n
 
 
@@ -102,11 +96,10 @@ def save_checkpoint(path, step):
     tensors = {"generator": step.generator.get_state(), "beta": step.s.beta}
     for name, module in dict(model=step.model, ema=step.ema).items():
         tensors |= {f"{name}.{k}": v for k, v in module.state_dict().items()}
-    for i, optimizer in enumerate(step.optimizers):
-        for index, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{i}.{index}.{k}": v for k, v in state.items()}
+    for index, state in step.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-    about = {"labdiff": json.dumps({"n": step.n, "channels_last": _channels_last(step.model)})}
+    about = {"labdiff": json.dumps({"n": step.n})}
     partial = path.parent / f"{path.name}.partial"
     try:
         safetensors.torch.save_file(tensors, partial, about)
@@ -140,7 +133,7 @@ def load_checkpoint(path):
         with safetensors.safe_open(path, "pt") as file:
             about = json.loads((file.metadata() or {})["labdiff"])
             tensors = {k: file.get_tensor(k) for k in file.keys()}
-        return Checkpoint(about["n"], Schedule(tensors.pop("beta")), tensors, about["channels_last"])
+        return Checkpoint(about["n"], Schedule(tensors.pop("beta")), tensors)
     except safetensors.SafetensorError as error:
         raise ValueError(
             f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}, which is damaged "
@@ -151,7 +144,3 @@ def load_checkpoint(path):
             f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}, which holds "
             "other tensors"
         ) from error
-
-
-def _channels_last(model):
-    return any(p.ndim == 4 and not p.is_contiguous() for p in model.parameters())

@@ -37,8 +37,15 @@ class MuonAdamW(torch.optim.Optimizer):
         kernels = [p for p in params if _is_kernel(p)]
         rest = [p for p in params if not _is_kernel(p)]
         groups = [{"params": group, "muon": group is kernels} for group in (kernels, rest) if group]
-        super().__init__(groups, dict(lr=lr, momentum=momentum, betas=betas, eps=eps, weight_decay=weight_decay))
-        self._batches = None  # matrices of all kernels, see _Batch: they hold nothing from one step to the next
+        defaults = dict(lr=lr, momentum=momentum, betas=betas, eps=eps, weight_decay=weight_decay, muon=False)
+        super().__init__(groups, defaults)
+        self._batches = (
+            None  # matrices of all kernels, see _Batch: they hold nothing from one step to the next
+        )
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self._batches = None
 
     @torch.no_grad()
     def step(self, closure=None):
@@ -54,12 +61,11 @@ class MuonAdamW(torch.optim.Optimizer):
         return loss
 
     def load_state_dict(self, state_dict):
-        """As torch's; each tensor takes the memory format of its parameter, whichever it was saved in."""
+        """As torch's; each tensor takes the device and memory format of its parameter, whichever it was saved in."""
         super().load_state_dict(state_dict)
         for p, state in self.state.items():
             for name, value in state.items():
-                if value.shape == p.shape:
-                    state[name] = torch.empty_like(p).copy_(value)
+                state[name] = _step_count(p, value) if name == "step" else torch.empty_like(p).copy_(value)
 
     def _muon(self, params, group):
         grads = [p.grad for p in params]
@@ -78,15 +84,27 @@ class MuonAdamW(torch.optim.Optimizer):
             torch._foreach_add_(batch.params, batch.views, alpha=-group["lr"])
 
     def _adamw(self, params, group):
-        fused = params[0].device.type != "mps"
         for p in params:
             if "step" not in self.state[p]:
-                step = torch.zeros((), device=p.device if fused else "cpu")
-                self.state[p] = {"step": step, "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+                exp_avg, exp_avg_sq = torch.zeros_like(p), torch.zeros_like(p)
+                self.state[p] = {"step": _step_count(p), "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}
         state = [[self.state[p][name] for p in params] for name in ("exp_avg", "exp_avg_sq", "step")]
         beta1, beta2 = group["betas"]
-        adamw(params, [p.grad for p in params], *state[:2], [], state[2], fused=fused, amsgrad=False, beta1=beta1,
-              beta2=beta2, lr=group["lr"], weight_decay=group["weight_decay"], eps=group["eps"], maximize=False)
+        adamw(
+            params,
+            [p.grad for p in params],
+            *state[:2],
+            [],
+            state[2],
+            fused=_fused(params[0]),
+            amsgrad=False,
+            beta1=beta1,
+            beta2=beta2,
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            maximize=False,
+        )
 
 
 def orthogonalize(matrices, steps=5, eps=1e-7):
@@ -132,3 +150,12 @@ def _batches(params):
 
 def _is_kernel(p):
     return p.ndim == 4 and min(p.shape[:2]) >= 16
+
+
+def _fused(p):
+    return p.device.type != "mps"
+
+
+def _step_count(p, value=0.0):
+    """AdamW's count of steps for p, on the device where its fused form reads it."""
+    return torch.as_tensor(value, dtype=torch.float32, device=p.device if _fused(p) else "cpu")

@@ -19,7 +19,9 @@ from labdiff.arguments import (
     randn,
 )
 from labdiff.checkpoint import Checkpoint, Step
+from labdiff.device import has_bf16
 from labdiff.objective import eps_loss
+from labdiff.optimizer import MuonAdamW
 
 
 def train(
@@ -43,7 +45,7 @@ def train(
     Muon for the kernels of convolutions, AdamW for all else; gradient norm clipped. The learning rate rises over `warmup`
     steps and then falls linearly to 0 at n_steps. t is stratified: one draw from each of batch_size equal parts of 1..T.
     The EMA of the weights has its decay warmed up, min(ema_decay, (1+n)/(10+n)). On hardware that has it, the network runs
-    in bfloat16. A step is yielded after the optimizers and the EMA are done, so that `break` loses nothing. Processes that
+    in bfloat16. A step is yielded after the optimizer and the EMA are done, so that `break` loses nothing. Processes that
     torchrun started, and that have initialized torch.distributed, train one model: the same run as that of one process.
 
     Args:
@@ -57,7 +59,7 @@ def train(
         ema_decay: highest decay of the EMA, in [0, 1).
         clip: largest gradient norm.
         generator: source of all draws; None for a fresh one.
-        resume: what load_checkpoint returned. The model, optimizers, EMA and generator are set to it, and the run goes on
+        resume: what load_checkpoint returned. The model, optimizer, EMA and generator are set to it, and the run goes on
             to the same numbers as if it had not stopped, when all other arguments are the same.
 
     Yields: Step, for n = 1 (or the resumed n + 1) .. n_steps.
@@ -109,22 +111,21 @@ def _steps(model, s, images, n_steps, batch_size, lr, warmup, ema_decay, clip, g
     )  # every process draws the whole batch, to have the same draws, and takes its share
     net = DistributedDataParallel(model) if world > 1 else model  # averages the gradients of all processes
     images = images.to(device)
-    bf16 = torch.autocast(device.type, torch.bfloat16, enabled=_has_bf16(device))
-    optimizers, show_kernels = _optimizers(model, device)
+    bf16 = torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device))
+    optimizer = MuonAdamW(model.parameters())
     ema = copy.deepcopy(model).requires_grad_(False).eval()
     pairs = list(zip(*((e, p) for e, p in zip(ema.parameters(), model.parameters()))))
     first = 1
     if resume is not None:
-        first = resume.restore(model, ema, optimizers, generator) + 1
+        first = resume.restore(model, ema, optimizer, generator) + 1
     if world > 1:
         state = [generator.get_state()]
         dist.broadcast_object_list(state, device=device)
         generator.set_state(state[0])
-    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
 
     for n in range(first, n_steps + 1):
         lr_n = lr * min(n / max(warmup, 1), (n_steps + 1 - n) / max(n_steps - warmup, 1), 1.0)
-        for group in groups:
+        for group in optimizer.param_groups:
             group["lr"] = lr_n
         index = torch.randint(len(images), (batch_size,), generator=generator, device=generator.device)
         u = torch.rand(batch_size, generator=generator, device=generator.device)
@@ -148,54 +149,12 @@ def _steps(model, s, images, n_steps, batch_size, lr, warmup, ema_decay, clip, g
                     f"train: the loss at step {n} is {value}, its gradient's norm {norm}; the weights are those of step "
                     f"{n - 1}. Try a smaller lr (now {lr_n:.1e}), and look whether the data or the model holds NaN"
                 )
-            show_kernels()
-            for optimizer in optimizers:
-                optimizer.step()
+            optimizer.step()
         with torch.no_grad():
             torch._foreach_lerp_(*pairs, 1 - min(ema_decay, (1 + n) / (10 + n)))
             for mine, theirs in zip(ema.buffers(), model.buffers()):
                 mine.copy_(theirs)
-        yield Step(n, value, lr_n, ema, model, s, optimizers, generator)
-
-
-def _optimizers(model, device):
-    """Muon for the kernels of convolutions, AdamW for all else; and what to call before their steps.
-
-    Muon makes the singular values of a kernel's update alike, which in equal time leads nearer to the data. torch's takes
-    matrices, so it gets each kernel as (c_out, rest), its update scaled so that AdamW's learning rate fits.
-    """
-    kernels = [p for p in model.parameters() if _is_kernel(p)]
-    matrices = [torch.nn.Parameter(_matrix(p)) for p in kernels]
-    rest = [p for p in model.parameters() if not _is_kernel(p)]
-    optimizers = []
-    if rest:
-        optimizers.append(
-            torch.optim.AdamW(rest, betas=(0.9, 0.99), weight_decay=0.01, fused=device.type != "mps")
-        )
-    if kernels:
-        optimizers.append(torch.optim.Muon(matrices, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"))
-
-    def show_kernels():
-        for matrix, kernel in zip(matrices, kernels):
-            matrix.data, matrix.grad = _matrix(kernel), None if kernel.grad is None else _matrix(kernel.grad)
-
-    return tuple(optimizers), show_kernels
-
-
-def _is_kernel(p):
-    """A kernel between layers: those from or to pixels, which have fewer channels, are better left to AdamW."""
-    return (
-        p.ndim == 4
-        and min(p.shape[:2]) >= 16
-        and any(
-            p.is_contiguous(memory_format=order) for order in (torch.contiguous_format, torch.channels_last)
-        )
-    )
-
-
-def _matrix(kernel):
-    """(c_out, rest): the same memory in its own order, which is that of its gradient too."""
-    return kernel.detach().as_strided((len(kernel), kernel[0].numel()), (kernel.stride(0), 1))
+        yield Step(n, value, lr_n, ema, model, s, optimizer, generator)
 
 
 def _processes():
@@ -203,13 +162,6 @@ def _processes():
     return (
         (dist.get_rank(), dist.get_world_size()) if dist.is_available() and dist.is_initialized() else (0, 1)
     )
-
-
-def _has_bf16(device):
-    """Whether the device multiplies bfloat16 in hardware, where it is faster than float32."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device.type == "cpu" and getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
 
 
 def _check_images(images):

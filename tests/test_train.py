@@ -121,7 +121,7 @@ def test_the_first_step_is_adamw(s, clip):
     step = next(ld.train(model, s, TOY, n_steps=10, warmup=2, lr=lr, clip=clip, generator=seeded()))
     size = 1.0 if clip == 1.0 else clip / (clip + 1e-8)  # Adam's epsilon
     assert model.w.item() == pytest.approx(3.0 - lr / 2 * (size + 0.01 * 3.0), rel=1e-6)
-    assert step.optimizers[0].param_groups[0]["lr"] == pytest.approx(lr / 2)
+    assert step.optimizer.param_groups[0]["lr"] == pytest.approx(lr / 2)
 
 
 class Kernel(torch.nn.Module):
@@ -163,17 +163,24 @@ def test_memory_format_does_not_matter(s):
     assert (models[0].conv.weight - Kernel().conv.weight).abs().max() > 0.01
 
 
-def test_a_checkpoint_of_another_memory_format(s, tmp_path):
-    """Muon's moments lie in memory as their kernels do."""
-    ld.save_checkpoint(tmp_path / "run", next(ld.train(Kernel(), s, WIDE, n_steps=4)))
-    with pytest.raises(
-        ValueError, match="train: resume: expected a model with its kernels in the memory format"
-    ):
-        next(
-            ld.train(
-                Kernel(torch.channels_last), s, WIDE, n_steps=4, resume=ld.load_checkpoint(tmp_path / "run")
-            )
-        )
+@pytest.mark.parametrize("saved, resumed", [(0, 1), (1, 0)])
+def test_a_checkpoint_of_another_memory_format(s, tmp_path, saved, resumed):
+    """A run that is saved from contiguous kernels goes on in channels-last ones, and the other way round."""
+    formats = (torch.contiguous_format, torch.channels_last)
+    arguments = dict(n_steps=6, warmup=1, lr=0.01, batch_size=8)
+    whole = Kernel(formats[saved])
+    for step in ld.train(whole, s, WIDE, generator=seeded(), **arguments):
+        if step.n == 3:
+            ld.save_checkpoint(tmp_path / "run", step)
+    model = Kernel(formats[resumed])
+    checkpoint = ld.load_checkpoint(tmp_path / "run")
+    for step in ld.train(model, s, WIDE, generator=seeded(), resume=checkpoint, **arguments):
+        pass
+    torch.testing.assert_close(
+        model.conv.weight.contiguous(), whole.conv.weight.contiguous(), rtol=0, atol=1e-5
+    )
+    momentum = step.optimizer.state[model.conv.weight]["momentum"]
+    assert momentum.shape == model.conv.weight.shape and momentum.stride() == model.conv.weight.stride()
 
 
 def test_weights_that_are_frozen_stay(s, net, images):
