@@ -20,7 +20,7 @@ notebooks: .venv/test-is-ready  ## run all notebooks in place and keep their out
 	$(BIN)/python tools/run_notebooks.py
 
 html: .venv/test-is-ready  ## all notebooks as a site whose sliders move without kernel or network: build/html/index.html
-	$(BIN)/python tools/make_html.py
+	$(BIN)/labdiff site build/html
 
 catalogue: .venv/test-is-ready  ## exercises and the mistakes that their checks name
 	$(BIN)/python -m pytest tests/test_checks.py -q -s -k table

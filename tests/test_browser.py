@@ -11,7 +11,6 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import lab_in_browser
 import numpy as np
@@ -23,7 +22,6 @@ from PIL import Image
 import labdiff as ld
 from labdiff.plot import tile, to_uint8
 
-ROOT = Path(__file__).parents[1]
 MARGIN = 2  # what is promised holds on two free cores: median 16 ms, 95th percentile 33 ms
 T = 1000
 
@@ -241,7 +239,7 @@ def narrow_and_dark_pages_hold_it(page, section):
 
 def test_exported_page_without_kernel_and_network(tmp_path):
     path = notebook(tmp_path / "exported.ipynb", START, *SLIDERS, "ld.widgets.renoise(halving, s, x0, t=200)")
-    command = [sys.executable, ROOT / "tools" / "make_html.py", path, "--out", tmp_path / "site"]
+    command = [sys.executable, "-m", "labdiff.cli", "site", tmp_path / "site", path]
     subprocess.run(command, check=True, timeout=120)
     with chromium(tmp_path / "profile") as context:
         context.set_offline(True)

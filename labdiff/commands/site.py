@@ -1,0 +1,51 @@
+"""labdiff site: all notebooks as static pages whose sliders move."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from labdiff.commands import options
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Add the parser of site."""
+    site = commands.add_parser(
+        "site",
+        help="write the notebooks as web pages whose sliders move",
+        description="Run the notebooks and write them into OUT as static pages, OUT/index.html first: the "
+        "sliders move without kernel and network. A cell that fails is marked on its page, and the exit code "
+        "is 1. Takes as long as the notebooks, some minutes.",
+    )
+    site.add_argument("out", metavar="OUT", type=Path)
+    site.add_argument("paths", nargs="*", type=Path, metavar="NOTEBOOK", help="these only (default: all)")
+    options.notebooks(site)
+    site.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the notebooks and write their pages; 1 if a cell failed."""
+    from labdiff.grading.intake import trusted
+    from labdiff.site import pages, running
+
+    paths = [path.resolve() for path in args.paths or sorted(trusted.folder(args.notebooks).glob("*.ipynb"))]
+    for path in paths:
+        if path.suffix != ".ipynb" or not path.is_file():
+            raise ValueError(f"site: NOTEBOOK: expected the path of a notebook, NAME.ipynb, got {path}")
+    titles = {path: pages.title_of(path) for path in paths}
+    if len({path.stem for path in paths}) < len(paths):
+        raise ValueError(
+            "site: NOTEBOOK: expected different names, for each names a page, got one name twice"
+        )
+    args.out.mkdir(parents=True, exist_ok=True)
+    broken = False
+    for path in paths:
+        start = time.perf_counter()
+        notebook = running.run(path)
+        size = pages.write(path, notebook, titles, args.out)
+        print(f"{path.stem}.html: {time.perf_counter() - start:.0f} s, {size / 1e6:.1f} MB", flush=True)
+        if numbers := running.failed(notebook):
+            broken = True
+            print(f"{path}: code cell {', '.join(map(str, numbers))} failed; see its page", file=sys.stderr)
+    print(f"open {pages.write_index(titles, args.out)}")
+    return int(broken)

@@ -1,0 +1,46 @@
+"""Running a notebook for its page: what fails is kept and marked, and the rest still runs."""
+
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+TIMEOUT = 900  # seconds for a cell
+FAILED = "failed"  # the tag of a cell that failed
+
+
+def run(path: Path) -> nbformat.NotebookNode:
+    """The notebook with its outputs and its widgets' state, run in its folder; the file stays as it is.
+
+    A cell that raises gets the tag `failed`. So does one that runs too long or ends the kernel: the last one.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=TIMEOUT,
+        kernel_name="python3",
+        allow_errors=True,
+        resources={"metadata": {"path": path.parent}},
+    )
+    started = []
+    client.on_cell_execute = lambda cell, cell_index: started.append(cell)
+    try:
+        client.execute()
+    except (CellTimeoutError, DeadKernelError) as error:
+        said = str(error).strip().splitlines()[0]
+        started[-1].outputs.append(
+            nbformat.v4.new_output("error", ename="Stopped", evalue=said, traceback=[said])
+        )
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        errors = [o for o in cell.get("outputs", []) if o.output_type == "error"]
+        if errors and "raises-exception" not in tags:
+            cell.metadata.tags = [*tags, FAILED]
+    return notebook
+
+
+def failed(notebook: nbformat.NotebookNode) -> list[int]:
+    """Numbers of the code cells that failed, counted from 1 as Jupyter counts them."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [n for n, cell in enumerate(code, 1) if FAILED in cell.metadata.get("tags", [])]
