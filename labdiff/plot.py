@@ -175,13 +175,26 @@ def image_grid(x, *, n_columns=8, title=None, scale=2):
     return figure
 
 
-def to_uint8(x):
-    """Grey levels 0..255 of pictures in [-1, 1], clipped: (N, C, H, W) -> uint8 (N, H, W), or (N, H, W, 3) for C = 3."""
-    if not isinstance(x, torch.Tensor) or x.ndim != 4 or x.shape[1] not in (1, 3):
+def to_uint8(x, *, name="to_uint8: x"):
+    """Grey levels 0..255 of images in [-1, 1], clipped: (N, C, H, W) -> uint8 (N, H, W), or (N, H, W, 3) for colour.
+
+    Args:
+        x: (N, C, H, W) real; C = 1 grey, 3 RGB, 4 RGB and alpha, of which the transparent part is shown white.
+        name: of the function and argument, for errors.
+    """
+    if not isinstance(x, torch.Tensor) or x.ndim != 4 or x.shape[1] not in (1, 3, 4):
         got = tuple(x.shape) if isinstance(x, torch.Tensor) else type(x).__name__
-        raise ValueError(f"to_uint8: x: expected pictures of shape (N, 1 or 3, H, W), got {got}")
-    check_data("to_uint8", {"x": x})
-    x = ((x.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1)
+        raise ValueError(
+            f"{name}: expected pictures of shape (N, 1 or 3, H, W), got {got}. Four channels are RGB and alpha; "
+            "a single image is x[None]"
+        )
+    function, argument = name.split(": ")
+    check_data(function, {argument: x})
+    x = x.detach().float().clamp(-1, 1)
+    if x.shape[1] == 4:
+        alpha = (x[:, 3:] + 1) / 2
+        x = alpha * x[:, :3] + (1 - alpha)
+    x = ((x + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1)
     return x.squeeze(3).cpu().numpy()
 
 

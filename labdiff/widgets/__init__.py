@@ -10,10 +10,12 @@ from labdiff.widgets.live import drawing_pad, renoise, sample_slider
 from labdiff.widgets.panel import Panel, link
 from labdiff.widgets.players import snapshot_slider, trajectory_player
 from labdiff.widgets.sliders import curve_slider, noise_slider, schedule_slider
-from labdiff.widgets.training import TrainingView
+from labdiff.widgets.training_run import TrainingRun, training
+from labdiff.widgets.training_view import TrainingView
 
 __all__ = [
     "Panel",
+    "TrainingRun",
     "TrainingView",
     "curve_slider",
     "drawing_pad",
@@ -26,5 +28,6 @@ __all__ = [
     "sample_slider",
     "schedule_slider",
     "snapshot_slider",
+    "training",
     "trajectory_player",
 ]

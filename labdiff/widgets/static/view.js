@@ -17,14 +17,19 @@ function makeNumbers({ rows }, ui) {
   return { el: element("table", { class: "labdiff-numbers" }, element("tbody", {}, ...lines)), layout() {}, update };
 }
 
+// The Stop button interrupts the kernel, where the page knows how; elsewhere the front end's own button does.
 function makeProgress(_, ui) {
   const bar = element("progress", { max: 1, value: 0, "aria-label": "progress" });
   const text = element("span", {});
+  const stop = element("button", { type: "button", title: "finish this step, save, and stop" }, "Stop");
+  stop.addEventListener("click", () => { ui.interrupt(); stop.disabled = true; });
   function update() {
-    const { n = 0, of = 1, text: says = "" } = ui.computed.progress || {};
+    const { n = 0, of = 1, text: says = "", running = false } = ui.computed.progress || {};
     [bar.max, bar.value, text.textContent] = [of, n, says];
+    stop.hidden = !running || !ui.interrupt;
+    if (!running) stop.disabled = false;
   }
-  return { el: element("div", { class: "labdiff-control" }, bar, text), layout() {}, update };
+  return { el: element("div", { class: "labdiff-control" }, bar, text, stop), layout() {}, update };
 }
 
 function render({ model, el }) {
@@ -34,6 +39,8 @@ function render({ model, el }) {
   let timer = null;
   let ink = null; // what is on the pad, in [-1, 1]
   let width = 0;
+
+  if (model.widget_manager?.kernel?.interrupt) ui.interrupt = () => model.widget_manager.kernel.interrupt();
 
   ui.says = () => {
     const shown = (name) => ui.controls[name].text(ui.state[name]);
