@@ -1,4 +1,4 @@
-"""ld.widgets.training: stopped at any step it ends calmly, keeps what it learned, and goes on as if never stopped."""
+"""ld.widgets.training: stopped at any step it ends calmly, keeps what it learned, and goes on from there."""
 
 import math
 import os
