@@ -65,8 +65,8 @@ def training(
         ld.plot.image_grid(ld.sample(run.ema, s, (16, 1, 28, 28)))
 
     Interrupting the kernel, as the Stop button does, ends the run after the current step without an error:
-    what was learned is saved and returned. Running the cell again goes on from the checkpoint, to the same numbers
-    as a run that was never stopped; a finished run is returned as it is. A second interrupt raises
+    what was learned is saved and returned. Running the cell again goes on from the checkpoint, to the same
+    numbers as a run that was never stopped; a finished run is returned as it is. A second interrupt raises
     KeyboardInterrupt as usual.
 
     Args:
