@@ -91,7 +91,7 @@ def shard(text: str) -> tuple[int, int]:
 def run_grade(args: argparse.Namespace) -> int:
     """Grade the class; 1 if the grader itself failed on a question."""
     from labdiff.grading.intake import trusted
-    from labdiff.grading.publish import results
+    from labdiff.grading.records import GRADER_ERROR
     from labdiff.grading.run import batch, workers
     from labdiff.grading.sandbox import isolate
 
@@ -116,8 +116,8 @@ def run_grade(args: argparse.Namespace) -> int:
         args.shard,
         args.again,
     )
-    broken = sum(r["status"] == "grader error" for record in records for r in record["results"])
-    look = sum(bool(results.flags_of(record)) for record in records)
+    broken = sum(r.status == GRADER_ERROR for record in records for r in record.results)
+    look = sum(bool(record.flags) for record in records)
     print(f"{len(records)} students graded, {look} need a look: {args.out}/index.html")
     if broken:
         print(
@@ -131,7 +131,7 @@ def run_merge(args: argparse.Namespace) -> int:
     """Put shards together."""
     from labdiff.grading.publish import results
 
-    records = {r["student"]: r for part in args.parts for r in results.load_all(part)}
+    records = {r.student: r for part in args.parts for r in results.load_all(part)}
     for record in records.values():
         results.save(args.out, record)
     results.write_all(args.out, [records[name] for name in sorted(records)])

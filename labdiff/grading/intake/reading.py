@@ -7,30 +7,20 @@ untouched stub counts, as it does in a notebook that is run from top to bottom; 
 
 import json
 import re
-from dataclasses import dataclass, field
 
 from labdiff.grading.intake.trusted import source_of
+from labdiff.grading.records import MISSING, NOT_ATTEMPTED, Answer, Cell, Question, Trusted
 
 BIGGEST = 256 * 1024 * 1024  # bytes of a file; a notebook with more than that in its outputs is not read
-MARKER = re.compile(r"^\s*#+\s*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)\s*$", re.M)
+MARKER = re.compile(r"^[ \t]*#+[ \t]*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)[ \t]*$", re.M)
 
 
 class Unreadable(Exception):
     """Why a file can't be graded, in words for student and instructor."""
 
 
-@dataclass
-class Answer:
-    """What a submission says to one question: `source`, or a `status` ("missing", "unreadable") where there is none."""
-
-    source: str = ""
-    status: str = ""
-    said: str = ""
-    flags: list = field(default_factory=list)
-
-
-def parse(data):
-    """(cells, flags) of a notebook's bytes, each cell a dict with cell_type, id, grade_id, source. Raises Unreadable."""
+def parse(data: bytes) -> tuple[list[Cell], list[str]]:
+    """(cells, flags) of a notebook's bytes. Raises Unreadable."""
     if not data.strip():
         raise Unreadable("the file is empty")
     if len(data) > BIGGEST:
@@ -69,43 +59,41 @@ def tidy(cell):
     metadata = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
     grader = metadata.get("nbgrader") if isinstance(metadata.get("nbgrader"), dict) else {}
     source = source_of(cell if "source" in cell else {"source": cell.get("input", "")})
-    return {
-        "cell_type": str(cell.get("cell_type")),
-        "id": str(cell.get("id")),
-        "grade_id": str(grader.get("grade_id")),
-        "source": MARKER.sub("", source),
-    }
+    return Cell(
+        str(cell.get("cell_type")),
+        str(cell.get("id") or ""),
+        str(grader.get("grade_id") or ""),
+        MARKER.sub("", source),
+    )
 
 
-def answer(cells, question):
+def answer(cells: list[Cell], question: Question) -> Answer:
     """The Answer to a question."""
-    code = [c for c in cells if c["cell_type"] == "code"]
-    starts = re.compile(rf"^\s*(async\s+)?def\s+{question.name}\s*\(", re.M)
+    code = [c for c in cells if c.kind == "code"]
+    starts = re.compile(rf"^[ \t]*(async\s+)?def\s+{question.name}\s*\(", re.M)
     groups = [
-        ([c for c in code if c["id"] == question.cell_id], ""),
-        ([c for c in code if c["grade_id"] == question.cell_id], ""),
-        ([c for c in code if starts.search(c["source"])], "found by its def: the cell's id is lost"),
+        ([c for c in code if c.id == question.cell_id], ""),
+        ([c for c in code if c.grade_id == question.cell_id], ""),
+        ([c for c in code if starts.search(c.source)], "found by its def: the cell's id is lost"),
     ]
-    stub, touched = None, []
+    stub = False
     for group, flag in groups:
-        stub = stub or next((c for c in group if same(c["source"], question.stub)), None)
-        touched = [c for c in group if c["source"].strip() and not same(c["source"], question.stub)]
+        touched = [c for c in group if c.source.strip() and not same(c.source, question.stub)]
         if touched:
-            flags = [flag] if flag else []
-            if len(group) > 1:
-                flags.append(
-                    f"{len(group)} cells answer {question.name}: the last one that was filled in counts"
-                )
-            return Answer(touched[-1]["source"], flags=flags)
+            many = f"{len(group)} cells answer {question.name}: the last one that was filled in counts"
+            return Answer(
+                touched[-1].source, flags=tuple(f for f in (flag, many if len(group) > 1 else "") if f)
+            )
+        stub = stub or any(c.source.strip() for c in group)
     if stub:
-        return Answer(question.stub)
-    return Answer(status="missing", said=_why_missing(cells, question))
+        return Answer(question.stub, NOT_ATTEMPTED, "The answer cell is as it was handed out.")
+    return Answer(status=MISSING, hint=_why_missing(cells, question))
 
 
 def _why_missing(cells, question):
-    there = [c for c in cells if question.cell_id in (c["id"], c["grade_id"])]
-    if any(c["cell_type"] != "code" for c in there):
-        return f"The answer cell of {question.name} is a {there[0]['cell_type']} cell. Make it a code cell again."
+    there = [c for c in cells if question.cell_id in (c.id, c.grade_id)]
+    if any(c.kind != "code" for c in there):
+        return f"The answer cell of {question.name} is a {there[0].kind} cell. Make it a code cell again."
     if there:
         return f"The answer cell of {question.name} is empty."
     return (
@@ -113,21 +101,21 @@ def _why_missing(cells, question):
     )
 
 
-def same(a, b):
+def same(a: str, b: str) -> bool:
     """Whether two sources are alike but for blanks, comments and docstrings."""
     a, b = (re.sub(r'""".*?"""|#.*?$', "", text, flags=re.S | re.M) for text in (a, b))
     return "".join(a.split()) == "".join(b.split())
 
 
-def own_cells(cells, trusted):
+def own_cells(cells: list[Cell], trusted: Trusted) -> list[str]:
     """Sources of the code cells that the student added or changed: an answer may use what they import and define."""
     given = {"".join(s.split()) for s in trusted.sources.values()}
     answers = {q.cell_id for q in trusted.questions}
     return [
-        c["source"]
+        c.source
         for c in cells
-        if c["cell_type"] == "code"
-        and c["source"].strip()
-        and "".join(c["source"].split()) not in given
-        and answers.isdisjoint((c["id"], c["grade_id"]))
+        if c.kind == "code"
+        and c.source.strip()
+        and "".join(c.source.split()) not in given
+        and answers.isdisjoint((c.id, c.grade_id))
     ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from labdiff.grading.intake import reading
+from labdiff.grading.records import MISSING, HandedIn, Trusted
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,8 @@ def names(trusted, stem):
     return trusted.stem.lower() in stem.lower() or re.match(rf"{trusted.number}(\D|$)", stem) is not None
 
 
-def pick(files, notebooks):
-    """stem -> (bytes or None, flags) for one student; unreadable ones as the Unreadable. Files are told by name, then by
-    content."""
+def pick(files: dict[str, list[File]], notebooks: list[Trusted]) -> dict[str, HandedIn]:
+    """What one student handed in for each notebook, by its stem. Files are told by name, then by content."""
     chosen = {}
     for stem, group in files.items():
         if not stem:
@@ -105,27 +105,27 @@ def pick(files, notebooks):
             or group
         )
         flags = [f"{len(group)} files for {stem}: graded {exact[0].inner.name}"] if len(group) > 1 else []
-        chosen[stem] = load(exact[0], flags)
+        chosen[stem] = load(exact[0], *flags)
     for file in files.get("", []):
-        data, _ = load(file)
-        stem = by_content(data, notebooks) if isinstance(data, bytes) else None
+        found = load(file, f"known by its content: {file.inner.name}")
+        stem = by_content(found.data, notebooks) if found.data is not None else None
         if stem and stem not in chosen:
-            chosen[stem] = data, [f"known by its content: {file.inner.name}"]
+            chosen[stem] = found
     return chosen
 
 
-def load(file, flags=()):
+def load(file: File, *flags: str) -> HandedIn:
     try:
-        return file.read(), list(flags)
+        return HandedIn(file.read(), flags=flags)
     except (reading.Unreadable, OSError) as why:
-        return reading.Unreadable(str(why)), list(flags)
+        return HandedIn(problem=str(why), flags=flags)
 
 
-def by_content(data, notebooks):
+def by_content(data: bytes, notebooks: list[Trusted]) -> str | None:
     try:
         cells, _ = reading.parse(data)
     except reading.Unreadable:
         return None
-    scores = {t.stem: sum(not reading.answer(cells, q).status for q in t.questions) for t in notebooks}
+    scores = {t.stem: sum(reading.answer(cells, q).status != MISSING for q in t.questions) for t in notebooks}
     best = max(scores, key=scores.get)
     return best if scores[best] else None

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from labdiff.grading.intake.trusted import source_of
-from labdiff.grading.publish.results import write as write_file
+from labdiff.grading.publish.files import write as write_file
 from labdiff.grading.publish.solutions import SOLUTIONS
 
 POINTS = 1

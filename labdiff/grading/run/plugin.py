@@ -6,12 +6,15 @@ formulas give here.
 """
 
 import time
+from dataclasses import dataclass, replace
 
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
+from labdiff.checks.exercises.exercise import Exercise
 from labdiff.checks.judging.judge import judge
 from labdiff.checks.judging.report import CORRECT, NOT_ATTEMPTED
+from labdiff.grading import records
 from labdiff.grading.sandbox import isolate, wire
 from labdiff.grading.sandbox.kernel import Kernel, Stopped
 
@@ -46,13 +49,15 @@ class GradeFile(IPyNbFile):
     def setup(self):
         self.began = time.monotonic()
         job = self.job
-        command = isolate.start(job.isolation, job.run, job.lib, job.memory, job.server)
+        given = job.options
+        command = isolate.start(given.isolation, job.run, job.lib, given.memory, given.server)
         self.kernel = Kernel(command, isolate.clean_environment(job.run, job.lib), job.run)
 
     def teardown(self):
         if self.kernel is not None:
             self.kernel.stop()
-        self.job.result["seconds"] = round(time.monotonic() - self.began, 1)
+        if self.job.result is not None:
+            self.job.result = replace(self.job.result, seconds=round(time.monotonic() - self.began, 1))
 
 
 class GradeCell(IPyNbCell):
@@ -60,20 +65,20 @@ class GradeCell(IPyNbCell):
 
     def runtest(self):
         job, step = self.parent.job, self.cell.metadata["step"]
-        if job.result["status"] or step == "replay" and self.cell.metadata["of"] in self.parent.plugin.poison:
+        if job.result or step == "replay" and self.cell.metadata["of"] in self.parent.plugin.poison:
             pytest.skip("the kernel is stopped, or this answer stops kernels")
         try:
             super().runtest()
         except Stopped as stop:
             self.parent.kernel.stop()
             if step == "answer":
-                self.parent.plugin.poison.add(job.name)
+                self.parent.plugin.poison.add(job.question.name)
             if step == "setup":
                 raise RuntimeError(f"the grader's own set-up: {stop}") from None
             job.finish(
                 stop.status,
-                hint=f"{stop} This happens {WHERE[step].format(name=job.name)}.",
-                flag="stopped by the grader" if stop.status == "error" else None,
+                hint=f"{stop} This happens {WHERE[step].format(name=job.question.name)}.",
+                flag="stopped by the grader" if stop.status == records.ERROR else None,
             )
             self.raise_cell_error(str(stop))
         if step == "answer":
@@ -90,13 +95,13 @@ class GradeCell(IPyNbCell):
             job.judge(sent[-1])
         except ValueError as error:
             job.finish(
-                "error",
+                records.ERROR,
                 hint="What came out of the kernel is not what a check of the function sends "
                 f"({error}). Does the answer cell change IPython or labdiff?",
                 flag="strange output",
             )
-        self.comparison_traceback.append(f"{job.result['status']}: {job.result['hint']}")
-        return job.result["status"] == "correct"
+        self.comparison_traceback.append(f"{job.result.status}: {job.result.hint}")
+        return job.result.status == records.CORRECT
 
 
 WHERE = {
@@ -106,51 +111,77 @@ WHERE = {
 }
 
 
+@dataclass
 class Job:
-    """One question of one student, and its result as a plain dict."""
+    """One question of one student: `probes` are the public and the hidden ones; finish() makes its result.
 
-    def __init__(self, exercise, seed, public, result, **where):
-        self.exercise, self.name, self.result, self.error = exercise, exercise.name, result, ""
-        self.probes = [exercise.probes(public), exercise.probes(seed)]
-        self.isolation, self.run, self.lib, self.memory, self.server = (
-            where[k] for k in ("isolation", "run", "lib", "memory", "server")
-        )
+    Attributes:
+        run: an empty folder of its own; lib: labdiff as the kernel gets it.
+        flags: what is odd about the answer, from intake.
+        error: how the answer cell ended, if in an error.
+    """
 
-    def finish(self, status, flag=None, **fields):
-        self.result |= {"status": status, **fields}
-        self.result["flags"] += [flag] if flag else []
+    question: records.Question
+    exercise: Exercise
+    probes: list
+    options: records.Options
+    run: str
+    lib: str
+    flags: tuple[str, ...] = ()
+    error: str = ""
+    result: records.Result | None = None
 
-    def judge(self, sent):
-        """The verdict comes from the hidden probes; the numbers that are shown are the public ones'."""
+    def finish(self, status: str, flag: str | None = None, **fields) -> None:
+        flags = (*self.flags, flag) if flag else self.flags
+        self.result = records.Result.of(self.question, status, flags=flags, **fields)
+
+    def judge(self, sent: dict) -> None:
+        """Correct is what is right on the public and on the hidden probes; what is shown is ld.check's report."""
         if "undefined" in sent:
-            hint = f"The answer cell defines no function {self.name}."
-            return self.finish("error", hint=f"It ends with {self.error}. {hint}" if self.error else hint)
+            hint = f"The answer cell defines no function {self.question.name}."
+            return self.finish(
+                records.ERROR, hint=f"It ends with {self.error}. {hint}" if self.error else hint
+            )
         sets = sent.get("sets")
         if not isinstance(sets, list) or not 1 <= len(sets) <= 2:
             raise ValueError("one or two sets of outcomes expected")
-        found = [wire.outcomes(self.exercise, probes, plain) for probes, plain in zip(self.probes, sets)]
-        reports = [judge(self.exercise, probes, outcomes) for probes, outcomes in zip(self.probes, found)]
-        verdict = reports[-1]
-        if len(sets) < 2 and verdict.status == CORRECT:
+        found = [
+            wire.outcomes(self.exercise, probes, plain)
+            for probes, plain in zip(self.probes, sets, strict=False)
+        ]
+        public, *hidden = (
+            judge(self.exercise, probes, outcomes)
+            for probes, outcomes in zip(self.probes, found, strict=False)
+        )
+        if not hidden and public.status == CORRECT:
             raise ValueError("the hidden probes are missing")
-        rows = [list(map(str, row)) for row in reports[0].rows]
-        if verdict.status != CORRECT and reports[0].status == CORRECT:
-            rows = [
-                ["hidden probe", dict(verdict.rows).get("probe", "one of them")],
-                ["note", "right on the public probes of ld.check, but not on hidden ones with other numbers"],
-            ]
-        self.finish(status_of(verdict, found[-1]), mistake=verdict.mistake, hint=verdict.hint, rows=rows)
-        if verdict.status == CORRECT:
-            self.result["points"] = self.result["max"]
-        elif verdict.mistake == "library-call":
-            self.result["flags"].append("calls labdiff's own function")
+        if public.status != CORRECT or hidden[0].status == CORRECT:
+            verdict, outcomes, hint = public, found[0], public.hint
+        else:  # numbers of the hidden probes are not shown
+            verdict, outcomes = hidden[0], found[1]
+            hint = ONLY_PUBLIC + (f" {verdict.hint}" if verdict.mistake else "")
+        flag = "calls labdiff's own function" if verdict.mistake == "library-call" else None
+        self.finish(
+            status_of(verdict, outcomes),
+            flag,
+            mistake=verdict.mistake,
+            hint=hint,
+            rows=tuple((str(label), str(text)) for label, text in public.rows),
+            pictures=tuple((p.text, p.uri) for p in public.pictures),
+        )
 
 
-def status_of(report, outcomes):
+ONLY_PUBLIC = (
+    "It is right on the probes of ld.check, but not on hidden probes with other numbers and sizes: "
+    "does it rely on particular ones?"
+)
+
+
+def status_of(report, outcomes) -> str:
     if report.status == CORRECT:
-        return "correct"
+        return records.CORRECT
     if report.status == NOT_ATTEMPTED:
-        return "not attempted"
+        return records.NOT_ATTEMPTED
     if outcomes[-1].problem == "time":
-        return "timeout"
-    return "error" if outcomes[0].problem in ("raised", "signature") else "wrong"
+        return records.TIMEOUT
+    return records.ERROR if outcomes[0].problem in ("raised", "signature") else records.WRONG

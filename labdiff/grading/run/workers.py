@@ -1,83 +1,94 @@
 """A process for each student, some at once: one that dies, hangs or takes too much costs its student only."""
 
-import json
 import multiprocessing
 import shutil
 import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 
-from labdiff.grading.intake import submissions
+from labdiff.grading.records import GRADER_ERROR, HandedIn, Options, Result
 from labdiff.grading.run import student
 from labdiff.grading.sandbox import launch
 
 STOP = []  # anything in here ends the batch; an exception out of a signal's handler could get lost in a fork
 
 
-def processes(todo, base, options, jobs, tick=lambda: None):
-    """Yield (name, results, extra) for each of todo, as they come; `jobs` at once. A process that dies costs its student
-    only."""
+@dataclass(frozen=True)
+class Task:
+    """One student to grade; find() reads what was handed in, in the student's process."""
+
+    student: str
+    find: Callable[[], Mapping[str, HandedIn]]
+    stamp: str = ""
+
+
+@dataclass(frozen=True)
+class Running:
+    process: multiprocessing.Process
+    task: Task
+    work: str
+    end: float
+
+
+def processes(
+    todo: Iterable[Task], base: str, options: Options, jobs: int, tick: Callable[[], None] = lambda: None
+) -> Iterator[tuple[Task, list[Result]]]:
+    """Yield each task with its results, as they come; `jobs` at once. A process that dies costs its student only."""
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     todo, running = list(todo)[::-1], {}
+    questions = sum(len(t.questions) for t in options.notebooks)
     try:
         while todo or running:
             if STOP:
                 raise KeyboardInterrupt
             while todo and len(running) < jobs:
-                name, extra = todo.pop()
-                work = tempfile.mkdtemp(dir=base)
+                task, work = todo.pop(), tempfile.mkdtemp(dir=base)
                 here, there = context.Pipe(duplex=False)
-                process = context.Process(
-                    target=work_on, args=(there, name, extra, {**options, "work": work})
-                )
+                process = context.Process(target=work_on, args=(there, task, replace(options, work=work)))
                 process.start()
                 there.close()
-                questions = sum(len(t.questions) for t in options["trusted"])
-                end = time.monotonic() + 120 + questions * (150 + 8 * options["timeout"])
-                running[here] = process, name, extra, work, end
-            ready = wait(list(running), timeout=1)
-            ready += [c for c, row in running.items() if time.monotonic() > row[-1] and c not in ready]
+                end = time.monotonic() + 120 + questions * (150 + 8 * options.timeout)
+                running[here] = Running(process, task, work, end)
+            ready = set(wait(list(running), timeout=1))
+            ready |= {c for c, one in running.items() if time.monotonic() > one.end}
             for connection in ready:
-                process, name, extra, work, _ = running.pop(connection)
+                one = running.pop(connection)
                 try:
-                    done = json.loads(connection.recv_bytes()) if connection.poll() else None
+                    done = connection.recv() if connection.poll() else None
                 except (EOFError, OSError):
                     done = None
-                process.kill() if done is None else process.join(5)
-                process.join()
-                shutil.rmtree(work, ignore_errors=True)
+                one.process.kill() if done is None else one.process.join(5)
+                one.process.join()
+                shutil.rmtree(one.work, ignore_errors=True)
                 tick()
-                yield name, done or lost(options["trusted"]), extra
+                yield one.task, done or lost(options)
     finally:
-        for process, *_ in running.values():
-            process.kill()
+        for one in running.values():
+            one.process.kill()
 
 
-def work_on(connection, name, extra, options):
+def work_on(connection, task: Task, options: Options) -> None:
     """In the student's process, which ends with the batch, however that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     launch.option(launch.DIE_WITH_PARENT, signal.SIGKILL)
-    files = extra["ready"] if "ready" in extra else submissions.pick(extra["files"], options["trusted"])
-    connection.send_bytes(json.dumps(student.grade(name, files, options)).encode())
+    connection.send(student.grade(task.student, task.find(), options))
 
 
-def lost(notebooks):
+def lost(options: Options) -> list[Result]:
+    hint = "The grading process of this student ended early. Grade again: what is done is kept."
     return [
-        {
-            **student.new_result(t.stem, q.name, 1.0),
-            "status": "grader error",
-            "hint": "The grading process of this student ended early. Grade again: what is done is kept.",
-            "flags": ["grading process lost"],
-        }
-        for t in notebooks
+        Result.of(q, GRADER_ERROR, hint=hint, flags=("grading process lost",))
+        for t in options.notebooks
         for q in t.questions
     ]
 
 
-def progress(total, done):
+def progress(total: int, done: int) -> Callable[[], None]:
     """A function that shows one more student done: a bar on a terminal, lines elsewhere."""
     began, count = time.monotonic(), [done]
 
