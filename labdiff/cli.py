@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from labdiff.commands import grade, handout, site
+from labdiff.commands import grade, handout, lab, sample, site
 
-COMMANDS = (site, handout, grade)
+COMMANDS = (lab, sample, site, handout, grade)
 UNIX_ONLY = {"fcntl", "pwd", "resource", "termios"}  # modules that Windows' Python lacks
 EXIT_CODES = """\
 exit codes: 0 done; 1 done except for what is named (grade: a question that the grader itself could not grade;
@@ -53,7 +53,3 @@ def missing(error: ImportError, command: str) -> str:
         )
     extra = {"lab": "lab", "site": "site"}.get(command, "grading")
     return f"{error}. It needs more packages: in the clone, pip install -e '.[{extra}]'"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -239,7 +239,7 @@ def narrow_and_dark_pages_hold_it(page, section):
 
 def test_exported_page_without_kernel_and_network(tmp_path):
     path = notebook(tmp_path / "exported.ipynb", START, *SLIDERS, "ld.widgets.renoise(halving, s, x0, t=200)")
-    command = [sys.executable, "-m", "labdiff.cli", "site", tmp_path / "site", path]
+    command = [sys.executable, "-m", "labdiff", "site", tmp_path / "site", path]
     subprocess.run(command, check=True, timeout=120)
     with chromium(tmp_path / "profile") as context:
         context.set_offline(True)

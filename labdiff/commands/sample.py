@@ -1,0 +1,74 @@
+"""labdiff sample: pictures from weights, as one PNG."""
+
+import argparse
+from pathlib import Path
+
+from labdiff.commands import options
+from labdiff.data import ASSETS
+
+METHODS = ("dpm", "ddim", "ddpm")
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Add the parser of sample."""
+    sample = commands.add_parser(
+        "sample",
+        help="draw pictures from weights",
+        description="Sample from the weights that ship, or from those of labdiff train, and write all "
+        "pictures side by side into OUT.png.",
+    )
+    sample.add_argument("out", type=Path, metavar="OUT.png")
+    sample.add_argument("-n", type=options.positive, default=64, metavar="N", help="pictures (%(default)s)")
+    sample.add_argument(
+        "--weights",
+        type=Path,
+        default=ASSETS,
+        metavar="FOLDER",
+        help="of labdiff train --out (default: those that ship)",
+    )
+    sample.add_argument(
+        "--snapshot",
+        type=options.positive,
+        metavar="STEP",
+        help="the weights after that step of the training",
+    )
+    sample.add_argument("--method", choices=METHODS, default="dpm", help="(default: %(default)s)")
+    sample.add_argument(
+        "--steps",
+        type=options.positive,
+        metavar="K",
+        help="evaluations of the network (default: dpm 10, ddim 50; ddpm takes all T)",
+    )
+    sample.add_argument(
+        "--size", type=options.positive, nargs=2, default=(28, 28), metavar=("HEIGHT", "WIDTH")
+    )
+    sample.add_argument("--columns", type=options.positive, default=8, metavar="N", help="(%(default)s)")
+    sample.add_argument(
+        "--enlarge", type=options.positive, default=3, metavar="N", help="(%(default)s times)"
+    )
+    sample.add_argument("--seed", type=int, default=0, help="another seed, other pictures (%(default)s)")
+    sample.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Sample and write the PNG."""
+    import torch
+    from PIL import Image
+
+    import labdiff as ld
+
+    if args.out.suffix.lower() != ".png":
+        raise ValueError(f"sample: OUT.png: expected a name that ends in .png, got {args.out}")
+    device = ld.pick_device()
+    model, s = ld.load_pretrained(args.snapshot, folder=args.weights)
+    generator = torch.Generator(device).manual_seed(args.seed)
+    shape = (args.n, model.config["image_channels"], *args.size)
+    model = model.to(device)
+    pictures = ld.sample(model, s, shape, method=args.method, n_steps=args.steps, generator=generator)
+    sheet = Image.fromarray(ld.plot.tile(ld.plot.to_uint8(pictures), args.columns))
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    sheet.resize((sheet.width * args.enlarge, sheet.height * args.enlarge), Image.Resampling.NEAREST).save(
+        args.out
+    )
+    print(f"{args.out}: {args.n} pictures, seed {args.seed}")
+    return 0

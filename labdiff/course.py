@@ -1,0 +1,43 @@
+"""The course's notebooks as files: where they are, and how one is written without what a run left in it."""
+
+import json
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+
+def folder(given: str | Path | None = None) -> Path:
+    """Where the course's notebooks are: `given`, or those that came with labdiff, installed or in a clone.
+
+    Raises: ValueError: no notebook there.
+    """
+    places = (
+        [Path(given)] if given else [PACKAGE / "notebooks", PACKAGE.parent / "notebooks", Path("notebooks")]
+    )
+    for place in places:
+        if any(place.glob("*.ipynb")):
+            return place
+    raise ValueError(
+        f"--notebooks: expected a folder with the course's notebooks, got {given or 'none'} and found none "
+        f"beside {PACKAGE}. Give the folder of a clone: --notebooks CLONE/notebooks"
+    )
+
+
+def source_of(cell: dict) -> str:
+    """A cell's text, which the format keeps as one string or as a list of lines."""
+    source = cell.get("source", "")
+    return source if isinstance(source, str) else "".join(source)
+
+
+def clean(notebook: dict) -> dict:
+    """Without outputs, counts and widget state, in place; returns the notebook."""
+    notebook["metadata"].pop("widgets", None)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell.update(outputs=[], execution_count=None)
+    return notebook
+
+
+def text_of(notebook: dict) -> str:
+    """The notebook's file as Jupyter writes it, so that nothing else differs."""
+    return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
