@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("nbgrader")
 
+from labdiff import course
 from labdiff.grading.intake import trusted  # noqa: E402
 from labdiff.grading.publish import handout  # noqa: E402
 
@@ -63,7 +64,7 @@ def test_assign_autograde_feedback(tmp_path, source):
     shipped = handout.mark(json.loads((ROOT / "notebooks" / f"{STEM}.ipynb").read_text("utf-8")))
     (tmp_path / "source" / "lab").mkdir(parents=True)
     made = handout.solve(json.loads(json.dumps(shipped))) if source == "key" else shipped
-    (tmp_path / "source" / "lab" / f"{STEM}.ipynb").write_text(handout.text_of(short(made)))
+    (tmp_path / "source" / "lab" / f"{STEM}.ipynb").write_text(course.text_of(short(made)))
     if source != "key":
         shutil.copy(ROOT / "templates" / "nbgrader_config.py", tmp_path)
     nbgrader(tmp_path, "generate_assignment", "lab", "--create")

@@ -4,11 +4,12 @@ import json
 import sys
 from pathlib import Path
 
+from labdiff import course
 from labdiff.grading.publish import handout
 
 for path in map(Path, sys.argv[1:] or sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))):
     before = path.read_text("utf-8")
-    after = handout.text_of(handout.mark(json.loads(before)))
+    after = course.text_of(handout.mark(json.loads(before)))
     if after != before:
         path.write_text(after, "utf-8")
     print(path.name, "unchanged" if after == before else "marked")

@@ -2,6 +2,7 @@
 
 import argparse
 
+from labdiff import course
 from labdiff.commands import options
 
 
@@ -28,5 +29,5 @@ def run(args: argparse.Namespace) -> int:
     from labdiff.grading.publish import handout
 
     for notebook in trusted.load(args.notebooks, args.notebook):
-        print(handout.write(trusted.folder(args.notebooks) / f"{notebook.stem}.ipynb", args.out, args.solved))
+        print(handout.write(course.folder(args.notebooks) / f"{notebook.stem}.ipynb", args.out, args.solved))
     return 0

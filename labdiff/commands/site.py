@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+from labdiff import course
 from labdiff.commands import options
 
 
@@ -25,10 +26,9 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the notebooks and write their pages; 1 if a cell failed."""
-    from labdiff.grading.intake import trusted
     from labdiff.site import pages, running
 
-    paths = [path.resolve() for path in args.paths or sorted(trusted.folder(args.notebooks).glob("*.ipynb"))]
+    paths = [path.resolve() for path in args.paths or sorted(course.folder(args.notebooks).glob("*.ipynb"))]
     for path in paths:
         if path.suffix != ".ipynb" or not path.is_file():
             raise ValueError(f"site: NOTEBOOK: expected the path of a notebook, NAME.ipynb, got {path}")

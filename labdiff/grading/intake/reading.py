@@ -8,7 +8,7 @@ untouched stub counts, as it does in a notebook that is run from top to bottom; 
 import json
 import re
 
-from labdiff.grading.intake.trusted import source_of
+from labdiff.course import source_of
 from labdiff.grading.records import MISSING, NOT_ATTEMPTED, Answer, Cell, Question, Trusted
 
 BIGGEST = 256 * 1024 * 1024  # bytes of a file; a notebook with more than that in its outputs is not read

@@ -4,16 +4,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import labdiff
 from labdiff.checks import EXERCISES
+from labdiff.course import PACKAGE, folder, source_of  # noqa: F401
 from labdiff.grading.records import Question, Trusted
-
-PACKAGE = Path(labdiff.__file__).parent
-
-
-def source_of(cell: dict) -> str:
-    source = cell.get("source", "")
-    return source if isinstance(source, str) else "".join(source)
 
 
 def read(path: Path) -> Trusted:
@@ -33,17 +26,6 @@ def read(path: Path) -> Trusted:
         )
     questions = tuple(Question(name, text, stem) for name, text in answers.items())
     return Trusted(stem, questions, sources.get("setup", ""), sources)
-
-
-def folder(given: str | None = None) -> Path:
-    """Where the course's notebooks are: `given`, or the repository's own folder beside the package."""
-    for path in [Path(given)] if given else [PACKAGE.parent / "notebooks", Path("notebooks")]:
-        if any(path.glob("*.ipynb")):
-            return path
-    raise ValueError(
-        f"--notebooks: expected a folder with the course's notebooks, got {given or 'none'} and found none beside "
-        f"{PACKAGE}. Give the folder of a clone: --notebooks CLONE/notebooks"
-    )
 
 
 def load(given: str | None = None, only: Sequence[str] = ()) -> list[Trusted]:

@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from labdiff.grading.intake.trusted import source_of
+from labdiff.course import clean, source_of, text_of
 from labdiff.grading.publish.files import write as write_file
 from labdiff.grading.publish.solutions import SOLUTIONS
 
@@ -34,15 +34,6 @@ def mark(notebook):
     return notebook
 
 
-def clean(notebook):
-    """Without outputs, counts and widget state, in place."""
-    notebook["metadata"].pop("widgets", None)
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            cell.update(outputs=[], execution_count=None)
-    return notebook
-
-
 def solve(notebook):
     """With the key's answers in the answer cells, in place; between the marks that nbgrader cuts out for the students."""
     for cell in notebook["cells"]:
@@ -58,11 +49,6 @@ def solve(notebook):
             lines[at : at + 1] = ["    ### BEGIN SOLUTION", *body, "    ### END SOLUTION"]
             cell["source"] = "\n".join(lines).splitlines(keepends=True)
     return notebook
-
-
-def text_of(notebook):
-    """As Jupyter writes it, so that nothing else differs."""
-    return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def write(source, out, solved=False):
