@@ -1,15 +1,18 @@
 """Sliders and players: what moves in the notebooks.
 
-Each is an anywidget whose state is the value of its controls, as traits: `slider = noise_slider(s, x0); slider.t = 500`.
-What it shows is sent to the browser once, from one fixed draw of noise, and drawn there while the slider moves, so that it
-follows the hand at the screen's rate and goes on without a kernel.
+Each is an anywidget whose state is the value of its controls, as traits: `slider = noise_slider(s, x0);
+    slider.t = 500`.
+What it shows is sent to the browser once, from one fixed draw of noise, and drawn there while the slider
+moves, so that it follows the hand at the screen's rate and goes on without a kernel.
 """
 
-from labdiff.widgets.bayes import marginal_slider, posterior_slider, reverse_slider
+from labdiff.widgets.bayes import posterior_slider, reverse_slider
 from labdiff.widgets.live import drawing_pad, renoise, sample_slider
+from labdiff.widgets.marginals import marginal_slider
 from labdiff.widgets.panel import Panel, link
 from labdiff.widgets.players import snapshot_slider, trajectory_player
-from labdiff.widgets.sliders import curve_slider, noise_slider, schedule_slider
+from labdiff.widgets.schedules import schedule_slider
+from labdiff.widgets.sliders import curve_slider, noise_slider
 from labdiff.widgets.training_run import TrainingRun, training
 from labdiff.widgets.training_view import TrainingView
 

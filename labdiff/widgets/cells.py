@@ -1,4 +1,5 @@
-"""Widgets that end with their cell: running it again closes what its earlier run made, so that nothing piles up.
+"""Widgets that end with their cell: running it again closes what its earlier run made, so that nothing piles
+up.
 
 ipywidgets itself keeps every widget, with its data, until someone closes it.
 """

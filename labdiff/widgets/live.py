@@ -1,4 +1,6 @@
-"""Sliders that ask the kernel when they are let go: noise a picture and bring it back, a pad to draw on, samples."""
+"""Panels for which the kernel computes: noise an image and bring it back, a pad to draw on, samples."""
+
+from collections.abc import Callable, Sequence
 
 import torch
 import traitlets
@@ -13,13 +15,24 @@ from labdiff.arguments import (
     device_of,
     randn,
 )
-from labdiff.plot import to_uint8
+from labdiff.images import to_uint8
 from labdiff.sampling import ddim_steps
+from labdiff.schedule import Schedule
+from labdiff.widgets.controls import slider, stops, t_slider
 from labdiff.widgets.panel import Panel
-from labdiff.widgets.panes import computed, mixed, slider, stops, t_slider, texts
+from labdiff.widgets.panes import computed, mixed
+from labdiff.widgets.tables import texts
 
 
-def renoise(model, s, x0, *, n_steps=25, generator=None, t=None):
+def renoise(
+    model: Callable,
+    s: Schedule,
+    x0: torch.Tensor,
+    *,
+    n_steps: int = 25,
+    generator: torch.Generator | None = None,
+    t: int | None = None,
+) -> Panel:
     """Noise pictures to t and bring them back with DDIM: at which t do they come back as something else?
 
     Args:
@@ -38,7 +51,14 @@ def renoise(model, s, x0, *, n_steps=25, generator=None, t=None):
     return _there_and_back("renoise", model, s, x0, x0.shape, n_steps, generator, t)
 
 
-def drawing_pad(model, s, *, n_steps=25, generator=None, t=None):
+def drawing_pad(
+    model: Callable,
+    s: Schedule,
+    *,
+    n_steps: int = 25,
+    generator: torch.Generator | None = None,
+    t: int | None = None,
+) -> Panel:
     """Draw a digit, noise it to t, and see what the model brings back.
 
     Args:
@@ -46,16 +66,19 @@ def drawing_pad(model, s, *, n_steps=25, generator=None, t=None):
         s: Schedule.
         n_steps, generator, t: as in renoise().
 
-    Returns: a Panel with the traits t, and drawing: 28 x 28 bytes, the grey levels of what is on the pad; .x0 has them as a
-        (1, 1, 28, 28) tensor in [-1, 1].
+    Returns: a Panel with the traits t, and drawing: 28 x 28 bytes, the grey levels of what is on the pad; .x0
+        has them as a (1, 1, 28, 28) tensor in [-1, 1].
     Raises: TypeError, ValueError: wrong type or range.
     Source: slides S5, S14.
     """
     return _there_and_back("drawing_pad", model, s, "drawing", (1, 1, 28, 28), n_steps, generator, t)
 
 
-def sample_slider(model, s, *, n=8, image_shape=(1, 28, 28), seed=0):
-    """Choose the noise and the number of DDIM steps, and see the samples: the same noise gives the same pictures.
+def sample_slider(
+    model: Callable, s: Schedule, *, n: int = 8, image_shape: Sequence[int] = (1, 28, 28), seed: int = 0
+) -> Panel:
+    """Choose the noise and the number of DDIM steps, and see the samples: the same noise gives the same
+    pictures.
 
     Args:
         model: callable (x, t) -> eps_hat.
@@ -108,7 +131,7 @@ class Pad(Panel):
 
 
 def _there_and_back(name, model, s, x0, shape, n_steps, generator, t):
-    """The panel of renoise() and drawing_pad(); x0 pictures, or "drawing" for what is on the panel's own pad."""
+    """The panel of renoise() and drawing_pad(); x0 images, or "drawing" for what is on the panel's pad."""
     check_schedule(name, s)
     check_model(name, model)
     check_int(name, "n_steps", n_steps)

@@ -1,4 +1,4 @@
-"""What every widget is made of: controls above rows of panes, drawn in the browser from data that is sent once."""
+"""A panel: controls above rows of panes, drawn in the browser from data that is sent once."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ CSS = (STATIC / "view.css").read_text("utf-8")
 
 @dataclass
 class Control:
-    """One control of a Panel: its looks (spec), the values it takes (trait). `value` reads and sets the panel's trait."""
+    """One control of a Panel: its looks (spec), its values (trait); `value` is the panel's trait."""
 
     name: str
     trait: traitlets.TraitType
@@ -48,10 +48,11 @@ class Panel(anywidget.AnyWidget):
         controls: Controls; each becomes a trait of the panel, validated on both sides.
         rows: lists of panes (see labdiff.widgets.panes), which stand below each other.
         says: a texts() table, spoken after the controls' values and read as part of the pictures' alt text.
-        compute: called in the kernel as compute(panel) -> {key: array, text or number} when a control is let go; panes show
-            what it returns under their key. Default: nothing needs the kernel.
+        compute: called in the kernel as compute(panel) -> {key: array, text or number} when a control is let
+            go; panes show what it returns under their key. Default: nothing needs the kernel.
 
-    Traits: one for each control; `group` links panels (see link()); spec, data, computed are what the browser draws from.
+    Traits: one for each control; `group` links panels (see link()); spec, data, computed are what the browser
+        draws from.
     """
 
     _esm, _css = ESM, CSS
@@ -103,7 +104,7 @@ class Panel(anywidget.AnyWidget):
         self.computed = {"tree": tree, "buffers": buffers}
 
     def close(self):
-        """Take the panel off the page and let go of its data: whoever keeps the object, as Out[] does, keeps a shell."""
+        """Remove the panel from the page and free its data; remaining references hold an empty object."""
         self.layout.close()
         super().close()
         self.unobserve_all()
@@ -111,13 +112,14 @@ class Panel(anywidget.AnyWidget):
 
     def __repr__(self):
         return (
-            f"{self.name}: to see it move, run this cell in JupyterLab, with anywidget installed where Jupyter itself "
-            "is (pip install anywidget ipywidgets, then restart Jupyter)."
+            f"{self.name}: it moves once this cell is run (if a run shows this text too, anywidget is "
+            "missing where Jupyter itself is installed: pip install anywidget ipywidgets, then restart Jupyter)"
         )
 
 
-def link(*panels):
-    """Let panels move together: where a slider of one moves, those of its name in the others follow, each in its range.
+def link(*panels: Panel) -> None:
+    """Let panels move together: where a slider of one moves, those of its name in the others follow, each in
+    its range.
 
     Args:
         panels: two or more Panels with a slider of the same name, such as "t".
@@ -144,7 +146,8 @@ def pack(tree):
     Args:
         tree: dicts, lists, numbers, texts, and arrays or tensors of uint8, float32 or float64.
 
-    Returns: (tree, buffers): {"buffer": i, "dtype", "shape"} stands where array i stood; buffers a list of bytes.
+    Returns: (tree, buffers): {"buffer": i, "dtype", "shape"} stands where array i stood; buffers a list of
+        bytes.
     """
     buffers = []
 

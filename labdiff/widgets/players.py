@@ -1,24 +1,30 @@
 """Players: a reverse trajectory, and pictures along a training run, frame by frame."""
 
-import numpy as np
+from collections.abc import Iterable
 
-from labdiff.plot import to_uint8
+import numpy as np
+import torch
+
+from labdiff.images import to_uint8
+from labdiff.widgets.controls import choice, stops
 from labdiff.widgets.panel import Panel
-from labdiff.widgets.panes import choice, frames, stops
+from labdiff.widgets.panes import frames
 
 LARGEST = 16e6  # bytes of frames sent to the page
 
 
-def trajectory_player(steps, *, n_columns=4):
-    """Slide t through a reverse trajectory, or let it play: x_t and the x0_hat that the model sees in it, side by side.
+def trajectory_player(steps: Iterable | dict[str, Iterable], *, n_columns: int = 4) -> Panel:
+    """Slide t through a reverse trajectory, or let it play: x_t and the x0_hat that the model sees in it,
+    side by side.
 
     Args:
-        steps: the States of ddpm_steps() or ddim_steps(), or any part of them, with pictures (N, 1 or 3, H, W). A generator
-            is run to its end. Or {name: such steps}, all over the same t, to choose from: seeds, snapshots of training.
+        steps: the States of ddpm_steps() or ddim_steps(), or any part of them, with pictures (N, 1 or 3, H,
+            W). A generator is run to its end. Or {name: such steps}, all over the same t, to choose from:
+            seeds, snapshots of training.
         n_columns: pictures in a row.
 
-    Returns: a Panel with the trait i, the state's place in the trajectory, from noise to data, and run where there are
-        several. More than 16 MB of pictures are thinned out evenly; first and last stay.
+    Returns: a Panel with the trait i, the state's place in the trajectory, from noise to data, and run where
+        there are several. More than 16 MB of pictures are thinned out evenly; first and last stay.
     Raises: ValueError: no steps, or runs over different t.
     Source: slide S14, Algorithm 2.
     """
@@ -62,7 +68,9 @@ def trajectory_player(steps, *, n_columns=4):
     return Panel("trajectory_player", controls, [panes])
 
 
-def snapshot_slider(pictures, *, n_columns=8, label="training step"):
+def snapshot_slider(
+    pictures: dict[int | str, torch.Tensor], *, n_columns: int = 8, label: str = "training step"
+) -> Panel:
     """Slide along a training run and see what became of the same pictures: samples from the same noise, say.
 
     Args:

@@ -13,7 +13,7 @@ from IPython.display import display
 
 from labdiff.arguments import check_choice, check_data, check_int, check_path, check_schedule
 from labdiff.checkpoint import load_checkpoint, save_checkpoint
-from labdiff.plot import to_uint8
+from labdiff.images import to_uint8
 from labdiff.sampling import sample
 from labdiff.schedule import Schedule
 from labdiff.training import train

@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 
 from labdiff.arguments import check_int
-from labdiff.plot import to_uint8
+from labdiff.images import to_uint8
 from labdiff.widgets.panel import Panel
 from labdiff.widgets.panes import computed, computed_lines, curves
 

@@ -1,0 +1,50 @@
+"""Images as 8-bit pixels."""
+
+import numpy as np
+import torch
+
+from labdiff.arguments import check_data
+
+
+def to_uint8(x: torch.Tensor, *, name: str = "to_uint8: x") -> np.ndarray:
+    """Grey levels 0..255 of images in [-1, 1], clipped: (N, C, H, W) -> uint8 (N, H, W), or (N, H, W, 3) for
+    colour.
+
+    Args:
+        x: (N, C, H, W) real; C = 1 grey, 3 RGB, 4 RGB and alpha, of which the transparent part is shown
+            white.
+        name: of the function and argument, for errors.
+    """
+    if not isinstance(x, torch.Tensor) or x.ndim != 4 or x.shape[1] not in (1, 3, 4):
+        got = tuple(x.shape) if isinstance(x, torch.Tensor) else type(x).__name__
+        raise ValueError(
+            f"{name}: expected pictures of shape (N, 1 or 3, H, W), got {got}. "
+            "Four channels are RGB and alpha; a single image is x[None]"
+        )
+    function, argument = name.split(": ")
+    check_data(function, {argument: x})
+    x = x.detach().float().clamp(-1, 1)
+    if x.shape[1] == 4:
+        alpha = (x[:, 3:] + 1) / 2
+        x = alpha * x[:, :3] + (1 - alpha)
+    x = ((x + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1)
+    return x.squeeze(3).cpu().numpy()
+
+
+def tile(images: np.ndarray, n_columns: int, gap: int = 2) -> np.ndarray:
+    """Images side by side on one sheet, the gaps between them in mid-grey.
+
+    Args:
+        images: (N, H, W) or (N, H, W, 3) uint8.
+        n_columns: images in a row.
+        gap: pixels between two.
+
+    Returns: (rows (H+gap) - gap, columns (W+gap) - gap) uint8, or the same with 3 colours last.
+    """
+    N, H, W, *C = images.shape
+    columns = min(n_columns, N)
+    rows = -(-N // columns)
+    sheet = np.full((rows * columns, H + gap, W + gap, *C), 128, np.uint8)
+    sheet[:N, :H, :W] = images
+    sheet = sheet.reshape(rows, columns, H + gap, W + gap, *C).swapaxes(1, 2)
+    return sheet.reshape(rows * (H + gap), columns * (W + gap), *C)[:-gap, :-gap]

@@ -1,0 +1,26 @@
+"""Figures for the notebooks: each function returns a Figure, or draws into the Axes it is given.
+
+Figures have no background, and ink that reads on a light page and on a dark one. Nothing here uses pyplot,
+changes matplotlib's settings, or depends on them.
+"""
+
+from labdiff.images import tile, to_uint8
+from labdiff.plot.charts import curves, histogram
+from labdiff.plot.files import save_gif, save_images
+from labdiff.plot.sheets import image_grid, image_rows
+from labdiff.plot.style import COLORS, INK, Figure, panels
+
+__all__ = [
+    "COLORS",
+    "INK",
+    "Figure",
+    "curves",
+    "histogram",
+    "image_grid",
+    "image_rows",
+    "panels",
+    "save_gif",
+    "save_images",
+    "tile",
+    "to_uint8",
+]

@@ -1,0 +1,31 @@
+"""Curves that the browser computes: Gaussians, and Bayes' rule on a grid."""
+
+from labdiff.widgets.tables import as_double, as_real
+
+
+def area(y, axes=("t",)):
+    """A curve (P, M), with P rows over axes, as the area under it."""
+    return {"y": as_real(y), "axes": list(axes), "area": True}
+
+
+def bell(mean, var):
+    """exp(-(x - mean)^2 / (2 var)): a linear() mean, var (P,) over the same axes."""
+    return {"mean": mean, "var": as_double(var)}
+
+
+def log_density(logs, axes=("t",)):
+    """exp(logs), scaled to height 1: (P, M) with P rows over axes."""
+    return {"logs": as_real(logs.float()), "axes": list(axes)}
+
+
+def bayes(prior, likelihood):
+    """Their product, scaled to height 1, given their places among the curves: a log_density() and a bell().
+
+    Numbers: "mean", "std" of it, and "kl", in nats, to the Gaussian with the same two.
+    """
+    return {"bayes": [prior, likelihood]}
+
+
+def gaussian_of(product):
+    """The Gaussian with mean and variance of a bayes() curve, given its place, and on its scale."""
+    return {"gaussian_of": product}
