@@ -112,8 +112,8 @@ class Panel(anywidget.AnyWidget):
 
     def __repr__(self):
         return (
-            f"{self.name}: it moves once this cell is run (if a run shows this text too, anywidget is "
-            "missing where Jupyter itself is installed: pip install anywidget ipywidgets, then restart Jupyter)"
+            f"{self.name}: it moves once this cell is run (if a run shows this text too, anywidget is missing "
+            "where Jupyter is installed: pip install anywidget ipywidgets, then restart Jupyter)"
         )
 
 
