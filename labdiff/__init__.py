@@ -7,13 +7,14 @@ or an explicit `eps`. Start with `import labdiff as ld`.
 import importlib
 
 from labdiff.checkpoint import Checkpoint, Step, load_checkpoint, save_checkpoint
-from labdiff.data import Digits, GaussianMixture, load_digits, spiral, two_bumps
+from labdiff.data import Digits, load_digits
 from labdiff.device import pick_device
 from labdiff.objective import Elbo, elbo, eps_loss, eps_weight, normal_kl
 from labdiff.pretrained import load_pretrained, pretrained_steps
 from labdiff.process import p_mean, predict_x0, q_posterior, q_sample, q_step
 from labdiff.sampling import ddim_steps, ddpm_steps, dpm_steps, sample
 from labdiff.schedule import Schedule, cosine_schedule, linear_schedule
+from labdiff.toys import GaussianMixture, spiral, two_bumps
 from labdiff.training import train
 from labdiff.unet import Preconditioned, UNet, timestep_embedding
 

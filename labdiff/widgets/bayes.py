@@ -6,8 +6,8 @@ import torch
 
 from labdiff import process
 from labdiff.arguments import check_number, check_schedule
-from labdiff.data import GaussianMixture
 from labdiff.schedule import Schedule
+from labdiff.toys import GaussianMixture
 from labdiff.widgets.controls import slider, stops, t_slider
 from labdiff.widgets.densities import bayes, bell, gaussian_of, log_density
 from labdiff.widgets.marginals import check_mixture

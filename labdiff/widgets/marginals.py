@@ -6,8 +6,8 @@ import torch
 
 from labdiff import process
 from labdiff.arguments import check_generator, check_schedule, randn
-from labdiff.data import GaussianMixture
 from labdiff.schedule import Schedule
+from labdiff.toys import GaussianMixture
 from labdiff.widgets.controls import t_slider
 from labdiff.widgets.densities import area
 from labdiff.widgets.noised import caller, evenly, how_many
