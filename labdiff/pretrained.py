@@ -1,66 +1,100 @@
-"""Finished weights in small files: those that ship with the package, and those that python -m labdiff.training writes."""
+"""Finished weights in small files: those that ship with the package, and those of `labdiff train`."""
 
-import json
+import numbers
+import os
+import warnings
 from pathlib import Path
 
-import safetensors.torch
+import safetensors
 
-from labdiff.arguments import check_path
+from labdiff.arguments import check_int, check_path
+from labdiff.checkpoint import Step, check_latest, read, unwrapped, write
 from labdiff.data import ASSETS
 from labdiff.schedule import Schedule
 from labdiff.unet import UNet
 
 
-def pretrained_steps(folder=ASSETS):
+def pretrained_steps(folder: str | os.PathLike = ASSETS) -> list[int]:
     """Training steps after which weights were saved in `folder`, rising; the last is the finished model."""
-    folder = check_path("pretrained_steps", "folder", folder, "a folder's path")
-    return sorted(int(path.stem[5:]) for path in folder.glob("unet_*.safetensors") if path.stem[5:].isdigit())
+    return sorted(_files("pretrained_steps", folder))
 
 
-def save_weights(step, folder, data):
-    """Write the averaged weights in half precision, all else as it is, and what rebuilds the model around them.
+def save_weights(step: Step, folder: str | os.PathLike, data: str, after: int = 0) -> Path:
+    """Write the averaged weights in half precision, all else as it is, and what rebuilds the model.
 
     Args:
-        step: a Step that train() yielded for a UNet; the file is folder/unet_NNNNNN.safetensors.
-        folder: existing folder.
+        step: the Step that train() yielded last, of a UNet.
+        folder: existing folder; the file's name is unet_NNNNNN.safetensors with N = after + step.n.
         data: what it was trained on, in words.
+        after: number of training steps behind the weights that this run started from.
 
     Returns: the file's path.
+    Raises: TypeError: step is no Step of a UNet; ValueError: the run has gone on since that step; OSError:
+        the file can't be written.
+    Warns: UserWarning: the folder has weights of a later step, which load_pretrained takes by default.
     """
-    weights = {name for name, _ in step.ema.named_parameters()}
-    tensors = {
-        k: (v.half() if k in weights else v).cpu().contiguous() for k, v in step.ema.state_dict().items()
-    }
-    about = {"step": step.n, "unet": step.ema.config, "data": data}
-    path = Path(folder) / f"unet_{step.n:06d}.safetensors"
-    safetensors.torch.save_file(tensors | {"beta": step.s.beta}, path, {"labdiff": json.dumps(about)})
+    folder = check_path("save_weights", "folder", folder, "a folder's path")
+    check_latest("save_weights", step)
+    check_int("save_weights", "after", after, 0)
+    ema, n = unwrapped(step.ema), after + step.n
+    if not isinstance(ema, UNet):
+        raise TypeError(
+            f"save_weights: step: expected one of a UNet, got one of a {type(ema).__name__}. save_checkpoint "
+            "and load_checkpoint keep any network"
+        )
+    later = [m for m in pretrained_steps(folder) if m > n]
+    if later:
+        warnings.warn(
+            f"save_weights: folder: expected one without weights of a longer run, got {folder} with those of "
+            f"step {later[-1]}, which load_pretrained takes. For these: load_pretrained({n}, folder=...)",
+            stacklevel=2,
+        )
+    weights = {name for name, _ in ema.named_parameters()}
+    tensors = {k: (v.half() if k in weights else v) for k, v in ema.state_dict().items()}
+    path = folder / f"unet_{n:06d}.safetensors"
+    about = {"step": n, "unet": ema.config, "data": data}
+    write("save_weights", path, tensors | {"beta": step.s.beta}, about)
     return path
 
 
-def load_pretrained(step=None, folder=ASSETS):
+def load_pretrained(step: int | None = None, folder: str | os.PathLike = ASSETS) -> tuple[UNet, Schedule]:
     """A trained U-Net, and the Schedule that it was trained with.
 
     Args:
         step: None for the finished model, or one of pretrained_steps(folder) for a snapshot of its training.
-        folder: where the weights are; by default those that ship, trained on MNIST with the linear schedule, T = 1000.
+        folder: where the weights are; by default those that ship, trained on MNIST with the linear schedule,
+            T = 1000.
 
     Returns: (model, s): a UNet in eval mode on the CPU, and its Schedule.
-    Raises: TypeError: folder is no path; ValueError: no weights of that step.
+    Raises: TypeError: folder is no path; ValueError: no weights of that step, or none that can be read.
     """
-    folder = check_path("load_pretrained", "folder", folder, "a folder's path")
-    steps = pretrained_steps(folder)
-    if not steps:
+    files = _files("load_pretrained", folder)
+    if not files:
         raise ValueError(
             f"load_pretrained: folder: expected one with files unet_NNNNNN.safetensors, got {folder}, "
-            "which has none. python -m labdiff.training --out FOLDER writes some"
+            "which has none. labdiff train --out FOLDER writes some"
         )
-    step = steps[-1] if step is None else step
-    if step not in steps:
-        raise ValueError(f"load_pretrained: step: expected one of {', '.join(map(str, steps))}, got {step!r}")
-    with safetensors.safe_open(folder / f"unet_{step:06d}.safetensors", "pt") as file:
-        config = json.loads(file.metadata()["labdiff"])["unet"]
-        tensors = {k: file.get_tensor(k) for k in file.keys()}
-    s = Schedule(tensors.pop("beta"))
-    model = UNet(**config, alpha_bar=s.alpha_bar)
-    model.load_state_dict({k: v.float() for k, v in tensors.items()})
+    step = max(files) if step is None else step
+    if not isinstance(step, numbers.Integral) or isinstance(step, bool) or step not in files:
+        steps = ", ".join(map(str, sorted(files)))
+        raise ValueError(f"load_pretrained: step: expected one of {steps}, got {step!r}")
+    try:
+        about, tensors = read(files[step])
+        s = Schedule(tensors.pop("beta"))
+        tensors = {k.removeprefix("_orig_mod."): v.float() for k, v in tensors.items()}
+        alpha_bar = s.alpha_bar if "precondition.signal" in tensors else None
+        model = UNet(**about["unet"], alpha_bar=alpha_bar)
+        model.load_state_dict(tensors)
+    except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
+        raise ValueError(
+            f"load_pretrained: folder: expected weights that save_weights wrote, got {files[step]}, which is "
+            f"corrupt, or holds something else ({' '.join(str(error).split())})"
+        ) from error
     return model.eval(), s
+
+
+def _files(function: str, folder: str | os.PathLike) -> dict[int, Path]:
+    """{step: file}, for the weights in a folder."""
+    folder = check_path(function, "folder", folder, "a folder's path")
+    paths = [path for path in folder.glob("unet_*.safetensors") if path.stem[5:].isdecimal()]
+    return {int(path.stem[5:]): path for path in paths}

@@ -51,7 +51,7 @@ class GaussianMixture:
         return means + math.sqrt(self.var) * noise
 
     def noised(self, alpha_bar: float) -> "GaussianMixture":
-        """The mixture of sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps with x_0 from this one, 0 <= alpha_bar <= 1."""
+        """The mixture of sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps with x_0 from this one."""
         check_number(
             "GaussianMixture.noised", "alpha_bar", alpha_bar, "a number in [0, 1]", lambda v: 0 <= v <= 1
         )
@@ -73,7 +73,7 @@ class GaussianMixture:
         return torch.logsumexp(log_joint, dim=1) - x[0].numel() / 2 * math.log(2 * math.pi * self.var)
 
     def exact_eps(self, s: Schedule) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-        """The exact answer as a model (x, t) -> E[eps | x_t]: no network can have a lower loss on this mixture.
+        """The exact answer as a model (x, t) -> E[eps | x_t]: no network has a lower loss on this mixture.
 
             E[eps | x_t] = sqrt(1 - alpha_bar_t) (x_t - sqrt(alpha_bar_t) sum_k p_k m_k) / v_t
             p_k ~ w_k exp(-|x_t - sqrt(alpha_bar_t) m_k|^2 / 2 v_t),  v_t = alpha_bar_t v + 1 - alpha_bar_t

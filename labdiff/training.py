@@ -123,6 +123,7 @@ def _steps(model, s, images, n_steps, batch_size, lr, warmup, ema_decay, clip, g
         dist.broadcast_object_list(state, device=device)
         generator.set_state(state[0])
 
+    progress = [first - 1]  # shared by all Steps, so that save_checkpoint knows a Step that is no longer the last
     for n in range(first, n_steps + 1):
         lr_n = lr * min(n / max(warmup, 1), (n_steps + 1 - n) / max(n_steps - warmup, 1), 1.0)
         for group in optimizer.param_groups:
@@ -154,7 +155,8 @@ def _steps(model, s, images, n_steps, batch_size, lr, warmup, ema_decay, clip, g
             torch._foreach_lerp_(*pairs, 1 - min(ema_decay, (1 + n) / (10 + n)))
             for mine, theirs in zip(ema.buffers(), model.buffers()):
                 mine.copy_(theirs)
-        yield Step(n, value, lr_n, ema, model, s, optimizer, generator)
+        progress[0] = n
+        yield Step(n, value, lr_n, ema, model, s, optimizer, generator, progress)
 
 
 def _processes():

@@ -1,6 +1,8 @@
 """Checkpoint files: whole or not at all. That a resumed run gives the same numbers is in test_train."""
 
+import math
 import os
+from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -8,11 +10,12 @@ import torch
 
 import labdiff as ld
 from conftest import make_net
+from labdiff.pretrained import save_weights
 
 
 @pytest.fixture(scope="module")
 def steps(s):
-    """The model's first two training steps, with the tensors each one had."""
+    """The model's first two training steps, with the tensors that each one had; the last is the newest."""
     images, kept = torch.zeros(2, 1, 4, 4).fill_(-0.5), []
     model = make_net(s)
     for step in ld.train(
@@ -38,22 +41,22 @@ def test_a_file_holds_all_that_resuming_needs(steps, s, tmp_path):
     assert os.listdir(tmp_path) == ["run"]
 
 
-@pytest.mark.parametrize("fails_in", ["save_file", "half a file", "replace"])
+@pytest.mark.parametrize("fails_in", ["opening it", "half a file", "replace"])
 def test_an_older_file_survives_a_failing_save(steps, tmp_path, monkeypatch, fails_in):
     step, _ = steps[-1]
     path = tmp_path / "run"
     ld.save_checkpoint(path, step)
     before = path.read_bytes()
 
-    def full(tensors, file, metadata=None):
+    def full(*args):
         if fails_in == "half a file":
-            file.write_bytes(before[: len(before) // 2])
+            Path(f"{path}.partial").write_text("half")
         raise OSError(28, "No space left on device")
 
     if fails_in == "replace":
         monkeypatch.setattr(os, "replace", full)
     else:
-        monkeypatch.setattr(safetensors.torch, "save_file", full)
+        monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="save_checkpoint: path: .*run.*No space left.*as it was"):
         ld.save_checkpoint(path, step)
     monkeypatch.undo()
@@ -67,14 +70,89 @@ def test_an_interrupted_save_leaves_no_part_behind(steps, tmp_path, monkeypatch)
     ld.save_checkpoint(path, steps[-1][0])
     before = path.read_bytes()
 
-    def interrupt(tensors, file, metadata=None):
-        file.write_bytes(before[:100])
+    def interrupt(file, content):
+        file.write_text("half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(safetensors.torch, "save_file", interrupt)
+    monkeypatch.setattr(Path, "write_bytes", interrupt)
     with pytest.raises(KeyboardInterrupt):
         ld.save_checkpoint(path, steps[-1][0])
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["run"]
+
+
+def test_a_step_whose_weights_have_gone_on_is_refused(steps, tmp_path):
+    """All Steps of a run hold the same model: an older one has the newest weights."""
+    expected = "expected the Step that train.. yielded last, got step 1 of a run that has done 2"
+    with pytest.raises(ValueError, match=f"^save_checkpoint: step: {expected}.*inside the loop"):
+        ld.save_checkpoint(tmp_path / "run", steps[0][0])
+    with pytest.raises(ValueError, match=f"^save_weights: step: {expected}"):
+        save_weights(steps[0][0], tmp_path, "nothing")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_step_that_failed_has_not_happened(s, tmp_path):
+    """A loss that is not finite stops the run before the weights change: the last Step can still be saved."""
+    model = make_net(s)
+    run = ld.train(model, s, torch.zeros(2, 1, 4, 4).fill_(-0.5), n_steps=3, batch_size=2)
+    step = next(run)
+    weight = model.head.bias.detach().clone()
+    hook = model.register_forward_hook(lambda module, inputs, output: output * math.inf)
+    with pytest.raises(FloatingPointError):
+        next(run)
+    hook.remove()
+    ld.save_checkpoint(tmp_path / "run", step)
+    checkpoint = ld.load_checkpoint(tmp_path / "run")
+    assert checkpoint.n == 1 and torch.equal(checkpoint.part("model")["head.bias"], weight)
+
+
+def test_notes_travel_with_the_checkpoint(steps, tmp_path):
+    ld.save_checkpoint(tmp_path / "run", steps[-1][0])
+    assert ld.load_checkpoint(tmp_path / "run").notes == {}
+    ld.save_checkpoint(tmp_path / "run", steps[-1][0], {"lr": 0.1, "name": None})
+    assert ld.load_checkpoint(tmp_path / "run").notes == {"lr": 0.1, "name": None}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no umask")
+@pytest.mark.parametrize("umask", [0o022, 0o027])
+def test_files_have_the_mode_that_the_umask_says(steps, tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        ld.save_checkpoint(tmp_path / "run", steps[-1][0])
+        weights = save_weights(steps[-1][0], tmp_path, "nothing")
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "run", weights):
+        assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+@pytest.mark.parametrize("wrap", ["torch.compile", "DataParallel"])
+def test_a_wrapped_model_leaves_files_like_a_plain_one(s, tmp_path, wrap):
+    images = torch.zeros(2, 1, 4, 4).fill_(-0.5)
+    model = make_net(s)
+    net = torch.compile(model, backend="eager") if wrap == "torch.compile" else torch.nn.DataParallel(model)
+    *_, step = ld.train(net, s, images, n_steps=2, batch_size=2)
+    ld.save_checkpoint(tmp_path / "run", step)
+    checkpoint = ld.load_checkpoint(tmp_path / "run")
+    make_net(s).load_state_dict(checkpoint.part("ema"))
+    plain = make_net(s, seed=7)
+    assert [r.n for r in ld.train(plain, s, images, n_steps=3, batch_size=2, resume=checkpoint)] == [3]
+    again = make_net(s, seed=8)
+    wrapped = (
+        torch.compile(again, backend="eager") if wrap == "torch.compile" else torch.nn.DataParallel(again)
+    )
+    assert [r.n for r in ld.train(wrapped, s, images, n_steps=3, batch_size=2, resume=checkpoint)] == [3]
+    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), plain.parameters(), strict=True))
+    save_weights(step, tmp_path, "nothing")
+    loaded, _ = ld.load_pretrained(folder=tmp_path)
+    x, t = torch.ones(1, 1, 4, 4), torch.tensor([3])
+    inside = step.ema._orig_mod if wrap == "torch.compile" else step.ema.module
+    torch.testing.assert_close(loaded(x, t), inside(x, t), rtol=1e-2, atol=1e-3)
+
+
+def test_steps_and_checkpoints_are_shown_in_a_line(steps, tmp_path):
+    ld.save_checkpoint(tmp_path / "run", steps[-1][0])
+    for record in (steps[-1][0], ld.load_checkpoint(tmp_path / "run")):
+        assert "n=2" in repr(record) and len(repr(record)) < 200
 
 
 @pytest.mark.parametrize("where", ["no/run", "file/run", "folder", "/"])
@@ -88,7 +166,7 @@ def test_a_place_that_cannot_be_written(steps, tmp_path, where):
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
 
 
-def damaged(path, how):
+def corrupt(path, how):
     whole = path.read_bytes()
     path.write_bytes(
         {
@@ -97,19 +175,20 @@ def damaged(path, how):
             "half": whole[: len(whole) // 2],
             "one byte short": whole[:-1],
             "text": b"not a checkpoint at all",
-            "damaged header": whole[:20] + b"\0" * 40 + whole[60:],
+            "corrupt header": whole[:20] + b"\0" * 40 + whole[60:],
         }[how]
     )
 
 
-@pytest.mark.parametrize("how", ["empty", "header only", "half", "one byte short", "text", "damaged header"])
-def test_a_damaged_file_is_told(steps, tmp_path, how):
+@pytest.mark.parametrize("how", ["empty", "header only", "half", "one byte short", "text", "corrupt header"])
+def test_a_corrupt_file_is_told(steps, tmp_path, how):
     path = tmp_path / "run"
     ld.save_checkpoint(path, steps[-1][0])
-    damaged(path, how)
+    corrupt(path, how)
     with pytest.raises(
         ValueError,
-        match="load_checkpoint: path: expected a file that save_checkpoint wrote, got .*run.*earlier",
+        match="load_checkpoint: path: expected a file that save_checkpoint wrote, got .*run, which is corrupt, "
+        "or not a checkpoint.*earlier",
     ):
         ld.load_checkpoint(path)
 
