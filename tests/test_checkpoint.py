@@ -187,8 +187,8 @@ def test_a_corrupt_file_is_told(steps, tmp_path, how):
     corrupt(path, how)
     with pytest.raises(
         ValueError,
-        match="load_checkpoint: path: expected a file that save_checkpoint wrote, got .*run, which is corrupt, "
-        "or not a checkpoint.*earlier",
+        match="load_checkpoint: path: expected a file that save_checkpoint wrote, got .*run, which is "
+        "corrupt, or not a checkpoint.*earlier",
     ):
         ld.load_checkpoint(path)
 
