@@ -145,7 +145,7 @@ def check_latest(function: str, step: Step) -> None:
     if step.progress != [step.n]:
         raise ValueError(
             f"{function}: step: expected the Step that train() yielded last, got step {step.n} of a run "
-            f"that has done {step.progress[0]}, so that these are no longer the weights of step {step.n}. Save "
+            f"that has done {step.progress[0]}, so these are no longer the weights of step {step.n}. Save "
             "inside the loop, before the next step"
         )
 

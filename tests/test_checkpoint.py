@@ -144,9 +144,8 @@ def test_a_wrapped_model_leaves_files_like_a_plain_one(s, tmp_path, wrap):
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), plain.parameters(), strict=True))
     save_weights(step, tmp_path, "nothing")
     loaded, _ = ld.load_pretrained(folder=tmp_path)
-    x, t = torch.ones(1, 1, 4, 4), torch.tensor([3])
     inside = step.ema._orig_mod if wrap == "torch.compile" else step.ema.module
-    torch.testing.assert_close(loaded(x, t), inside(x, t), rtol=1e-2, atol=1e-3)
+    torch.testing.assert_close(loaded.state_dict(), inside.state_dict(), rtol=1e-3, atol=1e-6)
 
 
 def test_steps_and_checkpoints_are_shown_in_a_line(steps, tmp_path):

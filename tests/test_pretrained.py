@@ -84,8 +84,7 @@ def test_a_network_without_preconditioning_comes_back(s, tmp_path):
     step = trained(ld.UNet(8, mults=(1, 2)), s)
     save_weights(step, tmp_path, "grey")
     model, _ = ld.load_pretrained(folder=tmp_path)
-    x, t = torch.ones(1, 1, 4, 4), torch.tensor([3])
-    torch.testing.assert_close(model(x, t), step.ema(x, t), rtol=1e-2, atol=1e-3)
+    torch.testing.assert_close(model.state_dict(), step.ema.state_dict(), rtol=1e-3, atol=1e-6)
 
 
 def test_steps_behind_the_start_are_counted(s, tmp_path):
