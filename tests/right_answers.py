@@ -1,4 +1,5 @@
-"""Right answers in many styles: each must be accepted. None of them calls the function that it is checked as."""
+"""Right answers in many styles: each must be accepted. None of them calls the function that it is checked
+as."""
 
 import math
 

@@ -1,7 +1,9 @@
-"""Checks: every catalogued mistake is refused and named, every right answer passes, and nothing a student does gets out."""
+"""Checks: every catalogued mistake is refused and named, every right answer passes, and nothing a student
+does gets out."""
 
 import functools
 import html
+import inspect
 import json
 import math
 import os
@@ -13,6 +15,7 @@ import sys
 import threading
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +24,13 @@ import torch
 
 import labdiff as ld
 from labdiff.checks import EXERCISES, check
-from labdiff.checks.exercises.training import algorithm1
+from labdiff.checks.exercises.training_step import algorithm1
 from labdiff.checks.in_kernel import guard
-from labdiff.checks.in_kernel.collect import Outcome, collect
-from labdiff.checks.judging.compare import agrees, evaluate, quietly
-from labdiff.checks.judging.judge import judge
+from labdiff.checks.in_kernel.collect import collect
+from labdiff.checks.in_kernel.outcome import Outcome
+from labdiff.checks.judging.agreement import agrees
+from labdiff.checks.judging.known_mistake import evaluate, quietly
+from labdiff.checks.judging.verdict import judge
 
 sys.path.insert(0, str(Path(__file__).parent))
 from right_answers import RIGHT  # noqa: E402
@@ -52,7 +57,8 @@ def entries():
     ]
 
 
-# ---- the catalogue --------------------------------------------------------------------------------------------------
+# ---- the catalogue
+# --------------------------------------------------------------------------------------------------
 
 
 @functools.cache
@@ -137,7 +143,8 @@ def test_pairs_are_named(name, first, second):
     assert report.status == "not yet" and set(report.mistake.split("+")) == {first, second}
 
 
-# ---- right answers --------------------------------------------------------------------------------------------------
+# ---- right answers
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -154,12 +161,12 @@ def test_the_key_is_labdiff_itself(name):
     exercise, own = EXERCISES[name], getattr(ld, name)
     for probe in exercise.probes(0):
         with quietly():
-            mine = Outcome(**vars_of(exercise, own, probe))
+            mine = outcome_of(exercise, own, probe)
             right = evaluate(exercise, probe, {})
         assert agrees(exercise, right, mine, 1e-5 if probe.rtol < 1e-3 else probe.rtol), probe.name
 
 
-def vars_of(exercise, function, probe):
+def outcome_of(exercise, function, probe):
     from labdiff.checks.in_kernel.collect import direct, read
 
     return read((exercise.call or direct)(function, probe.args), exercise.outputs)
@@ -179,7 +186,8 @@ def test_images_only_is_right_and_noted():
     assert "note" not in dict(check("q_sample", student("q_sample")).rows)
 
 
-# ---- wrong answers that no catalogue knows --------------------------------------------------------------------------
+# ---- wrong answers that no catalogue knows
+# --------------------------------------------------------------------------
 
 
 def img(c, x):
@@ -362,7 +370,8 @@ def test_clues_look_at_both_outputs_and_at_the_level_that_shows_it():
     assert "of x0 is 0.5497; right is 0.5499" in half and "0.8485" not in half
 
 
-# ---- what students do -----------------------------------------------------------------------------------------------
+# ---- what students do
+# -----------------------------------------------------------------------------------------------
 
 
 def raises(error):
@@ -446,9 +455,9 @@ class Liar:
             "Write the formula yourself",
         ),
         (ld.q_sample, "not yet", "library-call", "Write the formula yourself"),
-        (ld.q_sample.__wrapped__, "not yet", "library-call", "Write the formula yourself"),
+        (inspect.unwrap(ld.q_sample), "not yet", "library-call", "Write the formula yourself"),
         (
-            lambda *a: sys.modules["labdiff.process"].q_sample.__wrapped__(*a),
+            lambda *a: inspect.unwrap(sys.modules["labdiff.process"].q_sample)(*a),
             "not yet",
             "library-call",
             "yourself",
@@ -511,6 +520,106 @@ def test_other_threads_keep_labdiffs_functions():
 
     assert check("q_sample", q_sample).status == "correct"
     assert torch.equal(results[0], ld.q_sample(s, x, t, x))
+
+
+def test_two_checks_at_once():
+    """In two threads: both right, and all is as before afterwards."""
+    reports, stdout = [], sys.stdout
+    begin = threading.Barrier(3)
+
+    def work(function):
+        begin.wait()
+        reports.extend(check("q_sample", function).mistake for _ in range(3))
+
+    functions = [solution("q_sample"), ld.q_sample, student("q_sample", noise=lambda a: 1 - a)]
+    threads = [threading.Thread(target=work, args=(f,)) for f in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(str, reports)) == ["None"] * 3 + ["library-call"] * 3 + ["variance-for-std"] * 3
+    assert sys.stdout is stdout
+    x = torch.ones(1, 1, 1, 1)
+    assert ld.q_sample(ld.linear_schedule(10), x, torch.tensor([3]), x).shape == x.shape
+
+
+def test_a_check_inside_of_a_check():
+    def q_sample(*args):
+        assert check("q_sample", ld.q_sample).mistake == "library-call"
+        return solution("q_sample")(*args)
+
+    assert check("q_sample", q_sample).status == "correct"
+    assert check("q_sample", ld.q_sample).mistake == "library-call"
+
+
+def test_what_other_threads_print_goes_where_it_went(capsys):
+    def q_sample(*args):
+        print("mine")
+        thread = threading.Thread(target=lambda: print("theirs"))
+        thread.start()
+        thread.join()
+        return solution("q_sample")(*args)
+
+    assert check("q_sample", q_sample).status == "correct"
+    assert set(capsys.readouterr().out.split()) == {"theirs"}
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        functools.partial(ld.q_sample),
+        lambda s, x0, t, eps, f=ld.q_sample: f(s, x0, t, eps),
+        {"f": ld.q_sample}["f"],
+        (lambda f: lambda *args: f(*args))(ld.q_sample),
+        lambda s, x0, t, eps: [ld.eps_loss(lambda x, t: kept.append(x) or x, s, x0, t, eps), kept.pop()][1],
+    ],
+    ids=["partial", "default argument", "dict", "closure", "through eps_loss"],
+)
+def test_labdiffs_function_is_blocked_by_whatever_name(function):
+    kept.clear()
+    assert check("q_sample", function).mistake == "library-call"
+
+
+kept = []
+ONE_STEP = {
+    "ddpm_steps": lambda m, s, x, t: list(ld.ddpm_steps(m, s, xt=x, t=t))[1].x,
+    "ddim_steps": lambda m, s, x, t: list(ld.ddim_steps(m, s, xt=x, t=t, n_steps=1))[1].x,
+    "dpm_steps": lambda m, s, x, t: list(ld.dpm_steps(m, s, xt=x, t=t, n_steps=1))[1].x,
+    "sample": lambda m, s, x, t: ld.sample(m, s, tuple(x.shape), method="ddim", n_steps=1),
+    "stochastic": lambda m, s, x, t: list(ld.ddim_steps(m, s, xt=x, t=t, n_steps=1, eta=1.0))[1].x,
+}
+
+
+@pytest.mark.parametrize("route", ONE_STEP)
+@pytest.mark.parametrize("name", ["p_step", "ddim_step"])
+def test_no_sampler_takes_the_students_step(name, route):
+    assert check(name, lambda m, s, x, t, _: ONE_STEP[route](m, s, x, t)).mistake == "library-call"
+
+
+def test_a_grading_kernel_gets_all_that_in_kernel_needs():
+    """labdiff.checks.in_kernel is copied without the rest of the checks: it imports nothing of them."""
+    folder = Path(guard.__file__).parent
+    for path in folder.glob("*.py"):
+        named = re.findall(r"^\s*(?:from|import) (labdiff\.checks[.\w]*)", path.read_text(), flags=re.M)
+        assert all(name.startswith("labdiff.checks.in_kernel.") for name in named), path
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_outcomes_that_are_not_complete_are_refused(name):
+    exercise = EXERCISES[name]
+    probes = exercise.probes(0)
+    good = collect(exercise, solution(name), probes)
+    first = exercise.outputs[0]
+    for bad in (
+        [],
+        good[:-1],
+        [*good[:-1], Outcome()],
+        [Outcome(), *good[1:]],
+        [*good[:-1], replace(good[-1], values={k: v for k, v in good[-1].values.items() if k != first})],
+        [*good[:-1], replace(good[-1], problem="raised")],
+    ):
+        with pytest.raises(ValueError, match="outcomes: expected"):
+            judge(exercise, probes, bad)
 
 
 def test_not_implemented_from_a_helper_and_from_torch():
@@ -677,7 +786,8 @@ def test_what_the_caller_gets_wrong():
         check("q_sample", torch.ones(1))
 
 
-# ---- reports and grading --------------------------------------------------------------------------------------------
+# ---- reports and grading
+# --------------------------------------------------------------------------------------------
 
 REPORTS = {
     "stub": raises(NotImplementedError),

@@ -10,7 +10,7 @@ import pytest
 
 from labdiff.checks import EXERCISES
 from labdiff.checks.in_kernel.collect import collect
-from labdiff.checks.judging.judge import judge
+from labdiff.checks.judging.verdict import judge
 from labdiff.grading.publish import pages
 from labdiff.grading.publish.solutions import solution
 from labdiff.grading.records import Record

@@ -1,4 +1,5 @@
-"""Checks of exercises: a student's function is called on probes, its numbers are compared, and the mistake is named."""
+"""Checks of exercises: a student's function is called on probes, its numbers are compared, and the mistake
+is named."""
 
 import os
 
@@ -6,8 +7,8 @@ from labdiff.checks import exercises
 from labdiff.checks.exercises.probes import PUBLIC
 from labdiff.checks.in_kernel.collect import collect
 from labdiff.checks.in_kernel.guard import preserved
-from labdiff.checks.judging.judge import judge
 from labdiff.checks.judging.report import Report
+from labdiff.checks.judging.verdict import judge
 
 EXERCISES = {exercise.name: exercise for exercise in exercises.ALL}
 
@@ -16,15 +17,18 @@ def check(name, function):
     """Check a student's function for an exercise, and say which mistake it makes.
 
     Args:
-        name: alpha_bar, q_step, q_sample, q_posterior, predict_x0, normal_kl, p_mean, eps_loss, timestep_embedding,
-            training_step, p_step or ddim_step.
-        function: the student's function, with the arguments of labdiff's own (by position; their names are free).
+        name: alpha_bar, q_step, q_sample, q_posterior, predict_x0, normal_kl, p_mean, eps_loss,
+            timestep_embedding, training_step, p_step or ddim_step.
+        function: the student's function, with the arguments of labdiff's own (by position; their names are
+            free).
 
-    Returns: a Report; it shows itself in a notebook and prints as text. Its .status is "not attempted" (the function raises
-        NotImplementedError), "not yet" or "correct"; .score of .max_score; .mistake, a short id of a recognised mistake, or
-        None; .hint. Nothing that the function does raises, except the user's own interrupt. A call that takes longer than 5
-        seconds is stopped, on Linux and macOS when check runs in the main thread.
-    Raises: ValueError: no such exercise; TypeError: function is not callable. Under nbgrader, which takes a cell without
+    Returns: a Report; it shows itself in a notebook and prints as text. Its .status is "not attempted" (the
+        function raises NotImplementedError), "not yet" or "correct"; .score of .max_score; .mistake, a short
+        id of a recognised mistake, or None; .hint. Nothing that the function does raises, except the user's
+        own interrupt. A call that takes longer than 5 seconds is stopped, on Linux and macOS when check runs
+        in the main thread.
+    Raises: ValueError: no such exercise; TypeError: function is not callable. Under nbgrader, which takes a
+        cell without
         an error for right: the report is printed, and AssertionError is raised unless it is correct.
     Source: slides S4 to S14, the exercise's own in its report.
     """

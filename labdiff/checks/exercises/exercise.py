@@ -1,18 +1,22 @@
-"""What an exercise is made of: the right formula, the catalogue of wrong ones. Data only; nothing runs here."""
+"""What an exercise is made of: the right formula, the catalogue of wrong ones. Data only; nothing runs
+here."""
 
+import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import combinations
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mistake:
     """One entry of a catalogue: a wrong formula, told by the parts in which it differs from the right one.
 
     Attributes:
         id: short name; entries with the same id are spellings of one mistake.
         hint: what the mistake is and where to look, for the student.
-        parts: keyword arguments for the exercise's formula. Two mistakes in different parts also make a recognised pair.
+        parts: keyword arguments for the exercise's formula. Two mistakes in different parts also make a
+            recognised pair.
     """
 
     id: str
@@ -20,11 +24,32 @@ class Mistake:
     parts: dict
 
 
-def mistake(id, hint, **parts):
-    return Mistake(id, hint, parts)
+def catalogue(hints, *entries):
+    """Mistakes from a text of hints and a table of wrong formulas.
+
+    Args:
+        hints: paragraphs that begin with "id: " or "id/place: ", one for each mistake or place where it is
+            made.
+        entries: wrong(key, **parts) where key is one of these, or Mistakes of another catalogue.
+    """
+    found = re.split(r"^([a-z][\w/-]*): ", hints, flags=re.M)
+    texts = {key: " ".join(text.split()) for key, text in zip(found[1::2], found[2::2], strict=False)}
+    unused = texts.keys() - {entry[0] for entry in entries if not isinstance(entry, Mistake)}
+    if unused:
+        raise ValueError(
+            f"catalogue: hints: expected a wrong formula for each, got none for {sorted(unused)}"
+        )
+    return tuple(
+        entry if isinstance(entry, Mistake) else Mistake(entry[0].split("/")[0], texts[entry[0]], entry[1])
+        for entry in entries
+    )
 
 
-@dataclass(frozen=True)
+def wrong(key, **parts):
+    return key, parts
+
+
+@dataclass(frozen=True, eq=False)
 class Form:
     """One of the right answers: its name, and the parts that make it."""
 
@@ -32,7 +57,7 @@ class Form:
     parts: dict = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exercise:
     """An exercise as data.
 
@@ -43,37 +68,46 @@ class Exercise:
         slide: where the formula stands.
         meaning: one sentence on what a right answer means.
         formula: function(*args, **parts), right when called without parts.
-        probes: function(seed) -> list of Probe, the smallest first.
+        make_probes: function(seed) -> list of Probe, the smallest first.
         mistakes: the catalogue.
         forms: all that is right; the first is the default.
-        blocked: labdiff's functions that the student has to write.
+        blocked: labdiff's functions through which all that the student has to write could be had.
         call: function(student's function, args) -> outputs; None to just call it.
         same: function(expected, got, rtol) -> bool on two arrays of one shape; None for element by element.
         factors: arguments in which the first output is linear, for the clue that reads off their factors.
-        loose: outputs that may also have the full shape of the first output, all copies alike.
-        way: function(args) -> {name: number or tensor}, the right intermediate results, to follow a probe by hand.
-        verdict: function(exercise, probes, outcomes) for an exercise that is not judged number by number, see behaviour.py.
+        may_be_full_shape: outputs that may also have the full shape of the first output, all copies alike.
+        intermediates: function(*args) -> {name: number or tensor}, the right intermediate results, to follow
+            a probe by hand.
+        judged_by: "numbers", compared with the formula's; or "features" of a training step, see
+            training_features.py.
     """
 
     name: str
-    arguments: tuple
-    outputs: tuple
+    arguments: tuple[str, ...]
+    outputs: tuple[str, ...]
     slide: str
     meaning: str
     formula: Callable
-    probes: Callable
-    mistakes: tuple
-    forms: tuple
-    blocked: tuple
-    call: Callable = None
-    same: Callable = None
-    factors: tuple = ()
-    loose: tuple = ()
-    way: Callable = None
-    verdict: Callable = None
+    make_probes: Callable
+    mistakes: tuple[Mistake, ...]
+    forms: tuple[Form, ...]
+    blocked: tuple[Callable, ...]
+    call: Callable | None = None
+    same: Callable | None = None
+    factors: tuple[str, ...] = ()
+    may_be_full_shape: tuple[str, ...] = ()
+    intermediates: Callable | None = None
+    judged_by: str = "numbers"
+
+    @functools.lru_cache(maxsize=64)  # noqa: B019  exercises live as long as the program
+    def probes(self, seed):
+        """The probes of this seed: the same objects each time, so that what a wrong formula makes of them
+        can be kept."""
+        return tuple(self.make_probes(seed))
 
     def candidates(self, size):
-        """Groups of `size` mistakes that can be made at once, and the keyword arguments of the formula that makes them."""
+        """Groups of `size` mistakes that can be made at once, and the keyword arguments of the formula that
+        makes them."""
         for group in combinations(self.mistakes, size):
             names = [name for m in group for name in m.parts]
             if len(set(names)) < len(names) or len({m.id for m in group}) < size:
@@ -82,3 +116,9 @@ class Exercise:
             for form in self.forms:
                 if not form.parts.keys() & wrong.keys():
                     yield group, {**form.parts, **wrong}
+
+
+def functions_of(module):
+    """All public functions of a module: for an exercise that each of them would answer, in its own way."""
+    found = [f for name, f in vars(module).items() if not name.startswith("_") and callable(f)]
+    return tuple(f for f in found if f.__module__ == module.__name__ and not isinstance(f, type))

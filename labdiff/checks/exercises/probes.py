@@ -1,4 +1,5 @@
-"""Inputs that make mistakes show: t = 1 and T, mixed t, B = W, non-square, float64, extreme alpha_bar; from one seed."""
+"""Inputs that make mistakes show: t = 1 and T, mixed t, B = W, non-square, float64, extreme alpha_bar; from
+one seed."""
 
 import math
 import warnings
@@ -28,8 +29,10 @@ def small(seed):
     """Five noise levels with betas that a person can calculate with."""
     if seed == PUBLIC:
         return schedule([0.1, 0.2, 0.3, 0.4, 0.5])
-    beta = 0.05 + 0.5 * torch.rand(5, generator=draws(seed), dtype=torch.float64)
-    return schedule(beta.sort().values.mul(1000).round().div(1000).tolist())
+    beta = 0.05 + 0.1 * torch.arange(5) + 0.08 * torch.rand(5, generator=draws(seed), dtype=torch.float64)
+    return schedule(
+        beta.mul(1000).round().div(1000).tolist()
+    )  # no two are so near that a wrong level would not show
 
 
 def thousand():
@@ -56,7 +59,8 @@ def picture(seed, size=16):
 
 
 def pixels(seed, count):
-    """The base values of one-pixel probes, (1, 1, 1, 1) each, and as many others that they are compared with."""
+    """The base values of one-pixel probes, (1, 1, 1, 1) each, and as many others that they are compared
+    with."""
     if seed == PUBLIC:
         values = [0.5, -1.0, 2.0, -0.25][:count], [1.5, 2.0, -1.0, 0.75][:count]
     else:
@@ -67,7 +71,8 @@ def pixels(seed, count):
 
 
 def batches(seed, names):
-    """For functions of a whole batch, with tensors called `names`: [(label, s, t, [tensor, ...], options), ...]."""
+    """For functions of a whole batch, with tensors called `names`: [(label, s, t, [tensor, ...], options),
+    ...]."""
     n, s, base = len(names), small(seed), pixels(seed, len(names))
     made = []
 
@@ -92,7 +97,7 @@ def batches(seed, names):
     ring = [torch.cat([picture(seed), picture(seed).mT]), *numbers(seed + 7, (2, 1, 16, 16), n - 1)]
     add("two pictures", s, [3, 5], ring, picture=True)
     for shape in ((3, 2), (4, 4)):
-        add(f"2-D data {shape}", s, [5, 1, 3, 2][: shape[0]], numbers(seed + 8, shape, n), core=False)
+        add(f"2-D data {shape}", s, [5, 1, 3, 2][: shape[0]], numbers(seed + 8, shape, n), required=False)
     return made
 
 
@@ -103,7 +108,7 @@ def batch_probes(order):
     def probes(seed):
         made = []
         for label, s, t, tensors, options in batches(seed, names):
-            given = dict(zip(names, tensors), s=s, t=t)
+            given = dict(zip(names, tensors, strict=False), s=s, t=t)
             if "model" in order:
                 given["model"] = spy(seed)
             made.append(Probe(label, tuple(given[name] for name in order), **options))

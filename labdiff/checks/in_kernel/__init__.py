@@ -1,2 +1,3 @@
-"""What runs beside a student's function: calling it, guarding it, recording what it did. A grading kernel gets this folder of
-the checks, and no other."""
+"""What runs beside the student's function: calling it, guarding it, recording what it did. A grading kernel
+gets this
+folder of the checks, and no other."""

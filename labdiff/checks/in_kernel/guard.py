@@ -1,4 +1,5 @@
-"""Running a student's function so that nothing it does reaches the notebook: state, output, time, exceptions."""
+"""Running a student's function so that nothing it does reaches the notebook: state, output, time,
+exceptions."""
 
 import contextlib
 import inspect
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from labdiff.checks.in_kernel.blame import raised_by_code
+from labdiff.checks.in_kernel.exceptions import raised_by_code
 
 TIME_LIMIT = 5.0  # seconds a call; the probes are tiny
 TOTAL_LIMIT = 20.0  # seconds for all the calls of a check
@@ -37,19 +38,25 @@ class Call:
 
 
 class FirstWords(io.StringIO):
-    """Keeps the beginning of what is printed, however much that is."""
+    """Keeps the beginning of what this thread prints, however much that is; what others print goes where it
+    went."""
+
+    def __init__(self, others):
+        super().__init__()
+        self.others, self.thread = others, threading.get_ident()
 
     def write(self, text):
-        if self.tell() >= 10_000:
-            self.write = len  # what print() wants to know, at once
-        super().write(text[: max(0, 10_000 - self.tell())])
+        if threading.get_ident() != self.thread:
+            return self.others.write(text)
+        if self.tell() < 10_000:
+            super().write(text[: 10_000 - self.tell()])
         return len(text)
 
 
 def guarded(function, seed=SEED, limit=TIME_LIMIT):
-    """Call function() and return a Call. An interrupt by the user (not by the function's own code) goes through."""
-    call = Call()
-    out = FirstWords()
+    """Call function() and return a Call. An interrupt by the user (not by the function's own code) goes
+    through."""
+    call, out = Call(), FirstWords(sys.stdout)
     with (
         settings(),
         warnings.catch_warnings(record=True) as caught,
@@ -82,7 +89,8 @@ def seed_all(seed):
 
 @contextlib.contextmanager
 def time_limit(seconds):
-    """Raise OutOfTime after that time, again and again; works in the main thread where there is SIGALRM, else does nothing.
+    """Raise OutOfTime after that time, again and again; works in the main thread where there is SIGALRM,
+    else does nothing.
 
     An alarm that someone else had set is set again afterwards, for the time it had left.
     """
@@ -99,7 +107,10 @@ def time_limit(seconds):
         rings.append(frame)
         if len(rings) % 2 or frame is None:
             raise OutOfTime
-        frame.f_trace = stop_at_next_line  # a bare `except:` in a loop caught it; the next line may be outside of its `try`
+        # A bare `except:` in a loop caught it, and would again: Python looks for signals at calls,
+        # and those stand inside
+        # of the `try`. Only a trace function is called on the lines outside of it.
+        frame.f_trace = stop_at_next_line
         sys.settrace(stop_at_next_line)
 
     begin = time.monotonic()
@@ -137,9 +148,22 @@ def settings():
             torch.set_default_device(None)
 
 
+_one_at_a_time = threading.RLock()  # all of this is the process's, not the thread's
+
+
 @contextlib.contextmanager
 def preserved():
-    """Give back what a notebook would miss: random generators, rcParams, NumPy's and torch's settings, the folder."""
+    """Give back what a notebook would miss: random generators, rcParams, NumPy's and torch's settings, the
+    folder.
+
+    Meanwhile torch has one thread, which is faster for thousands of tiny tensors, and other checks wait.
+    """
+    with _one_at_a_time, _preserved():
+        yield
+
+
+@contextlib.contextmanager
+def _preserved():
     torch_state, numpy_state, python_state = torch.get_rng_state(), np.random.get_state(), random.getstate()
     cuda_states = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
     matplotlib = sys.modules.get("matplotlib")
@@ -150,6 +174,7 @@ def preserved():
     dtype, torch_shown = torch.get_default_dtype(), vars(torch._tensor_str.PRINT_OPTS).copy()
     torch.set_default_dtype(torch.float32)
     deterministic = torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(1)
     try:
         with torch.inference_mode(False):
             yield

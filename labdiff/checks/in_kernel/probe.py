@@ -3,26 +3,27 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Probe:
     """One call of the student's function.
 
     Attributes:
         name: what is special about it, for people.
         args: what the function is called with (each call gets a copy).
-        rtol: how far, relative to the size of the expected numbers, an answer may be off: float32 loses digits in
-            1 - alpha_bar.
-        core: False: told as a note, never a reason to refuse.
-        proof: False: a reason to refuse, but a mistake is named without it; for a corner that wrong formulas treat in many
-            ways.
-        twin: (name of the base probe, the argument that differs from it), for reading off the factor of that argument.
+        rtol: how far, relative to the size of the expected numbers, an answer may be off: float32 loses
+            digits in 1 - alpha_bar.
+        required: False: told as a note, never a reason to refuse.
+        used_for_diagnosis: False: a reason to refuse, but a mistake is named without it; for a corner that
+            wrong formulas treat in many ways.
+        twin: (name of the base probe, the argument that differs from it), for reading off the factor of that
+            argument.
         picture: whether it is worth looking at.
     """
 
     name: str
     args: tuple
     rtol: float = 1e-4
-    core: bool = True
-    proof: bool = True
-    twin: tuple = ()
+    required: bool = True
+    used_for_diagnosis: bool = True
+    twin: tuple[str, ...] = ()
     picture: bool = False

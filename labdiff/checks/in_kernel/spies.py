@@ -14,13 +14,13 @@ class Spy(torch.nn.Module):
     def __init__(self, weights):
         super().__init__()
         self.weights = torch.nn.Parameter(torch.tensor(weights, dtype=torch.float64))
-        self.seen = []  # dtypes of x and t
+        self.seen = set()  # pairs of dtypes of x and t
 
     def forward(self, x, t):
         shape = tuple(t.shape) if isinstance(t, torch.Tensor) else type(t).__name__
         if not isinstance(t, torch.Tensor) or t.shape != x.shape[:1]:
             raise ValueError(f"model(x, t): t: expected shape ({len(x)},) like the batch, got {shape}")
-        self.seen.append((x.dtype, t.dtype))
+        self.seen.add((x.dtype, t.dtype))
         a, b, c = self.weights.to(x.dtype)
         t = t.to(x.device, x.dtype).reshape(-1, *[1] * (x.ndim - 1))
         return a * x + b * torch.cos(2 * x + t) + c * torch.sin(0.7 * t)
@@ -76,7 +76,8 @@ class Optimizer(torch.optim.Optimizer):
     """An optimizer which writes down what happens when; `call` puts its model back after each step."""
 
     def __init__(self, model):
-        # not the parent's __init__: it imports torch's compiler, which takes seconds that a check should not take
+        # not the parent's __init__: it imports torch's compiler, which takes seconds that a check
+        # should not take
         self.model, self.gradient, self.defaults, self.state = model, None, {"lr": 0.0}, {}
         self.param_groups = [{"params": list(model.parameters()), "lr": 0.0}]
 
@@ -101,7 +102,8 @@ OUTPUTS = ("xt", "t", "pull", "gradient", "loss", "events", "kept")
 
 
 def call(function, args):
-    """What the calls of a Plan did, the OUTPUTS by call. events: digits, z = 1, b = 2, s = 3; kept: x0 is unchanged."""
+    """What the calls of a Plan did, the OUTPUTS by call. events: digits, z = 1, b = 2, s = 3; kept: x0 is
+    unchanged."""
     (plan,) = args
     model, generator = Recorder(plan.answer), torch.Generator()
     optimizer, rows = Optimizer(model), []
@@ -141,6 +143,7 @@ def gradient(model, value):
 
 
 def loss_and_gradient(function, args):
-    """What a loss function returns, and its gradient: values alone would not tell a loss without a way back."""
+    """What a loss function returns, and its gradient: values alone would not tell a loss without a way
+    back."""
     value = function(*args)
     return value, gradient(args[0], value)

@@ -1,4 +1,5 @@
-"""What a student reads after a check: one content, as HTML in the notebook and as plain text anywhere else."""
+"""What a student reads after a check: one content, as HTML in the notebook and as plain text anywhere
+else."""
 
 import base64
 import html
@@ -59,8 +60,8 @@ class Report:
     status: str
     mistake: str | None = None
     hint: str = ""
-    rows: tuple = ()
-    pictures: tuple = ()
+    rows: tuple[tuple[str, str], ...] = ()
+    pictures: tuple[Picture, ...] = ()
     max_score: float = 1.0
 
     @property
@@ -99,7 +100,8 @@ class Report:
             for p in self.pictures
         )
         return (
-            f'<div style="color:var(--jp-ui-font-color1, inherit);border-left:4px solid {COLOURS[self.status]};'
+            f'<div style="color:var(--jp-ui-font-color1, inherit);border-left:4px solid '
+            f"{COLOURS[self.status]};"
             f'padding:4px 12px;max-width:56em"><strong>{e(self.headline)}</strong>'
             + (f'<p style="margin:4px 0">{e(self.hint)}</p>' if self.hint else "")
             + (

@@ -12,8 +12,8 @@ import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from labdiff.checks.exercises.exercise import Exercise
-from labdiff.checks.judging.judge import judge
 from labdiff.checks.judging.report import CORRECT, NOT_ATTEMPTED
+from labdiff.checks.judging.verdict import judge
 from labdiff.grading import records
 from labdiff.grading.sandbox import isolate, wire
 from labdiff.grading.sandbox.kernel import Kernel, Stopped

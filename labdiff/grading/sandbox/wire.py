@@ -6,7 +6,7 @@ import math
 import torch
 
 from labdiff.checks.exercises.probes import PUBLIC
-from labdiff.checks.in_kernel.collect import Outcome
+from labdiff.checks.in_kernel.outcome import Outcome
 from labdiff.checks.in_kernel.spies import Plan, Spy
 from labdiff.schedule import Schedule
 

@@ -1,11 +1,15 @@
-"""What a training step does, told from what its model and optimizer saw: features in words, compared with wrong steps'."""
+"""What a training step does, told from what its model and optimizer saw: features in words."""
 
 import numpy as np
 
-from labdiff.checks.in_kernel.collect import changed_values
-from labdiff.checks.in_kernel.guard import SEED
-from labdiff.checks.judging.compare import evaluate
-from labdiff.checks.judging.naming import factor, kind_of_error, name_of, numbers, reported_loss, target_of
+from labdiff.checks.judging.name_numbers import (
+    factor,
+    kind_of_error,
+    name_of,
+    numbers,
+    reported_loss,
+    target_of,
+)
 
 RIGHT = {
     "model": "called",
@@ -31,13 +35,13 @@ def features(probes, outcomes):
     if first.problem:
         return {"raised": f"{first.kind or first.problem}: {first.message}"}
     plans = {p.name: p.args[0] for p in probes}
-    got = {p.name: o.values for p, o in zip(probes, outcomes) if o.values}
+    got = {p.name: o.values for p, o in zip(probes, outcomes, strict=False) if o.values}
     if np.isnan(got["one step"]["t"]).any():
         return {"model": "not called"}
     drawn = {name for o in outcomes for name in o.random}
     elsewhere = f"other random numbers, for {'t' if 't' in drawn else 'eps'}"
     found = {"model": "called", "source": elsewhere if drawn else "generator"}
-    raised = [(p.name, o) for p, o in zip(probes, outcomes) if o.problem]
+    raised = [(p.name, o) for p, o in zip(probes, outcomes, strict=False) if o.problem]
     if raised:
         found["raised"] = (
             f"{raised[0][1].kind or raised[0][1].problem} at: {', '.join(name for name, _ in raised)}"
@@ -191,7 +195,8 @@ def _order(code):
 
 
 def _gradient(two):
-    """Which steps' gradients the optimizer has at the second of two steps; clipping makes it shorter, no more."""
+    """Which steps' gradients the optimizer has at the second of two steps; clipping makes it shorter, no
+    more."""
     at_step, (before, own) = two["gradient"][1], two["pull"]
     if not np.isfinite(at_step).all() or not at_step.any():
         return "none"
@@ -212,60 +217,3 @@ def _first_two(xt):
     pair = xt[:, :2].reshape(len(xt), 2, -1)
     pair = pair / np.maximum(np.sqrt((pair**2).mean(2, keepdims=True)), 1e-12)
     return pair[:, 0], pair[:, 1]
-
-
-# ---- the verdict ----------------------------------------------------------------------------------------------------
-
-
-def verdict(exercise, probes, outcomes):
-    """(whether it is right, mistake id or None, hints, rows) of a student's step."""
-    seen = features(probes, outcomes)
-    off = {k: v for k, v in seen.items() if RIGHT.get(k) != v}
-    if not off:
-        return True, None, [], []
-    rows = [
-        ("expected", "; ".join(f"{k}: {RIGHT[k]}" for k in off if k in RIGHT)),
-        ("got", "; ".join(f"{k}: {v}" for k, v in off.items())),
-    ]
-    known = _wrong_steps(exercise, probes)
-    single = {m.id: [m.hint] for m, delta in reversed(known) if delta == off}
-    if len(single) == 1:
-        return (False, *single.popitem(), rows)
-    pairs = {
-        f"{a.id}+{b.id}": [a.hint, b.hint]
-        for i, (a, da) in enumerate(known)
-        for b, db in known[i + 1 :]
-        if not single and a.id != b.id and not da.keys() & db.keys() and {**da, **db} == off
-    }
-    if len(pairs) == 1:
-        return (False, *pairs.popitem(), rows)
-    return (
-        False,
-        None,
-        [
-            "The step does not do what Algorithm 1 says. "
-            + "; ".join(
-                f"{k}: {v}" + (f" (should be: {RIGHT[k]})" if k in RIGHT else "") for k, v in off.items()
-            )
-            + "."
-        ],
-        rows,
-    )
-
-
-_cache = {}
-
-
-def _wrong_steps(exercise, probes):
-    """(mistake, its features that are not right) for the whole catalogue, worked out once for each set of probes."""
-    key = exercise.name, probes[0].args[0].seeds
-    if key not in _cache:
-        _cache[key] = []
-        for m in exercise.mistakes:
-            outcomes = [evaluate(exercise, p, m.parts) for p in probes]
-            again = evaluate(exercise, probes[0], m.parts, seed=SEED + 1)
-            outcomes[0].random = changed_values(outcomes[0].values, again.values)
-            _cache[key].append(
-                (m, {k: v for k, v in features(probes, outcomes).items() if RIGHT.get(k) != v})
-            )
-    return _cache[key]

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from labdiff.checks.in_kernel.spies import Spy
-from labdiff.checks.judging.compare import agrees, close
+from labdiff.checks.judging.agreement import agrees, close
 from labdiff.checks.judging.report import Picture
 from labdiff.schedule import Schedule
 
@@ -13,19 +13,26 @@ def evidence(exercise, probes, expected, outcomes):
     """Rows and pictures of the smallest probe that fails: what went in, what was expected, what came out."""
     failed = [
         (p, e, o)
-        for p, e, o in zip(probes, expected, outcomes)
-        if p.core and not agrees(exercise, e, o, p.rtol)
+        for p, e, o in zip(probes, expected, outcomes, strict=False)
+        if p.required and not agrees(exercise, e, o, p.rtol)
     ]
     if not failed:
         return (), ()
     probe, want, have = failed[0]
     rows = [("probe", probe.name)]
-    given = [(name, a) for name, a in zip(exercise.arguments, probe.args) if not isinstance(a, Schedule)]
+    given = [
+        (name, a)
+        for name, a in zip(exercise.arguments, probe.args, strict=False)
+        if not isinstance(a, Schedule)
+    ]
     rows.append(("in", "; ".join(_show(*pair) for pair in given)))
     rows += [("schedule", row) for row in (_levels(exercise, probe),) if row]
-    if exercise.way and not want.problem and probe.name.startswith("one pixel"):
+    if exercise.intermediates and not want.problem and probe.name.startswith("one pixel"):
         rows.append(
-            ("on the way", ", ".join(f"{k} = {float(v):.4g}" for k, v in exercise.way(*probe.args).items()))
+            (
+                "on the way",
+                ", ".join(f"{k} = {float(v):.4g}" for k, v in exercise.intermediates(*probe.args).items()),
+            )
         )
     if have.problem == "raised":
         rows += [("expected", _values(want)), ("got", f"{have.kind}: {have.message}")]
@@ -57,7 +64,7 @@ def _levels(exercise, probe):
         return ""
     t = int(t)
     text = f"beta_{t} = {s.beta[t]:.4g}, alpha_{t} = {s.alpha[t]:.4g}, alpha_bar_{t} = {s.alpha_bar[t]:.4g}"
-    prev = dict(zip(exercise.arguments, probe.args)).get("t_prev", t - 1)
+    prev = dict(zip(exercise.arguments, probe.args, strict=False)).get("t_prev", t - 1)
     return text + (f", alpha_bar_{prev} = {s.alpha_bar[prev]:.4g}" if prev >= 0 else "")
 
 
@@ -99,7 +106,7 @@ def _pictures(exercise, failed):
         if not probe.picture or e is None or g is None or e.shape != g.shape or e.ndim != 4:
             continue
         if not close(e, g, probe.rtol):
-            for argument, value in zip(exercise.arguments, probe.args):
+            for argument, value in zip(exercise.arguments, probe.args, strict=False):
                 if argument in ("x0", "xt", "x_prev"):
                     yield Picture(f"in: {argument}", value[0, 0].double().numpy())
             yield Picture(f"expected: {name}", e[0, 0])

@@ -1,4 +1,5 @@
-"""Names for numbers: which number of the schedule a factor is, what a target is made of, which error it is."""
+"""Names for numbers: which number of the schedule a factor is, what a target is made of, which error it
+is."""
 
 import numpy as np
 
@@ -44,14 +45,15 @@ def target_of(y, x0, xt, part):
     b = factor(part, y)
     if b is not None:
         return "eps", b
-    rest = [_left_over(*rows) for rows in zip(y, x0, part)]
+    rest = [_left_over(*rows) for rows in zip(y, x0, part, strict=False)]
     if max(mixed for mixed, _ in rest) < 1e-2:
         return "a mix of x_0 and eps", None
     return ("near eps, but not equal" if max(alone for _, alone in rest) < 0.5 else "something else"), None
 
 
 def _left_over(y, x0, part):
-    """How much of a sample's target is left, after the best mix of x_0 and noise, and of noise alone; relative."""
+    """How much of a sample's target is left, after the best mix of x_0 and noise, and of noise alone;
+    relative."""
     size = np.linalg.norm(y) + 1e-12
     return [
         np.linalg.norm(y.ravel() - a @ np.linalg.lstsq(a, y.ravel(), rcond=None)[0]) / size
@@ -68,7 +70,8 @@ def reported_loss(value, known):
 
 
 def name_of(rows, tolerance):
-    """The schedule's number that these factors are, or what they are instead; rows of (schedule, levels, factors)."""
+    """The schedule's number that these factors are, or what they are instead; rows of (schedule, levels,
+    factors)."""
     if any(row[2] is None for row in rows):
         return "unknown"
     fits = None
@@ -80,16 +83,14 @@ def name_of(rows, tolerance):
 
 
 def numbers(s, t):
+    """Name -> the schedule's number of that name at each of the levels t, an array."""
     one = np.ones(len(t))
     known = {"0": 0 * one, "1": one}
-    for name in ("alpha_bar", "alpha"):
+    for name in ("beta", "alpha", "alpha_bar", "beta_tilde"):
         table = getattr(s, name).numpy()
         for step, suffix in ((0, "t"), (-1, "{t-1}"), (1, "{t+1}")):
             v = table[np.clip(t + step, 0, s.T)]
-            known |= {
-                f"{name}_{suffix}": v,
-                f"sqrt({name}_{suffix})": v**0.5,
-                f"1 - {name}_{suffix}": 1 - v,
-                f"sqrt(1 - {name}_{suffix})": (1 - v) ** 0.5,
-            }
+            known |= {f"{name}_{suffix}": v, f"sqrt({name}_{suffix})": v**0.5}
+            if name in ("alpha_bar", "beta_tilde"):  # 1 - alpha_t is beta_t
+                known |= {f"1 - {name}_{suffix}": 1 - v, f"sqrt(1 - {name}_{suffix})": (1 - v) ** 0.5}
     return known

@@ -3,28 +3,30 @@
 import numpy as np
 import torch
 
+from labdiff.checks.in_kernel.outcome import Outcome
+
 LARGEST = 200_000  # numbers in one output; the largest right one has some ten thousand
 
 
 def read(result, names):
-    """Fields of an Outcome for a returned value: numbers by output name, or what it is instead."""
+    """The Outcome of a returned value: numbers by output name, or what it is instead."""
     parts = [result]
     if len(names) > 1:
         if not isinstance(result, (tuple, list)) or len(result) != len(names):
-            return {"problem": "type", "kind": _what(result)}
+            return Outcome(problem="type", kind=_what(result))
         parts = list(result)
     values, notes = {}, []
-    for name, part in zip(names, parts):
+    for name, part in zip(names, parts, strict=False):
         try:
             values[name] = array(part)
         except Exception:
-            return {"problem": "type", "kind": _what(part)}
+            return Outcome(problem="type", kind=_what(part))
         if not isinstance(part, torch.Tensor) and np.ndim(values[name]):
             notes.append(
                 f"{name} is {_what(part).split(' of ')[0]}; labdiff's functions return tensors "
                 "(torch.as_tensor makes one)"
             )
-    return {"values": values, "notes": tuple(notes)}
+    return Outcome(values, notes=tuple(notes))
 
 
 def array(value):

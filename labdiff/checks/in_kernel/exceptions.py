@@ -1,7 +1,6 @@
-"""What an exception tells about where it came from."""
+"""What an exception tells: its text, and where it came from."""
 
 import dis
-import inspect
 import linecache
 import traceback
 
@@ -25,10 +24,19 @@ def _last(error):
 
 
 def own_line(error, function):
-    """The line of the student's own code where it happened, or ""."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
+    """The line of the student's own file or cell where it happened, or ""."""
+    code = getattr(function, "__code__", None)
     frames = traceback.extract_tb(error.__traceback__)
     mine = [f for f in frames if code is not None and f.filename == code.co_filename]
     if not mine:
         return ""
     return (mine[-1].line or linecache.getline(mine[-1].filename, mine[-1].lineno)).strip()
+
+
+def text_of(error):
+    """The first line of an exception's text, in characters that can be shown; its text may itself raise."""
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    return text.strip().split("\n")[0][:200].encode("utf-8", "replace").decode("utf-8")

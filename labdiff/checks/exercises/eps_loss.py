@@ -1,0 +1,106 @@
+"""Slides S12 and S14: the simple loss."""
+
+import torch
+
+from labdiff import objective
+from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, wrong
+from labdiff.checks.exercises.noising import COMMON, jump
+from labdiff.checks.exercises.probes import batch_probes, scale
+from labdiff.checks.in_kernel.spies import gradient, loss_and_gradient
+
+
+def loss(
+    model,
+    s,
+    x0,
+    t,
+    eps,
+    *,
+    model_x=lambda xt, x0, eps: xt,
+    model_t=lambda t, T: t,
+    target=lambda s, x0, t, eps, xt: eps,
+    reduce=lambda a, b: ((a - b) ** 2).mean(),
+    **noising,
+):
+    xt = jump(s, x0, t, eps, **noising)
+    value = reduce(model(model_x(xt, x0, eps), model_t(t, s.T)), target(s, x0, t, eps, xt))
+    return value, gradient(model, value)
+
+
+def _intermediates(model, s, x0, t, eps):
+    xt = jump(s, x0, t, eps)
+    return {"x_t": xt, "eps_hat": model(xt, t)}
+
+
+MISTAKES = catalogue(
+    """
+variance-for-std: Your x_t has 1 - alpha_bar_t in front of eps, a variance. It is sqrt(1 - alpha_bar_t)
+    (S12).
+missing-root-signal: Your x_t has alpha_bar_t in front of x_0. It is sqrt(alpha_bar_t) (S12).
+alpha-for-alpha-bar: Your x_t is made with alpha_t, one step. The jump needs alpha_bar_t (S5, S12).
+target-scaled: Your target is sqrt(1 - alpha_bar_t) eps. The network predicts eps itself (S12).
+target-x0: Your target is x_0. The network predicts the noise eps (S12); a network for x_0 is possible too,
+    but it is another objective.
+target-xt: Your target is x_t. The network predicts the noise eps that is in it (S12).
+second-draw: Your target is a second draw of noise. It has to be the eps that made x_t: nothing can predict
+    another one.
+model-gets-x0: Your model gets x_0, without noise. It has to see x_t (S12).
+model-gets-eps: Your model gets eps, the answer itself. It has to see x_t (S12).
+model-gets-t-minus-1: Your model gets t-1. It is trained with the slides' t, 1..T, the level of x_t.
+model-gets-t-over-T: Your model gets t/T. labdiff's models take t itself, int64 in 1..T.
+sum-for-mean: You sum the squares. The loss is their mean, so that it does not depend on batch or image size,
+    and 1 means that nothing was learned.
+sum-for-mean/image: You sum the squares over each image and average over the batch only. The mean goes over
+    everything.
+sum-for-mean/batch: You average over each image and sum over the batch. The mean goes over everything: a
+    larger batch would have a larger loss.
+not-reduced: You return a loss for each sample. Training needs one number: the mean over the batch too.
+not-reduced/at-all: You return the squares without taking their mean. Training needs one number.
+absolute-error: You average absolute differences. The objective is the *square* (S12): it comes from the KL
+    of Gaussians.
+root-of-mean: You take a square root of the mean. The objective is the mean square itself (S12).
+not-squared: You average the differences without squaring them: they cancel.
+halved: There is a factor 1/2 too many: the simple loss is the mean square itself, 1 for a model that says 0.
+no-gradient: The number is right, but it has lost its way back to the model's weights (.item(), .detach(),
+    torch.no_grad, NumPy, or a .backward() inside): nothing could be trained with it. Return the tensor.
+""",
+    *(m for m in COMMON if m.id != "wrong-sign"),
+    wrong("variance-for-std", noise=lambda a: 1 - a),
+    wrong("missing-root-signal", signal=lambda a: a),
+    wrong("alpha-for-alpha-bar", table=lambda s: s.alpha),
+    wrong("target-scaled", target=lambda s, x0, t, eps, xt: scale((1 - s.alpha_bar[t]).sqrt(), eps) * eps),
+    wrong("target-x0", target=lambda s, x0, t, eps, xt: x0),
+    wrong("target-xt", target=lambda s, x0, t, eps, xt: xt),
+    wrong("second-draw", target=lambda s, x0, t, eps, xt: torch.randn_like(eps)),
+    wrong("model-gets-x0", model_x=lambda xt, x0, eps: x0),
+    wrong("model-gets-eps", model_x=lambda xt, x0, eps: eps),
+    wrong("model-gets-t-minus-1", model_t=lambda t, T: t - 1),
+    wrong("model-gets-t-over-T", model_t=lambda t, T: t / T),
+    wrong("sum-for-mean", reduce=lambda a, b: ((a - b) ** 2).sum()),
+    wrong("sum-for-mean/image", reduce=lambda a, b: ((a - b) ** 2).flatten(1).sum(1).mean()),
+    wrong("sum-for-mean/batch", reduce=lambda a, b: ((a - b) ** 2).flatten(1).mean(1).sum()),
+    wrong("not-reduced", reduce=lambda a, b: ((a - b) ** 2).flatten(1).mean(1)),
+    wrong("not-reduced/at-all", reduce=lambda a, b: (a - b) ** 2),
+    wrong("absolute-error", reduce=lambda a, b: (a - b).abs().mean()),
+    wrong("root-of-mean", reduce=lambda a, b: ((a - b) ** 2).mean().sqrt()),
+    wrong("not-squared", reduce=lambda a, b: (a - b).mean()),
+    wrong("not-squared", reduce=lambda a, b: (b - a).mean()),
+    wrong("halved", reduce=lambda a, b: 0.5 * ((a - b) ** 2).mean()),
+    wrong("no-gradient", reduce=lambda a, b: ((a - b) ** 2).mean().detach()),
+)
+
+EXERCISE = Exercise(
+    name="eps_loss",
+    arguments=("model", "s", "x0", "t", "eps"),
+    outputs=("loss", "gradient"),
+    slide="S12, S14 (Algorithm 1)",
+    meaning="The ELBO without its weights is plain regression: noise in, noise out, and 1 for a model that "
+    "says 0.",
+    formula=loss,
+    make_probes=batch_probes(("model", "s", "x0", "t", "eps")),
+    mistakes=MISTAKES,
+    forms=(Form("the mean of (eps - eps_theta(x_t, t))^2"),),
+    blocked=(objective.eps_loss,),
+    call=loss_and_gradient,
+    intermediates=_intermediates,
+)

@@ -1,0 +1,142 @@
+"""Slides S10 and S11: the KL divergence of two normals."""
+
+import torch
+
+from labdiff import objective
+from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, wrong
+from labdiff.checks.exercises.probes import PUBLIC, draws
+from labdiff.checks.in_kernel.probe import Probe
+
+
+def kl(
+    mean1,
+    var1,
+    mean2,
+    var2,
+    *,
+    order=lambda *normals: normals,
+    var=lambda v: v,
+    log=lambda v1, v2: (v2 / v1).log(),
+    ratio=lambda v1, v2: v1 / v2,
+    square=lambda d, v1, v2: d**2 / v2,
+    one=1,
+    half=0.5,
+    out=lambda kl: kl,
+):
+    mean1, var1, mean2, var2 = order(mean1, var1, mean2, var2)
+    v1, v2 = var(var1), var(var2)
+    return out(half * (log(v1, v2) + ratio(v1, v2) + square(mean1 - mean2, v1, v2) - one))
+
+
+def _probes(seed):
+    numbers = [(0.0, 1.0, 1.0, 1.0), (0.0, 4.0, 0.0, 1.0), (0.0, 1.0, 0.0, 4.0), (1.0, 0.5, -1.0, 2.0)]
+    if seed != PUBLIC:
+        draw = torch.rand(4, 4, generator=draws(seed), dtype=torch.float64).mul(200).round().div(100).add(0.1)
+        draw[1, 2], draw[2, 2] = draw[1, 0], draw[2, 0]
+        numbers = draw.tolist()
+    labels = (
+        "equal variances",
+        "equal means, variance of q larger",
+        "equal means, variance of q smaller",
+        "all different",
+    )
+    probes = [
+        Probe(label, tuple(torch.tensor([v]) for v in row))
+        for label, row in zip(labels, numbers, strict=False)
+    ]
+    probes.append(Probe("q = p", tuple(torch.tensor([v]) for v in (0.3, 2.0, 0.3, 2.0))))
+    g = draws(seed + 1)
+    for shape, dtype in (((5,), torch.float32), ((4, 4), torch.float32), ((2, 3, 2, 5), torch.float64)):
+        mean1, mean2 = torch.randn(2, *shape, generator=g, dtype=torch.float64).to(dtype)
+        var1, var2 = torch.rand(2, *shape, generator=g, dtype=torch.float64).mul(3).add(0.05).to(dtype)
+        probes.append(Probe(f"elementwise, shape {shape}, {str(dtype)[6:]}", (mean1, var1, mean2, var2)))
+    tiny = [torch.tensor(v) for v in ([0.0, 0.01], [1e-4, 2e-2], [0.005, 0.0], [2e-4, 1e-2])]
+    probes.append(Probe("small variances", tuple(tiny), rtol=1e-3))
+    mean1, mean2 = torch.randn(2, 3, 2, 2, 2, generator=g)
+    var1, var2 = torch.rand(2, 3, 1, 1, 1, generator=g) + 0.1
+    wide = "variances (B, 1, 1, 1) beside means (B, C, H, W)"
+    probes.append(Probe(wide, (mean1, var1, mean2, var2), required=False))
+    return probes
+
+
+MISTAKES = catalogue(
+    """
+arguments-reversed: This is KL(p || q), the arguments the wrong way round. KL is not symmetric: (mean1, var1)
+    is the distribution that the expectation is over, and var2 stands in the denominators.
+variance-squared: You treat the variances as standard deviations and square them: a formula written for
+    sigma. The arguments are variances already.
+std-for-variance: You use standard deviations, sqrt(var), where the formula has variances.
+std-for-variance/in-both: You use standard deviations, sqrt(var), in the two quotients, where the formula has
+    variances.
+std-for-variance/in-square: In the squared distance you divide by a standard deviation; the formula has var2.
+std-for-variance/in-ratio: The quotient var1/var2 has standard deviations in your formula.
+log-of-std: Your logarithm is of sigma2/sigma1 but stands inside the 1/2: take the logarithm of var2/var1
+    there, or put log(sigma2/sigma1) outside.
+log-inverted: The ratio in your logarithm is upside down: it is log(var2 / var1). Check: the KL of two equal
+    normals is 0, and no KL is negative.
+log-missing: The logarithm log(var2 / var1) is missing.
+log-not-halved: The 1/2 belongs to the logarithm too: log(var2/var1) / 2 = log(sigma2/sigma1).
+log-base-2: Your logarithm has base 2. The formula has the natural one, and the result is in nats.
+ratio-inverted: The quotient of the variances is upside down: it is var1 / var2.
+ratio-missing: The term var1 / var2 is missing: the first normal's spread costs something too.
+divided-by-var1: You divide the squared distance by var1. It is var2, the variance of the second normal.
+not-divided: The squared distance of the means has to be divided by var2.
+not-squared: The distance of the means has to be squared.
+means-missing: The means don't enter your result: (mean1 - mean2)^2 / var2 is missing.
+means-only: You have only the squared distance of the means. That is enough when the variances are equal
+    (S11); in general the terms with var1 belong to it.
+half-missing: The factor 1/2 in front of it all is missing: it comes from the exponent of the normal density.
+minus-one-missing: The -1 is missing. Check: the KL of two equal normals must be 0.
+negated: The sign is the wrong way round: a KL is never negative.
+summed: You sum over the elements. The result is asked for element by element, in the arguments' shape.
+averaged: You average over the elements. The result is asked for element by element, in the arguments' shape.
+""",
+    wrong("arguments-reversed", order=lambda m1, v1, m2, v2: (m2, v2, m1, v1)),
+    wrong("variance-squared", var=lambda v: v**2),
+    wrong("std-for-variance", var=lambda v: v.sqrt()),
+    wrong(
+        "std-for-variance/in-both",
+        ratio=lambda v1, v2: (v1 / v2).sqrt(),
+        square=lambda d, v1, v2: d**2 / v2.sqrt(),
+    ),
+    wrong("std-for-variance/in-square", square=lambda d, v1, v2: d**2 / v2.sqrt()),
+    wrong("std-for-variance/in-ratio", ratio=lambda v1, v2: (v1 / v2).sqrt()),
+    wrong("log-of-std", log=lambda v1, v2: 0.5 * (v2 / v1).log()),
+    wrong("log-inverted", log=lambda v1, v2: (v1 / v2).log()),
+    wrong("log-missing", log=lambda v1, v2: 0 * v1),
+    wrong("log-not-halved", log=lambda v1, v2: 2 * (v2 / v1).log()),
+    wrong("log-base-2", log=lambda v1, v2: (v2 / v1).log2()),
+    wrong("ratio-inverted", ratio=lambda v1, v2: v2 / v1),
+    wrong("ratio-missing", ratio=lambda v1, v2: 0 * v1),
+    wrong("divided-by-var1", square=lambda d, v1, v2: d**2 / v1),
+    wrong("not-divided", square=lambda d, v1, v2: d**2),
+    wrong("not-squared", square=lambda d, v1, v2: d / v2),
+    wrong("not-squared", square=lambda d, v1, v2: d.abs() / v2),
+    wrong("means-missing", square=lambda d, v1, v2: 0 * d),
+    wrong(
+        "means-only",
+        log=lambda v1, v2: 0 * v1,
+        ratio=lambda v1, v2: 0 * v1,
+        one=0,
+        square=lambda d, v1, v2: d**2 / v2,
+    ),
+    wrong("half-missing", half=1.0),
+    wrong("minus-one-missing", one=0),
+    wrong("negated", half=-0.5),
+    wrong("summed", out=lambda kl: kl.sum()),
+    wrong("averaged", out=lambda kl: kl.mean()),
+)
+
+EXERCISE = Exercise(
+    name="normal_kl",
+    arguments=("mean1", "var1", "mean2", "var2"),
+    outputs=("kl",),
+    slide="S10, S11",
+    meaning="The distance that each L_{t-1} measures; with equal variances it is a squared distance of "
+    "means.",
+    formula=kl,
+    make_probes=_probes,
+    mistakes=MISTAKES,
+    forms=(Form("KL = 1/2 (log(var2/var1) + var1/var2 + (mean1 - mean2)^2 / var2 - 1)"),),
+    blocked=(objective.normal_kl,),
+)

@@ -1,0 +1,104 @@
+"""Slide S11: the mean of the learned step back, and the mistakes in it, which p_step makes too."""
+
+from labdiff import process
+from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, wrong
+from labdiff.checks.exercises.noising import OFF_BY_ONE, SHAPE
+from labdiff.checks.exercises.predict_x0 import solve
+from labdiff.checks.exercises.probes import batch_probes, scale
+from labdiff.checks.exercises.q_posterior import entries_at, posterior
+
+
+def mean(
+    s,
+    xt,
+    t,
+    eps_hat,
+    *,
+    level=lambda t: t,
+    noise=lambda q: q.beta / (1 - q.ab).sqrt(),
+    sign=-1,
+    front=lambda q: 1 / q.alpha.sqrt(),
+    shape=scale,
+    out=lambda x, *_: x,
+):
+    q = entries_at(s, level(t))
+    return out(shape(front(q), xt) * (xt + sign * shape(noise(q), xt) * eps_hat), xt, eps_hat, s, t)
+
+
+def _clamped_x0(x, xt, eps_hat, s, t):
+    return posterior(s, solve(s, xt, t, eps_hat).clamp(-1, 1), xt, t)[0]
+
+
+MEAN_MISTAKES = catalogue(
+    """
+wrong-sign: You add the noise. It was added on the way to x_t, so it has to be subtracted on the way back.
+missing-root-noise: You have beta_t / (1 - alpha_bar_t) in front of eps_hat. Slide S11 has a square root in
+    that denominator: beta_t / sqrt(1 - alpha_bar_t).
+missing-root-front: You divide by alpha_t in front of the bracket. Slide S11 divides by sqrt(alpha_t).
+root-beta: You have sqrt(beta_t) in front of eps_hat. Slide S11 has beta_t / sqrt(1 - alpha_bar_t).
+alpha-bar-in-front: You divide the bracket by sqrt(alpha_bar_t): that leads all the way to x_0. One step back
+    divides by sqrt(alpha_t) (S11).
+alpha-for-alpha-bar: You have alpha_t under the root of the noise factor. Slide S11 has beta_t / sqrt(1 -
+    alpha_bar_t).
+alpha-for-beta: You have alpha_t where beta_t = 1 - alpha_t belongs, in front of eps_hat (S11).
+all-noise-removed: You subtract sqrt(1 - alpha_bar_t) eps_hat, all of the noise. One step back takes off only
+    beta_t / sqrt(1 - alpha_bar_t) of it (S11).
+noise-unscaled: You subtract beta_t eps_hat. Slide S11 divides it by sqrt(1 - alpha_bar_t).
+not-divided: The factor 1/sqrt(alpha_t) in front of the bracket is missing (S11).
+multiplied: You multiply by sqrt(alpha_t) in front of the bracket. Slide S11 divides by it.
+bracket-missing: You divide only x_t by sqrt(alpha_t). The division goes over the whole difference: put
+    brackets around it (S11).
+bracket-missing/only-noise: You divide only the noise by sqrt(alpha_t). The division goes over the whole
+    difference: put brackets around it (S11).
+beta-of-t-1: You have beta_{t-1} in front of eps_hat. Slide S11 has beta_t.
+previous-level-denominator: You have 1 - alpha_bar_{t-1} under the root in front of eps_hat. Slide S11 has 1
+    - alpha_bar_t; yours is 0 at t = 1.
+""",
+    wrong("wrong-sign", sign=1),
+    wrong("missing-root-noise", noise=lambda q: q.beta / (1 - q.ab)),
+    wrong("missing-root-front", front=lambda q: 1 / q.alpha),
+    wrong("root-beta", noise=lambda q: (q.beta / (1 - q.ab)).sqrt()),
+    wrong("alpha-bar-in-front", front=lambda q: 1 / q.ab.sqrt()),
+    wrong("alpha-for-alpha-bar", noise=lambda q: q.beta / (1 - q.alpha).sqrt()),
+    wrong("alpha-for-beta", noise=lambda q: q.alpha / (1 - q.ab).sqrt()),
+    wrong("all-noise-removed", noise=lambda q: (1 - q.ab).sqrt()),
+    wrong("noise-unscaled", noise=lambda q: q.beta),
+    wrong("not-divided", front=lambda q: q.alpha / q.alpha),
+    wrong("multiplied", front=lambda q: q.alpha.sqrt()),
+    wrong("bracket-missing", noise=lambda q: q.beta * (q.alpha / (1 - q.ab)).sqrt()),
+    wrong(
+        "bracket-missing/only-noise",
+        front=lambda q: q.alpha / q.alpha,
+        noise=lambda q: q.beta / (q.alpha * (1 - q.ab)).sqrt(),
+    ),
+    wrong("beta-of-t-1", noise=lambda q: q.beta_prev / (1 - q.ab).sqrt()),
+    wrong("previous-level-denominator", noise=lambda q: q.beta / (1 - q.abp).sqrt()),
+)
+
+MISTAKES = catalogue(
+    """
+clamped: You clamp x0_hat on the way. A sampler may choose that, but slide S11's mean is without it: it is
+    linear in eps_hat, and the KL of S11 relies on that.
+returns-x0-hat: You return x0_hat, the estimate of the clean picture. mu_theta is the mean of x_{t-1}, one
+    step back: put x0_hat into the posterior's mean (S10), or use the formula of S11.
+""",
+    *OFF_BY_ONE,
+    *SHAPE,
+    *MEAN_MISTAKES,
+    wrong("clamped", out=_clamped_x0),
+    wrong("returns-x0-hat", out=lambda x, xt, eps_hat, s, t: solve(s, xt, t, eps_hat)),
+)
+
+EXERCISE = Exercise(
+    name="p_mean",
+    arguments=("s", "xt", "t", "eps_hat"),
+    outputs=("mean",),
+    slide="S11",
+    meaning="Predicting the noise is enough to know where one step back leads.",
+    formula=mean,
+    make_probes=batch_probes(("s", "xt", "t", "eps_hat")),
+    mistakes=MISTAKES,
+    forms=(Form("mu = (x_t - beta_t / sqrt(1 - alpha_bar_t) eps_hat) / sqrt(alpha_t)"),),
+    blocked=(process.p_mean,),
+    factors=("xt", "eps_hat"),
+)

@@ -1,0 +1,135 @@
+"""Slide S14, Algorithm 2: p_step."""
+
+import torch
+
+from labdiff import sampling
+from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, functions_of, wrong
+from labdiff.checks.exercises.noising import FRESH
+from labdiff.checks.exercises.p_mean import MEAN_MISTAKES, mean
+from labdiff.checks.exercises.predict_x0 import solve
+from labdiff.checks.exercises.probes import spy
+from labdiff.checks.exercises.q_posterior import posterior
+from labdiff.checks.exercises.reverse_probes import MODEL_T, OUT, many, settings
+from labdiff.checks.in_kernel.probe import Probe
+
+
+def straight(s, xt, t, eps_hat, **parts):
+    return mean(s, xt, t, eps_hat, **parts)
+
+
+def clamped(s, xt, t, eps_hat):
+    return posterior(s, solve(s, xt, t, eps_hat).clamp(-1, 1), xt, t)[0]
+
+
+def step(
+    model,
+    s,
+    xt,
+    t,
+    z,
+    *,
+    before=lambda x: x,
+    mu=straight,
+    var=lambda s: s.beta,
+    std=lambda v: v.sqrt(),
+    level=lambda t: t,
+    model_t=lambda t, x, T: many(t, x),
+    last=lambda t, T: t > 1,
+    draw=lambda z: z,
+    out=lambda x, x0_hat: x,
+    **bracket,
+):
+    xt = before(xt)
+    eps_hat = model(xt, model_t(t, xt, s.T))
+    u = level(t)
+    x = mu(s, xt, many(u, xt), eps_hat, **bracket)
+    if last(t, s.T):
+        x = x + std(var(s)[u]).to(xt.dtype) * draw(z)
+    return out(x, lambda: solve(s, xt, many(t, xt), eps_hat))
+
+
+def _probes(seed):
+    return [Probe(label, (spy(seed), s, x, t, z), **options) for label, s, t, x, z, options in settings(seed)]
+
+
+def _intermediates(model, s, xt, t, z):
+    eps_hat = model(xt, many(t, xt))
+    return {
+        "eps_hat": eps_hat,
+        "mean": mean(s, xt, many(t, xt), eps_hat),
+        "sqrt(beta_t)": s.beta[t].sqrt(),
+        "sqrt(beta_tilde_t)": s.beta_tilde[t].sqrt(),
+    }
+
+
+CLAMPED = {"mu": clamped}
+TILDE = {"var": lambda s: s.beta_tilde}
+
+MISTAKES = catalogue(
+    """
+noise-at-t-1: You add noise at t = 1. The last step returns x_0: z = 0 there (Algorithm 2, S14), or the
+    finished picture is noised once more.
+noise-only-at-t-1: Your condition is the wrong way round: noise is added for t > 1, and not at t = 1.
+noise-at-t-1/not-at-T: You leave out the noise at t = T. It is the *last* step of the loop, t = 1, that adds
+    none.
+no-noise-at-t-2: You add no noise at t = 2. Only t = 1 goes without (S14: z ~ N(0, I) if t > 1).
+noise-at-t-1/floor: You add noise at t = 1: your variance there is that of t = 2, the floor that keeps its
+    logarithm finite. The last step returns x_0: z = 0 there (Algorithm 2, S14).
+clamped: You clamp x_t to [-1, 1] before the step. It holds noise and goes beyond. Clamping x0_hat would be a
+    choice; clamping the state changes the distribution at every step.
+noise-in-bracket: Your sigma_t z stands inside the bracket, and is divided by sqrt(alpha_t) too. Algorithm 2
+    adds it after the bracket.
+beta-of-t-1: Your sigma_t^2 is beta_{t-1}. Algorithm 2 has sigma_t, made of t's own beta_t or beta_tilde_t
+    (S8).
+variance-for-std: You scale z by the variance sigma_t^2. Noise is scaled by the standard deviation sigma_t:
+    take the square root.
+no-noise: You add no noise at all. Then the step returns its mean: samples collapse towards an average.
+noise-unscaled: You add z at full size. Algorithm 2 has sigma_t z.
+one-minus-alpha-bar-variance: Your sigma_t is sqrt(1 - alpha_bar_t), the noise of the jump from x_0. One step
+    back adds sigma_t^2 = beta_t or beta_tilde_t (S8).
+wrong-sign-z: You subtract sigma_t z. Algorithm 2 adds it.
+off-by-one: Your step uses the coefficients of t-1. Entry t of labdiff's arrays is the slides' t.
+""",
+    *MEAN_MISTAKES,
+    *FRESH,
+    *OUT,
+    *MODEL_T,
+    wrong("noise-at-t-1", last=lambda t, T: True),
+    wrong("noise-only-at-t-1", last=lambda t, T: t == 1, var=lambda s: s.beta),
+    wrong("noise-at-t-1/not-at-T", last=lambda t, T: t < T),
+    wrong("no-noise-at-t-2", last=lambda t, T: t > 2),
+    wrong(
+        "noise-at-t-1/floor",
+        last=lambda t, T: True,
+        var=lambda s: torch.cat([s.beta_tilde[:1], s.beta_tilde[2:3], s.beta_tilde[2:]]),
+    ),
+    wrong("clamped", before=lambda x: x.clamp(-1, 1)),
+    wrong("noise-in-bracket", var=lambda s: s.beta / s.alpha),
+    wrong("beta-of-t-1", var=lambda s: s.beta.roll(1)),
+    wrong("variance-for-std", std=lambda v: v),
+    wrong("no-noise", last=lambda t, T: False),
+    wrong("noise-unscaled", std=lambda v: v / v),
+    wrong("one-minus-alpha-bar-variance", var=lambda s: 1 - s.alpha_bar),
+    wrong("wrong-sign-z", draw=lambda z: -z),
+    wrong("off-by-one", level=lambda t: t - 1),
+)
+
+EXERCISE = Exercise(
+    name="p_step",
+    arguments=("model", "s", "xt", "t", "z"),
+    outputs=("x_prev",),
+    slide="S14 (Algorithm 2), S8",
+    meaning="T of these steps lead from pure noise to a picture; the last one adds no noise.",
+    formula=step,
+    make_probes=_probes,
+    mistakes=MISTAKES,
+    forms=(
+        Form("Algorithm 2 with sigma_t^2 = beta_t"),
+        Form("Algorithm 2 with sigma_t^2 = beta_tilde_t", TILDE),
+        Form("sigma_t^2 = beta_t, x0_hat clamped to [-1, 1]", CLAMPED),
+        Form("sigma_t^2 = beta_tilde_t, x0_hat clamped to [-1, 1]", {**CLAMPED, **TILDE}),
+    ),
+    blocked=functions_of(sampling),
+    factors=("z",),
+    intermediates=_intermediates,
+)

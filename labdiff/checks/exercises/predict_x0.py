@@ -1,0 +1,77 @@
+"""Slide S5, solved for x_0."""
+
+from labdiff import process
+from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, wrong
+from labdiff.checks.exercises.noising import OFF_BY_ONE, SHAPE, alpha, alpha_bar
+from labdiff.checks.exercises.probes import batch_probes, scale
+
+
+def solve(
+    s,
+    xt,
+    t,
+    eps_hat,
+    *,
+    level=lambda t: t,
+    table=alpha_bar,
+    noise=lambda a: (1 - a).sqrt(),
+    sign=-1,
+    signal=lambda a: 1 / a.sqrt(),
+    shape=scale,
+    out=lambda x, xt, eps: x,
+):
+    a = table(s)[level(t)]
+    return out(shape(signal(a), xt) * (xt + sign * shape(noise(a), xt) * eps_hat), xt, eps_hat)
+
+
+MISTAKES = catalogue(
+    """
+wrong-sign: You add the noise. It was added on the way to x_t, so it has to be subtracted on the way back.
+clamped: You clamp the result to [-1, 1]. A sampler may choose to clamp x0_hat, but this formula is without
+    it: near t = T the result really is large.
+missing-root-noise: You subtract (1 - alpha_bar_t) eps_hat. S5 added sqrt(1 - alpha_bar_t) eps: the square
+    root is missing in the numerator.
+missing-root-signal: You divide by alpha_bar_t. S5 scaled x_0 by sqrt(alpha_bar_t): the square root is
+    missing in the denominator.
+not-divided: You took the noise off, but x_0 is still scaled by sqrt(alpha_bar_t): divide by it (S5).
+multiplied: You multiply by sqrt(alpha_bar_t). S5 multiplied x_0 by it; to solve for x_0, divide.
+alpha-for-alpha-bar: You use alpha_t. x_t came from x_0 by the jump with alpha_bar_t (S5).
+noise-unscaled: You subtract all of eps_hat. Only sqrt(1 - alpha_bar_t) of it is in x_t (S5).
+noise-not-removed: You divide x_t by sqrt(alpha_bar_t), but the noise is still in it.
+bracket-missing: You divide only the noise by sqrt(alpha_bar_t). The division goes over the whole difference:
+    put brackets around it.
+swapped-coefficients: The two square roots are swapped: eps_hat goes with sqrt(1 - alpha_bar_t), and the
+    difference is divided by sqrt(alpha_bar_t) (S5).
+returns-eps: You return eps_hat itself. Solve S5 for x_0.
+returns-difference: You return x_t - eps_hat, without the two factors of S5.
+""",
+    *OFF_BY_ONE,
+    *SHAPE,
+    wrong("wrong-sign", sign=1),
+    wrong("clamped", out=lambda x, *_: x.clamp(-1, 1)),
+    wrong("missing-root-noise", noise=lambda a: 1 - a),
+    wrong("missing-root-signal", signal=lambda a: 1 / a),
+    wrong("not-divided", signal=lambda a: a / a),
+    wrong("multiplied", signal=lambda a: a.sqrt()),
+    wrong("alpha-for-alpha-bar", table=alpha),
+    wrong("noise-unscaled", noise=lambda a: a / a),
+    wrong("noise-not-removed", noise=lambda a: 0 * a),
+    wrong("bracket-missing", signal=lambda a: a / a, noise=lambda a: ((1 - a) / a).sqrt()),
+    wrong("swapped-coefficients", signal=lambda a: 1 / (1 - a).sqrt(), noise=lambda a: a.sqrt()),
+    wrong("returns-eps", out=lambda x, xt, eps: eps),
+    wrong("returns-difference", out=lambda x, xt, eps: xt - eps),
+)
+
+EXERCISE = Exercise(
+    name="predict_x0",
+    arguments=("s", "xt", "t", "eps_hat"),
+    outputs=("x0_hat",),
+    slide="S5, solved for x_0",
+    meaning="To know the noise is to know the clean picture: x_t, eps and x_0 are two of three.",
+    formula=solve,
+    make_probes=batch_probes(("s", "xt", "t", "eps_hat")),
+    mistakes=MISTAKES,
+    forms=(Form("x0_hat = (x_t - sqrt(1 - alpha_bar_t) eps_hat) / sqrt(alpha_bar_t)"),),
+    blocked=(process.predict_x0,),
+    factors=("xt", "eps_hat"),
+)

@@ -1,0 +1,53 @@
+"""Slides S5 and S13: the jump from x_0."""
+
+import torch
+
+from labdiff import process
+from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, wrong
+from labdiff.checks.exercises.noising import COMMON, alpha, alpha_bar, jump
+from labdiff.checks.exercises.probes import batch_probes, pixels, small
+from labdiff.checks.in_kernel.probe import Probe
+
+
+def _probes(seed):
+    (x0, eps), _ = pixels(seed, 2)
+    clean = Probe("one pixel, t = 0", (small(seed), x0, torch.tensor([0]), eps), used_for_diagnosis=False)
+    return [*batch_probes(("s", "x0", "t", "eps"))(seed), clean]
+
+
+MISTAKES = catalogue(
+    """
+variance-for-std: You multiply eps by 1 - alpha_bar_t, a variance. Noise is scaled by a standard deviation:
+    sqrt(1 - alpha_bar_t). On slide S5 the second argument of N(...) is a variance; S13 has the root.
+missing-root-signal: You multiply x_0 by alpha_bar_t. Slides S5 and S13 have its square root.
+alpha-for-alpha-bar: You use alpha_t: that is one step (S4). The jump from x_0 passes all t steps at once and
+    needs their product alpha_bar_t (S5).
+alpha-for-alpha-bar/signal: Your signal is scaled by sqrt(alpha_t), that of one step (S4). The jump keeps
+    sqrt(alpha_bar_t) (S5); your noise is right.
+alpha-for-alpha-bar/noise: Your noise is scaled by sqrt(beta_t), that of one step (S4). The jump adds sqrt(1
+    - alpha_bar_t) eps (S5); your signal is right.
+beta-for-alpha-bar: Your coefficients come from beta_t itself. The jump needs alpha_bar_t, the product of all
+    alpha = 1 - beta up to t (S5, S13).
+""",
+    *COMMON,
+    wrong("variance-for-std", noise=lambda a: 1 - a),
+    wrong("missing-root-signal", signal=lambda a: a),
+    wrong("alpha-for-alpha-bar", table=alpha),
+    wrong("alpha-for-alpha-bar/signal", table=alpha, noise_table=alpha_bar),
+    wrong("alpha-for-alpha-bar/noise", noise_table=alpha),
+    wrong("beta-for-alpha-bar", table=lambda s: s.beta),
+)
+
+EXERCISE = Exercise(
+    name="q_sample",
+    arguments=("s", "x0", "t", "eps"),
+    outputs=("x_t",),
+    slide="S5, S13",
+    meaning="Any noise level is one draw away, without walking the chain: training needs no loop over t.",
+    formula=jump,
+    make_probes=_probes,
+    mistakes=MISTAKES,
+    forms=(Form("x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps"),),
+    blocked=(process.q_sample,),
+    factors=("x0", "eps"),
+)

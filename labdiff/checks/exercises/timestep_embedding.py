@@ -1,0 +1,146 @@
+"""Slide S14: timestep_embedding, which is right with its columns in any order."""
+
+import math
+
+import numpy as np
+import torch
+
+from labdiff import unet
+from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, wrong
+from labdiff.checks.exercises.probes import PUBLIC, draws
+from labdiff.checks.in_kernel.probe import Probe
+
+
+def embedding(
+    t,
+    dim,
+    *,
+    exponent=lambda k, half: k / half,
+    base=10000,
+    sign=-1,
+    count=lambda dim: dim // 2,
+    angle=lambda t, w: t[:, None] * w,
+    first=torch.sin,
+    second=torch.cos,
+    join=lambda a, b: torch.cat([a, b], 1),
+):
+    half = count(dim)
+    k = torch.arange(half, dtype=torch.float64)
+    w = torch.exp(sign * math.log(base) * exponent(k, half))
+    a = angle(t.double(), w)
+    a = torch.where(a.abs() > 2000, torch.nan, a)  # what float32 makes of so large an angle is not known
+    return join(first(a), second(a))
+
+
+def same_columns(expected, got, rtol):
+    """Whether each expected column (B,) is found in `got` exactly once: sines and cosines may come in any
+    order.
+
+    A NaN in `expected` is a number that is not known.
+    """
+    known = np.isfinite(expected)
+    if expected.ndim != 2 or known.mean() < 0.3:
+        return False
+    left = list(range(got.shape[1]))
+    for k in sorted(np.flatnonzero(known.any(0)), key=lambda k: -known[:, k].sum()):
+        column, rows = expected[known[:, k], k], known[:, k]
+        distance = [np.nan_to_num(np.abs(column - got[rows, j]), nan=np.inf).max() for j in left]
+        best = int(np.argmin(distance))
+        if not distance[best] <= 20 * rtol:  # float32 angles of up to 1000 lose digits
+            return False
+        left.pop(best)
+    return True
+
+
+def _probes(seed):
+    some = [1, 2, 10, 500, 1000]
+    if seed != PUBLIC:
+        some[1:4] = torch.randint(2, 1000, (3,), generator=draws(seed)).tolist()
+    return [
+        Probe("one t, dim 4", (torch.tensor([1]), 4)),
+        Probe("dim 8", (torch.tensor(some), 8)),
+        Probe("dim 32, more t", (torch.tensor([1, 3, 7, 20, 60, 150, 400, 1000]), 32)),
+        Probe("as many t as half the columns", (torch.tensor([5, 1, 300, 77]), 8)),
+        Probe("dim 10, not a power of 2", (torch.tensor([1, 4, 1000]), 10)),
+    ]
+
+
+MISTAKES = catalogue(
+    """
+exponent-positive: Your angles grow with k, t * 10000^(+k/half): the minus sign in the exponent is missing,
+    or you divide where you should multiply. The frequencies fall from 1.
+half-the-range: You divide k by dim in the exponent. k runs to dim/2 only, so the frequencies end at 1/100;
+    divide by half = dim/2.
+doubled-exponent: Your exponent is -2k/half, twice too large: the frequencies fall too quickly. It is -k/half
+    = -2k/dim.
+exponent-not-divided: You don't divide k by half = dim/2 in the exponent: already the second frequency is
+    1/10000.
+log-missing: The logarithm is missing: exp(-log(10000) k/half) falls to 1/10000, exp(-k/half) only to about
+    1/e.
+frequencies-vanish: All your frequencies but the first are 0: exp(-10000 k/half) with the logarithm missing
+    does that, and so do whole numbers for w_k. It is exp(-log(10000) k/half), not rounded.
+starts-at-k-1: Your k starts at 1. It starts at 0, so that the fastest wave has frequency 1.
+wrong-base: Your frequencies fall to about 1/1000. The formula has 10000.
+wrong-base/large: Your frequencies fall to about 1/100000. The formula has 10000.
+no-cosine: Both halves are sines. One has to be the cosine: with sines alone t and its mirror image look
+    alike.
+no-cosine/at-all: Your columns are all sines, at dim frequencies. Take dim/2 frequencies; each gives a sine
+    and a cosine.
+no-sine: Both halves are cosines. One has to be the sine.
+t-not-used: Your rows are all the same: the frequencies are not multiplied with t.
+cycles: You multiply by 2 pi: with w_0 = 1 every whole t then gives sin = 0, cos = 1. The angle is t * w_k.
+t-scaled: Your angles are a thousand times too small: t goes in as it is, 1..T, not as t/1000.
+off-by-one: You embed t-1. The angles are t * w_k, with the slides' t.
+added-for-multiplied: You add t and the frequencies. The angle is their product.
+transposed: Your result is (dim, B): rows and columns are swapped. Each t gets a row.
+half-the-columns: Your result has dim/2 columns: sines and cosines *both* have dim/2.
+half-the-columns/added: Your result has dim/2 columns: sines and cosines are added. Put them side by side.
+twice-the-columns: Your result has 2 dim columns: take dim/2 frequencies, each gives a sine and a cosine.
+joined-along-batch: You put sines and cosines below each other, (2B, dim/2). Join them along the columns,
+    dim=1.
+""",
+    wrong("exponent-positive", sign=1),
+    wrong("half-the-range", exponent=lambda k, half: k / (2 * half)),
+    wrong("doubled-exponent", exponent=lambda k, half: 2 * k / half),
+    wrong("exponent-not-divided", exponent=lambda k, half: k),
+    wrong("log-missing", base=math.e),
+    wrong("frequencies-vanish", sign=-10000, base=math.e),
+    wrong("starts-at-k-1", exponent=lambda k, half: (k + 1) / half),
+    wrong("wrong-base", base=1000),
+    wrong("wrong-base/large", base=100000),
+    wrong("no-cosine", second=torch.sin),
+    wrong("no-cosine/at-all", count=lambda dim: dim, join=lambda a, b: a),
+    wrong("no-sine", first=torch.cos),
+    wrong("t-not-used", angle=lambda t, w: w.expand(len(t), -1)),
+    wrong("cycles", angle=lambda t, w: 2 * math.pi * t[:, None] * w),
+    wrong("t-scaled", angle=lambda t, w: t[:, None] / 1000 * w),
+    wrong("off-by-one", angle=lambda t, w: (t[:, None] - 1) * w),
+    wrong("added-for-multiplied", angle=lambda t, w: t[:, None] + w),
+    wrong("transposed", join=lambda a, b: torch.cat([a, b], 1).T),
+    wrong("half-the-columns", join=lambda a, b: a),
+    wrong("half-the-columns/added", join=lambda a, b: a + b),
+    wrong("twice-the-columns", count=lambda dim: dim),
+    wrong("joined-along-batch", join=lambda a, b: torch.cat([a, b], 0)),
+)
+
+EXERCISE = Exercise(
+    name="timestep_embedding",
+    arguments=("t", "dim"),
+    outputs=("embedding",),
+    slide="S14; Vaswani et al. 2017, section 3.5",
+    meaning="Fast waves tell neighbouring t apart, slow ones tell early from late: one number becomes a "
+    "vector a "
+    "network can read.",
+    formula=embedding,
+    make_probes=_probes,
+    mistakes=MISTAKES,
+    forms=(
+        Form("w_k = 10000^(-k/half), from 1 down to almost 1/10000, columns in any order"),
+        Form(
+            "w_k = 10000^(-k/(half - 1)), from 1 down to 1/10000, columns in any order",
+            {"exponent": lambda k, half: k / (half - 1)},
+        ),
+    ),
+    blocked=(unet.timestep_embedding,),
+    same=same_columns,
+)

@@ -1,0 +1,34 @@
+"""Whether two outcomes are the same numbers."""
+
+import numpy as np
+
+ATOL = 1e-6
+
+
+def close(expected, got, rtol):
+    """Element by element; NaN equals NaN. Their size as a whole counts too: digits are lost where numbers
+    cancel."""
+    finite = np.isfinite(expected)
+    if not np.array_equal(finite, np.isfinite(got)) or not np.array_equal(
+        expected[~finite], got[~finite], equal_nan=True
+    ):
+        return False
+    e, g = expected[finite], got[finite]
+    size = np.abs(e).mean() if e.size else 0.0
+    return bool((np.abs(e - g) <= ATOL + rtol * (np.abs(e) + size)).all())
+
+
+def agrees(exercise, expected, got, rtol):
+    """Whether an Outcome is the expected one: the same numbers in the same shapes, or the same kind of
+    exception."""
+    if expected.problem or got.problem:
+        return (expected.problem, expected.kind) == (got.problem, got.kind)
+    same = exercise.same or close
+    full = expected.values[exercise.outputs[0]].shape
+    for name, want in expected.values.items():
+        have = got.values[name]
+        if name in exercise.may_be_full_shape and have.shape == full and want.ndim == have.ndim:
+            want = np.broadcast_to(want, have.shape)
+        if want.shape != have.shape or not same(want, have, rtol):
+            return False
+    return True

@@ -1,0 +1,92 @@
+"""The factors of the arguments in which a result is linear, read off from probes that differ in one
+argument."""
+
+import itertools
+import math
+
+import numpy as np
+import torch
+
+from labdiff.checks.judging.name_numbers import numbers
+from labdiff.schedule import Schedule
+
+
+def read_factors(seen):
+    """The factors of the arguments in which the result is linear, read off from probes that differ in one
+    argument."""
+    exercise, told = seen.exercise, []
+    for base_name, group in itertools.groupby((p for p, _, _ in seen.all if p.twin), lambda p: p.twin[0]):
+        base, factors = seen.by_name.get(base_name), []
+        for twin in group:
+            other, name = seen.by_name.get(twin.name), twin.twin[1]
+            if (
+                base is None
+                or other is None
+                or name not in exercise.factors
+                or other[2].values[seen.first].size != 1
+            ):
+                return None
+            i = exercise.arguments.index(name)
+            dx = (other[0].args[i] - base[0].args[i]).item()
+            want, have = (
+                (other[k].values[seen.first] - base[k].values[seen.first]).item() / dx for k in (1, 2)
+            )
+            factors.append((name, want, have))
+        if factors and base[2].values[seen.first].size == 1:
+            told.append(
+                (base[0], base[1].values[seen.first].item(), base[2].values[seen.first].item(), factors)
+            )
+    if not told or not all(math.isfinite(x) for *_, fs in told for f in fs for x in f[1:]):
+        return None
+    probe, want_sum, have_sum, factors = told[0]
+    t = _level(exercise, probe)
+    gaps = [[abs(row[3][i][1] - row[3][i][2]) for row in told] for i in range(len(factors))]
+    off = [i for i, gap in enumerate(gaps) if max(gap) > 1e-4]
+    if not off:
+        gap = have_sum - want_sum
+        return (
+            f"The factors of {_and(exercise.factors)} are right, but something is added: {gap:+.4g} at t = "
+            f"{t}."
+            if abs(gap) > 1e-4
+            else None
+        )
+    sentences = []
+    for i in off:
+        shown = next((row for row in told if f"{row[3][i][1]:.4g}" != f"{row[3][i][2]:.4g}"), told[0])
+        name, want, have = shown[3][i]
+        if all(abs(told[k][3][i][2]) < 1e-6 for k in range(len(told))):
+            sentences.append(f"{name} does not enter your result.")
+        else:
+            known = _known(exercise, [(row[0], row[3][i][2]) for row in told])
+            sentences.append(
+                f"At t = {_level(exercise, shown[0])} your factor of {name} is {have:.4g}{known}; right is "
+                f"{want:.4g}."
+            )
+    fine = [f[0] for i, f in enumerate(factors) if i not in off]
+    if fine and len(factors) > 1:
+        sentences.append(f"The factor of {_and(fine)} is right.")
+    if exercise.name in ("q_step", "q_sample"):
+        total = sum(have**2 for _, _, have in factors)
+        if abs(total - 1) > 1e-3:
+            sentences.append(f"The variance is not preserved: signal^2 + noise^2 = {total:.4g} instead of 1.")
+    return " ".join(sentences)
+
+
+def _level(exercise, probe):
+    t = probe.args[exercise.arguments.index("t")]
+    return t[0].item() if isinstance(t, torch.Tensor) else t
+
+
+def _known(exercise, rows):
+    """ " (= sqrt(alpha_t))" if exactly one such name fits the factor at every level."""
+    names = None
+    for probe, factor in rows:
+        s, t = next(a for a in probe.args if isinstance(a, Schedule)), _level(exercise, probe)
+        found = numbers(s, np.array([t])).items()
+        fits = {n for n, v in found if v > 0 and math.isclose(v.item(), abs(factor), rel_tol=1e-4)}
+        names = fits if names is None else names & fits
+    return f" (= {'-' if rows[0][1] < 0 else ''}{names.pop()})" if names and len(names) == 1 else ""
+
+
+def _and(names):
+    return " and ".join(names)

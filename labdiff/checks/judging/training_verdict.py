@@ -1,0 +1,54 @@
+"""The verdict on a training step: its features are those of Algorithm 1, or of a wrong step of the
+catalogue."""
+
+import functools
+from dataclasses import replace
+
+from labdiff.checks.in_kernel.guard import SEED
+from labdiff.checks.in_kernel.outcome import changed_values
+from labdiff.checks.judging.known_mistake import evaluate
+from labdiff.checks.judging.training_features import RIGHT, features
+
+
+def by_features(exercise, probes, outcomes):
+    """(whether it is right, mistake id or None, hints, rows) of a student's step."""
+    seen = features(probes, outcomes)
+    off = wrong_features(seen)
+    if not off:
+        return True, None, (), ()
+    rows = (
+        ("expected", "; ".join(f"{k}: {RIGHT[k]}" for k in off if k in RIGHT)),
+        ("got", "; ".join(f"{k}: {v}" for k, v in off.items())),
+    )
+    known = _wrong_steps(exercise, tuple(probes))
+    single = {m.id: (m.hint,) for m, delta in reversed(known) if delta == off}
+    if len(single) == 1:
+        return (False, *single.popitem(), rows)
+    pairs = {
+        f"{a.id}+{b.id}": (a.hint, b.hint)
+        for i, (a, da) in enumerate(known)
+        for b, db in known[i + 1 :]
+        if not single and a.id != b.id and not da.keys() & db.keys() and {**da, **db} == off
+    }
+    if len(pairs) == 1:
+        return (False, *pairs.popitem(), rows)
+    told = "; ".join(
+        f"{k}: {v}" + (f" (should be: {RIGHT[k]})" if k in RIGHT else "") for k, v in off.items()
+    )
+    return False, None, (f"The step does not do what Algorithm 1 says. {told}.",), rows
+
+
+def wrong_features(seen):
+    return {k: v for k, v in seen.items() if RIGHT.get(k) != v}
+
+
+@functools.lru_cache(maxsize=8)
+def _wrong_steps(exercise, probes):
+    """(mistake, its features that are not right) for the whole catalogue."""
+    known = []
+    for m in exercise.mistakes:
+        first, *others = [evaluate(exercise, p, m.parts) for p in probes]
+        again = evaluate(exercise, probes[0], m.parts, seed=SEED + 1)
+        first = replace(first, random=changed_values(first.values, again.values))
+        known.append((m, wrong_features(features(probes, [first, *others]))))
+    return known

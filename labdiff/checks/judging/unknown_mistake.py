@@ -1,0 +1,161 @@
+"""For a mistake that no catalogue knows: which property breaks? Each clue is a fact about the numbers, never
+a guess."""
+
+import math
+
+import numpy as np
+
+from labdiff.checks.judging.agreement import agrees, close
+from labdiff.checks.judging.read_factors import read_factors
+
+
+def clues(exercise, probes, expected, outcomes):
+    """Sentences that are true of these outcomes, the most telling first."""
+    seen = _Seen(exercise, probes, expected, outcomes)
+    for clue in (
+        _raised,
+        _broken,
+        _shape,
+        _constant_factor,
+        _shifted,
+        read_factors,
+        _only_at,
+        _in_batches,
+        _low_precision,
+        _second_output,
+    ):
+        sentence = clue(seen)
+        if sentence:
+            yield sentence
+
+
+class _Seen:
+    """The probes that count and gave numbers, with ways to look them up."""
+
+    def __init__(self, exercise, probes, expected, outcomes):
+        self.exercise = exercise
+        self.all = [(p, e, o) for p, e, o in zip(probes, expected, outcomes, strict=False) if p.required]
+        self.rows = [row for row in self.all if row[2].values and row[1].values]
+        self.by_name = {p.name: (p, e, o) for p, e, o in self.rows}
+        self.right = [p.name for p, e, o in self.all if agrees(exercise, e, o, p.rtol)]
+        self.wrong = [p.name for p, _, _ in self.all if p.name not in self.right]
+        self.first = exercise.outputs[0]
+
+    def pairs(self, output=None):
+        """(expected, got, probe) of one output, where the shapes agree."""
+        for p, e, o in self.rows:
+            want, have = e.values[output or self.first], o.values[output or self.first]
+            if want.shape == have.shape:
+                yield want, have, p
+
+    def levels(self):
+        """t -> (expected, got), from one-pixel probes that differ in t only."""
+        table = {}
+        for t in range(1, 6):
+            row = self.by_name.get(f"one pixel, t = {t}")
+            if row is not None and row[2].values[self.first].size == row[1].values[self.first].size == 1:
+                table[t] = row[1].values[self.first].item(), row[2].values[self.first].item()
+        return table
+
+
+def _raised(seen):
+    stopped = [(p, o) for p, _, o in seen.all if o.problem == "raised"]
+    if stopped:
+        where = f" for: {'; '.join(p.name for p, _ in stopped)}. Other probes run through"
+        return f"Your function raised {stopped[0][1].kind}{where if len(stopped) < len(seen.all) else ''}."
+
+
+def _broken(seen):
+    for p, e, o in seen.rows:
+        for name, values in o.values.items():
+            bad = ~np.isfinite(values)
+            if bad.any() and np.isfinite(e.values[name]).all():
+                what = "NaN" if np.isnan(values).any() else "infinite"
+                return (
+                    f"{name} has {bad.sum()} of {values.size} numbers that are {what} ({p.name}): look for a "
+                    f"division "
+                    "by 0, a log or a root of a negative number."
+                )
+
+
+def _shape(seen):
+    for p, e, o in seen.rows:
+        for name, want in e.values.items():
+            if name not in seen.exercise.may_be_full_shape and o.values[name].shape != want.shape:
+                return (
+                    f"{name} has the shape {o.values[name].shape} where {want.shape} is expected ({p.name}): "
+                    f"look at "
+                    "which axes meet."
+                )
+
+
+def _constant_factor(seen):
+    ratios = []
+    for want, have, _ in seen.pairs():
+        use = np.abs(want) > 0.05 * np.abs(want).max(initial=0)
+        ratios += (have[use] / want[use]).tolist()
+    if len(ratios) > 3 and len(list(seen.pairs())) == len(seen.all):
+        c = float(np.median(ratios))
+        if abs(c - 1) > 1e-3 and np.allclose(ratios, c, rtol=1e-2):
+            if abs(c + 1) < 1e-2:
+                return "Every number has the wrong sign."
+            return f"Every number is off by the same factor, {c:.3g}."
+
+
+def _shifted(seen):
+    table = seen.levels()
+    for step in (-1, 1):
+        hits = [
+            math.isclose(got, table[t + step][0], rel_tol=1e-4)
+            for t, (_, got) in table.items()
+            if t + step in table
+        ]
+        if len(hits) >= 3 and all(hits):
+            return f"Your result at t is the right one for t{step:+d}: an index is off by one."
+
+
+def _only_at(seen):
+    if seen.wrong == ["one pixel, t = 0"]:
+        return "Only t = 0 is wrong: that is clean data, alpha_bar_0 = 1, so x0 has to come back as it is."
+    table = seen.levels()
+    off = [t for t, (want, got) in table.items() if not close(np.array(want), np.array(got), 1e-4)]
+    if len(table) == 5 and off in ([1], [5]):
+        return f"One pixel is wrong at t = {'1' if off == [1] else 'T'} only; the other levels are right."
+    if len(table) == 5 and off == [2, 3, 4, 5]:
+        return "One pixel is right at t = 1 only, where alpha_bar_1 = alpha_1 and alpha_bar_0 = 1."
+
+
+def _in_batches(seen):
+    single = [name for name in seen.wrong if name.startswith("one pixel")]
+    if seen.wrong and not single and any(name.startswith("one pixel") for name in seen.right):
+        return (
+            f"Every single pixel is right, but these probes are not: {'; '.join(seen.wrong)}. Look at axes, "
+            f"at samples "
+            "with different t, and at numbers that should follow from the arguments."
+        )
+
+
+def _low_precision(seen):
+    far = [(want, have) for name in seen.exercise.outputs for want, have, _ in seen.pairs(name)]
+    if (
+        far
+        and len(far) == len(seen.exercise.outputs) * len(seen.all)
+        and all(close(w, h, 2e-2) for w, h in far)
+    ):
+        return (
+            "The numbers are right to two or three digits only: look for rounding, float16 or bfloat16, or "
+            "an "
+            "approximation."
+        )
+
+
+def _second_output(seen):
+    if len(seen.exercise.outputs) == 2 and seen.rows and not seen.exercise.call:
+        wrong = [
+            name
+            for name in seen.exercise.outputs
+            if not all(w.shape == h.shape and close(w, h, p.rtol) for w, h, p in seen.pairs(name))
+        ]
+        if len(wrong) == 1:
+            (right,) = set(seen.exercise.outputs) - {*wrong}
+            return f"Your {right} is right; {wrong[0]} is not."
