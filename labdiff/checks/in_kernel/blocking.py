@@ -19,9 +19,9 @@ def blocked(functions):
     """Let these functions raise, by whatever name they are reached; yield the list of calls made.
 
     The code object is exchanged and put back afterwards. Nothing simpler will do: a notebook that says
-    `from labdiff import q_sample`, a partial, a default argument or a closure holds the function itself, out of
-    reach of a name that is replaced in labdiff's modules. All of them run the one code object. Other threads,
-    such as a training that goes on in the background, still reach the original.
+    `from labdiff import q_sample`, a partial, a default argument or a closure holds the function itself, out
+    of reach of a name that is replaced in labdiff's modules. All of them run the one code object. Other
+    threads, such as a training that goes on in the background, still reach the original.
     """
     free = [f for f in map(inspect.unwrap, functions) if (f.__module__, f.__qualname__) not in _originals]
     calls.clear()
