@@ -10,8 +10,8 @@ class WriteItYourself(Exception):
     """Raised where a student's function calls the one it should be."""
 
 
-calls = []  # names of the blocked functions that were called, also where the exception was caught
-_originals = {}  # (module, qualified name) -> (the original, as a function of its own; the checking thread)
+_calls = []  # for each running check, one inside of another: names of the blocked functions that were called
+_originals = {}  # (module, qualified name) -> [a copy of the original, the thread that may not call it or None]
 
 
 @contextlib.contextmanager
@@ -23,17 +23,19 @@ def blocked(functions):
     of reach of a name that is replaced in labdiff's modules. All of them run the one code object. Other
     threads, such as a training that goes on in the background, still reach the original.
     """
-    free = [f for f in map(inspect.unwrap, functions) if (f.__module__, f.__qualname__) not in _originals]
-    calls.clear()
-    for f in free:
-        key = f.__module__, f.__qualname__
-        _originals[key] = _copy(f), threading.get_ident()
-        f.__code__ = _instead(key)
+    functions = {(f.__module__, f.__qualname__): f for f in map(inspect.unwrap, functions)}
+    free = [key for key in functions if _originals.get(key, (None, None))[1] is None]
+    for key in free:
+        _originals[key] = [_copy(functions[key]), threading.get_ident()]
+        functions[key].__code__ = _instead(key)
+    _calls.append([])
     try:
-        yield calls
+        yield _calls[-1]
     finally:
-        for f in free:
-            f.__code__ = _originals.pop((f.__module__, f.__qualname__))[0].__code__
+        _calls.pop()
+        for key in free:
+            functions[key].__code__ = _originals[key][0].__code__
+            _originals[key][1] = None  # the copy stays: another thread may be on its way to it
 
 
 def refuse(key, args, kwargs):
@@ -45,8 +47,9 @@ def refuse(key, args, kwargs):
 
 
 def note(name):
-    """Remember the call, and raise."""
-    calls.append(name)
+    """Remember the call, for the exception may be caught, and raise."""
+    if _calls:
+        _calls[-1].append(name)
     raise WriteItYourself(f"labdiff.{name} is what this exercise asks you to write")
 
 
