@@ -1,4 +1,5 @@
-"""How long a class takes: make submissions of notebook 01, a third each right, wrong and untouched, and grade them.
+"""How long a class takes: make submissions of notebook 01, a third each right, wrong and untouched, and grade
+them.
 
 python benchmarks/grading.py --students 100 -j 2
 """
@@ -18,7 +19,8 @@ NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "01_forward_noising.ipynb"
 
 
 def submission(kind):
-    """Notebook 01 as a student hands it in: "right", "wrong" (alpha_bar where its root belongs) or "untouched"."""
+    """Notebook 01 as a student hands it in: "right", "wrong" (alpha_bar where its root belongs) or
+    "untouched"."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     for cell in notebook.cells:
         name = cell.id.removesuffix("-answer").replace("-", "_")
@@ -57,7 +59,8 @@ def main():
         )
         seconds = time.perf_counter() - start
     print(
-        f"{args.students} submissions, {args.j} at a time: {seconds:.0f} s, {60 * args.students / seconds:.0f} a minute"
+        f"{args.students} submissions, {args.j} at a time: {seconds:.0f} s, "
+        f"{60 * args.students / seconds:.0f} a minute"
     )
 
 

@@ -97,7 +97,7 @@ class Options:
 
     Attributes:
         secret: the hidden probes are drawn from it.
-        lib: folder with labdiff as a kernel gets it, one copy for each question, see stripped.write_all.
+        lib: folder with labdiff as a kernel gets it, one copy for each question, see package.write_all.
         isolation: "namespace" or "none".
         memory: bytes for a kernel; timeout: seconds for a cell.
         server: socket of the process that kernels are forked from, None where there is none.

@@ -4,8 +4,6 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
-import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +15,7 @@ from labdiff.grading.publish.solutions import SOLUTIONS
 from labdiff.grading.records import GRADER_ERROR, HandedIn, Options, Record, Trusted
 from labdiff.grading.run import workers
 from labdiff.grading.run.workers import Task
-from labdiff.grading.sandbox import isolate, stripped
+from labdiff.grading.sandbox import isolate, package
 
 SELF_TEST = {"the reference": SOLUTIONS, "the untouched notebooks": {}}
 
@@ -50,11 +48,10 @@ def grade_class(
     found = submissions.students(place, course)
     notebooks = tuple(trusted.select(course, only) if only else asked(found, course))
     names = sorted(found)[shard[0] - 1 :: shard[1]]
-    base = tempfile.mkdtemp(prefix="ldg")
-    options = Options(notebooks, secret(out), f"{base}/lib", isolation, memory, timeout)
-    try:
+    with isolate.batch_folder() as base:
+        options = Options(notebooks, secret(out), f"{base}/lib", isolation, memory, timeout)
         os.mkdir(options.lib)
-        stripped.write_all(options.lib, [q.name for t in notebooks for q in t.questions])
+        package.write_all(options.lib, [q.name for t in notebooks for q in t.questions])
         todo, records = [], []
         for name in names:
             old, stamp = results.load(out, name), fingerprint(found[name], options)
@@ -71,10 +68,8 @@ def grade_class(
                     record = Record(task.student, isolation, why, task.stamp, tuple(done))
                     results.save(out, record)
                     records.append(record)
-        records.sort(key=lambda r: r.student)
-        results.write_all(out, records)
-    finally:
-        shutil.rmtree(base, ignore_errors=True)
+    records.sort(key=lambda r: r.student)
+    results.write_all(out, records)
     return records
 
 

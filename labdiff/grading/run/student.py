@@ -1,16 +1,15 @@
-"""Grade one student: read the files, write a notebook for each question, and let pytest run them through nbval."""
+"""Grade one student: read the files, write a notebook for each question, and let pytest run them through
+nbval."""
 
 import contextlib
-import json
+import hashlib
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
 
 from labdiff.checks import EXERCISES
 from labdiff.checks.exercises.probes import PUBLIC
@@ -26,8 +25,11 @@ from labdiff.grading.records import (
     Result,
     Trusted,
 )
-from labdiff.grading.run.plugin import Job, Plugin
-from labdiff.grading.sandbox import wire
+from labdiff.grading.run import steps
+from labdiff.grading.run.job import Job
+from labdiff.grading.run.plugin import Plugin
+from labdiff.grading.sandbox import protocol
+from labdiff.grading.sandbox.cleanup import remove_tree
 
 UNFINISHED = "The grader could not finish. Grade again; no points are lost by this."
 
@@ -64,49 +66,30 @@ def grade(student: str, files: Mapping[str, HandedIn], options: Options) -> list
 def notebook_jobs(
     student: str, trusted: Trusted, cells: list[Cell], flags: tuple[str, ...], options: Options
 ) -> dict[Question, Job | Result]:
-    """A Job with its grading notebook for each question that has an answer, a Result for each that has none."""
+    """A Job with its grading notebook for each question that has an answer, a Result for each that has
+    none."""
     answers = {q: reading.answer(cells, q) for q in trusted.questions}
-    own, names = reading.own_cells(cells, trusted), [q.name for q in trusted.questions]
-    made = {}
+    sequence, made = steps.parts(cells, trusted, answers), {}
     for question, answer in answers.items():
+        odd = (*flags, *answer.flags)
         if answer.status:
-            made[question] = Result.of(
-                question, answer.status, hint=answer.hint, flags=(*flags, *answer.flags)
-            )
+            made[question] = Result.of(question, answer.status, hint=answer.hint, flags=odd)
             continue
         run = Path(options.work) / f"r{len(os.listdir(options.work))}"
         run.mkdir(mode=0o700)
         exercise = EXERCISES[question.name]
-        seed = wire.seed_for(options.secret, student, question.name)
-        job = Job(
-            question,
-            exercise,
-            [exercise.probes(PUBLIC), exercise.probes(seed)],
-            options,
-            run=str(run),
-            lib=str(Path(options.lib) / question.name),
-            flags=(*flags, *answer.flags),
-        )
-        setup = (
-            f"import labdiff_inside\nlabdiff_inside.quiet()\nlabdiff_inside.run({trusted.setup!r})\n"
-            f"labdiff_inside.define(*{trusted.helpers(question)!r})"
-        )
-        request = json.dumps(wire.request(exercise, *job.probes))
-        earlier = [q for q in trusted.questions[: names.index(question.name)] if answers[q].source]
-        steps = [
-            ("setup", None, setup),
-            ("replay", None, f"labdiff_inside.define(*{own!r}, without={names!r})"),
-            *(("replay", q.name, answers[q].source) for q in earlier),
-            ("answer", question.name, answer.source),
-            ("probe", None, f"import labdiff_inside\nlabdiff_inside.probe({request!r})"),
-        ]
-        written = [
-            new_code_cell(source, metadata={"step": step, "of": of}, execution_count=1)
-            for step, of, source in steps
-        ]
-        nbformat.write(new_notebook(cells=written), Path(options.work) / f"{question.name}.ipynb")
-        made[question] = job
+        probes = [exercise.probes(PUBLIC), exercise.probes(seed_for(options.secret, student, question.name))]
+        lib = str(Path(options.lib) / question.name)
+        job = made[question] = Job(question, exercise, probes, options, str(run), lib, odd)
+        cells_to_run = steps.steps(question, trusted, sequence, protocol.request(exercise, *job.probes))
+        nbformat.write(steps.notebook(cells_to_run), Path(options.work) / f"{question.name}.ipynb")
     return made
+
+
+def seed_for(secret: str, student: str, name: str) -> int:
+    """The seed of one student's hidden probes for one exercise: who knows it knows no other."""
+    digest = hashlib.sha256(f"{secret}\0{student}\0{name}".encode("utf-8", "replace")).digest()
+    return PUBLIC + 1 + int.from_bytes(digest[:5], "big")
 
 
 def run_pytest(jobs: dict[Path, Job], options: Options) -> None:
@@ -126,6 +109,6 @@ def run_pytest(jobs: dict[Path, Job], options: Options) -> None:
     ):
         pytest.main(arguments, plugins=[Plugin(jobs)])
     for job in jobs.values():
-        shutil.rmtree(job.run, ignore_errors=True)
+        remove_tree(job.run)
     if not all(job.result for job in jobs.values()):
         print(Path(work, "pytest.log").read_text()[-3000:], file=sys.stderr)

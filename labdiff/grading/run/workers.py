@@ -1,7 +1,6 @@
 """A process for each student, some at once: one that dies, hangs or takes too much costs its student only."""
 
 import multiprocessing
-import shutil
 import signal
 import sys
 import tempfile
@@ -12,7 +11,8 @@ from multiprocessing.connection import wait
 
 from labdiff.grading.records import GRADER_ERROR, HandedIn, Options, Result
 from labdiff.grading.run import student
-from labdiff.grading.sandbox import launch
+from labdiff.grading.sandbox import namespaces
+from labdiff.grading.sandbox.cleanup import remove_tree
 
 STOP = []  # anything in here ends the batch; an exception out of a signal's handler could get lost in a fork
 
@@ -63,7 +63,7 @@ def processes(
                     done = None
                 one.process.kill() if done is None else one.process.join(5)
                 one.process.join()
-                shutil.rmtree(one.work, ignore_errors=True)
+                remove_tree(one.work)
                 tick()
                 yield one.task, done or lost(options)
     finally:
@@ -75,7 +75,7 @@ def work_on(connection, task: Task, options: Options) -> None:
     """In the student's process, which ends with the batch, however that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    launch.option(launch.DIE_WITH_PARENT, signal.SIGKILL)
+    namespaces.option(namespaces.DIE_WITH_PARENT, signal.SIGKILL)
     connection.send(student.grade(task.student, task.find(), options))
 
 

@@ -1,23 +1,28 @@
-"""What runs inside a student's kernel: set up, call the function on the probes, send plain numbers. Nothing is judged here.
+"""What runs inside a student's kernel: run cells, call the function on the probes, send plain numbers.
+Nothing is judged here.
 
-This file is copied next to the kernel's own labdiff, from which the exercise's function and all that judges are taken out.
-"""
+This file is copied next to the kernel's own labdiff, from which the exercise's function and all that judges
+are taken out."""
 
-import ast
 import io
 import json
+import re
+import sys
+import time
 import types
+from dataclasses import asdict
 
 import torch
 from IPython import get_ipython
+from labdiff_cells import DEFINITIONS, fill_in, run
+from labdiff_protocol import MIME, decode, encode_outcome
 
 from labdiff.checks.in_kernel import spies
 from labdiff.checks.in_kernel.collect import collect
 from labdiff.checks.in_kernel.probe import Probe
-from labdiff.checks.in_kernel.spies import Spy
-from labdiff.schedule import Schedule
 
-MIME = "application/vnd.labdiff.outcomes+json"
+REST_LIMIT = 30.0  # seconds for all cells that are run late
+
 _shell = get_ipython()
 _publish = _shell.display_pub.publish  # before anyone patches it
 
@@ -35,71 +40,74 @@ class Quiet(io.TextIOBase):
 
 
 def quiet():
-    import sys
+    """Nothing that a cell shows becomes a message, however often; shell commands are not run, and nothing
+    ends the kernel."""
+    import comm
 
     sys.stdout = sys.stderr = Quiet()
     _shell.ast_node_interactivity = "none"
-    _shell.display_pub.publish = lambda *args, **kwargs: None
+    _shell.display_pub.publish = _shell.display_pub.clear_output = lambda *args, **kwargs: None
+    comm.create_comm = lambda *args, **kwargs: comm.DummyComm(*args, **kwargs)
+    _shell.system = _shell.system_piped = _shell.system_raw = lambda command: None
+    _shell.getoutput = lambda *args, **kwargs: []
+    for name in ("pip", "conda", "mamba", "micromamba", "uv"):
+        _shell.register_magic_function(lambda line: None, magic_kind="line", magic_name=name)
+    for name in ("bash", "sh", "script", "system", "sx", "!"):
+        _shell.register_magic_function(lambda line, cell=None: None, magic_kind="line_cell", magic_name=name)
+    _shell.ask_exit = lambda: None
 
 
-def run(source, only=()):
-    """Run a cell statement by statement; one that fails does not stop the next. `only`: the kinds of statements to run."""
-    try:
-        statements = ast.parse(_shell.transform_cell(source)).body
-    except Exception:
-        return
-    for node in statements:
-        if not only or isinstance(node, only):
-            try:
-                exec(compile(ast.Module([node], []), "<setup>", "exec"), _shell.user_ns)
-            except Exception:
-                pass
+def prepare(setup, *given):
+    """The trusted notebook's setup, and what its cells before the answer import and define."""
+    quiet()
+    run(setup)
+    for source in given:
+        run(source, only=DEFINITIONS)
 
 
-def define(*sources, without=()):
-    """Run the imports and definitions of cells."""
-    for source in sources:
-        run(source, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef))
-    for name in without:
-        _shell.user_ns.pop(name, None)
-
-
-def decode(value):
-    """the argument that wire.encode wrote."""
-    if isinstance(value, dict) and "tensor" in value:
-        return torch.tensor(value["tensor"], dtype=getattr(torch, value["dtype"])).reshape(value["shape"])
-    if isinstance(value, dict) and "schedule" in value:
-        import warnings
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Schedule(torch.tensor(value["schedule"], dtype=torch.float64))
-    if isinstance(value, dict) and "spy" in value:
-        return Spy(value["spy"])
-    if isinstance(value, dict) and "plan" in value:
-        s, x0, answer, seeds, calls = value["plan"]
-        return spies.Plan(decode(s), decode(x0), decode(answer), tuple(seeds), calls)
-    return value
+def cell(source, function="", limit=None):
+    """Run a cell of the student's, and tell how it went."""
+    send(asdict(run(source, function, limit=limit)))
 
 
 def probe(text):
     """Call the student's function on each set of probes, and send what came out."""
     asked = json.loads(text)
+    found, end = call(asked), time.monotonic() + REST_LIMIT
+    for _ in range(5):
+        missing = missing_name(found, asked["name"])
+        if not missing or not fill_in(missing, asked["rest"], end):
+            break
+        found = call(asked)
+    send(found)
+
+
+def missing_name(found, function):
+    """The name that the function uses and that is not defined; its own name if it is that; None if there is
+    none."""
+    if "undefined" in found:
+        return function
+    messages = [o["message"] for rows in found["sets"] for o in rows if o["kind"] == "NameError"]
+    match = re.match(r"name '(\w+)' is not defined", messages[0]) if messages else None
+    return match and match[1]
+
+
+def call(asked):
     function = _shell.user_ns.get(asked["name"])
     if not callable(function):
-        return send({"undefined": type(function).__name__ if asked["name"] in _shell.user_ns else ""})
-    call = asked["call"] and getattr(spies, asked["call"])
+        return {"undefined": type(function).__name__ if asked["name"] in _shell.user_ns else ""}
+    made = asked["call"] and getattr(spies, asked["call"])
     exercise = types.SimpleNamespace(
-        arguments=asked["arguments"], outputs=asked["outputs"], call=call, blocked=()
+        arguments=asked["arguments"], outputs=asked["outputs"], call=made, blocked=()
     )
     sets = []
     torch.set_default_dtype(torch.float32)
     for rows in asked["sets"]:
         found = collect(exercise, function, [Probe("", tuple(map(decode, row))) for row in rows])
-        sets.append([outcome.plain() for outcome in found])
+        sets.append(list(map(encode_outcome, found)))
         if found[-1].problem in ("not attempted", "library", "time", "signature"):
             break
-    send({"sets": sets})
+    return {"sets": sets}
 
 
 def send(found):

@@ -1,155 +1,163 @@
-"""How far a student's kernel is shut in: which level this machine can have, and the command that starts a kernel in it."""
+"""How far a student's kernel is isolated: which level this machine can have, and the command that starts a
+kernel in it."""
 
-import json
 import os
-import shutil
+import platform
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from labdiff.grading.intake.trusted import PACKAGE
-from labdiff.grading.sandbox import launch
+from labdiff.grading.sandbox import namespaces
+from labdiff.grading.sandbox.config import KernelConfig
+from labdiff.grading.sandbox.visible import visible
 
-WARM = str(Path(__file__).with_name("warm.py"))
-SYSTEM = (
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/etc/ld.so.cache",
-    "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d",
-    "/etc/localtime",
-    "/etc/alternatives",
-    "/etc/fonts",
-    "/sys/devices/system/cpu",
-    "/sys/fs/cgroup",
-)
-FILE_SIZE = 64 * 1024 * 1024
+FORK_SERVER = str(Path(__file__).with_name("forkserver.py"))
+LONGEST = 107  # bytes of a socket's address, on Linux; 103 on macOS
+SOCKET = "/tmp12345678/r12345/k-1"  # what a kernel's address adds to the batch's folder, at most
 
 
-def choose(wanted):
-    """(level, why): "namespace" or "none". Raises ValueError where namespace is asked for by name and can't be had."""
+def choose(wanted: str) -> tuple[str, str]:
+    """(level, why): "namespace" or "none".
+
+    Raises ValueError where no kernel can be limited at all, or where namespace is asked for by name and can't
+    be had."""
+    try:
+        import resource  # noqa: F401
+    except ImportError:
+        raise ValueError(
+            f"labdiff grade: expected Linux or macOS, got {sys.platform}: its Python has no resource limits "
+            "and no Unix sockets. Grade in WSL, in a Linux container or in CI"
+        ) from None
     if wanted == "none":
         return "none", "asked for with --isolation none"
     why = cant()
     if why and wanted == "namespace":
         raise ValueError(
-            f"--isolation: expected a machine with Linux user namespaces, got: {why}. Run as root in a container "
-            "with --privileged, switch them on (sysctl kernel.apparmor_restrict_unprivileged_userns=0), or take "
-            "--isolation none"
+            f"--isolation: expected a machine with Linux user namespaces, got: {why}. Run as root in a "
+            "container with --privileged, switch them on (sysctl "
+            "kernel.apparmor_restrict_unprivileged_userns=0), or take --isolation none"
         )
     return ("none", why) if why else ("namespace", "")
 
 
 @cache
-def cant():
+def cant() -> str:
     """Why a kernel can't have namespaces of its own here; "" if it can. It is tried, not guessed."""
     if sys.platform != "linux":
         return f"namespaces are Linux's, this is {sys.platform}"
-    if not shutil.which("pivot_root", path="/usr/sbin:/sbin:/usr/bin:/bin"):
-        return "util-linux's pivot_root is not installed"
-    with tempfile.TemporaryDirectory(prefix="ldg") as folder:
-        command = [sys.executable, "-I", WARM, "try", config("namespace", folder, folder, memory=2**31)]
+    if platform.machine() not in namespaces.PIVOT_ROOT:
+        return f"labdiff does not know the system calls of {platform.machine()}"
+    with batch_folder() as folder:
+        os.makedirs(f"{folder}/lib/q_sample")
+        os.makedirs(f"{folder}/run")
+        command = [
+            *python(),
+            "try",
+            config("namespace", f"{folder}/run", f"{folder}/lib/q_sample", 2**31).to_json(),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    return (
-        ""
-        if done.returncode == 0
-        else (done.stderr.strip().split("\n")[-1] or f"it ends with {done.returncode}")
-    )
+    last = done.stderr.strip().split("\n")[-1]
+    return "" if done.returncode == 0 else last or f"the attempt ended with exit code {done.returncode}"
+
+
+def python() -> list[str]:
+    return [sys.executable, "-I", "-S", FORK_SERVER]
 
 
 @contextmanager
-def server(folder):
-    """The process that kernels are forked from, for a batch: its socket, or None where kernels are started one by one."""
+def batch_folder() -> Iterator[str]:
+    """A private folder for a batch, with a name short enough for the addresses of its kernels' sockets."""
+    from labdiff.grading.sandbox.cleanup import remove_tree
+
+    for place in dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp", os.getcwd())):
+        if len(os.fsencode(f"{place}/ldg12345678{SOCKET}")) <= LONGEST and os.access(place, os.W_OK):
+            break
+    else:
+        raise ValueError(
+            f"TMPDIR: expected a folder whose name has at most {LONGEST - len(SOCKET) - 12} bytes (addresses "
+            f"of sockets are short), got {tempfile.gettempdir()} and no /tmp to write to. Set a shorter one"
+        )
+    folder = tempfile.mkdtemp(prefix="ldg", dir=place)
+    try:
+        yield folder
+    finally:
+        remove_tree(folder)
+
+
+@contextmanager
+def server(folder: str, further: tuple[str, ...] = ()) -> Iterator[str | None]:
+    """The process that kernels are forked from, for a batch: its address, or None where kernels are started
+    one by one.
+
+    It removes `folder` when the batch ends, also if this process is killed.
+    """
     if sys.platform != "linux":
         yield None
         return
-    path = f"{folder}/warm"
+    address, site = f"{folder}/server", f"{folder}/lib/site"
     process = subprocess.Popen(
-        [sys.executable, WARM, "serve", path],
-        env=clean_environment(folder, folder),
-        stdin=subprocess.DEVNULL,
+        [*python(), "serve", address, folder, site],
+        env=environment(folder, f"{folder}/lib/none"),
+        stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=(log := open(f"{folder}/server.log", "w+")),
+        start_new_session=True,  # Ctrl-C is for this process; the server ends when stdin is closed
     )
     try:
-        while not os.path.exists(path):
+        while not os.path.exists(address):
             if process.poll() is not None:
+                log.seek(0)
                 raise RuntimeError(
-                    f"grading: expected {WARM} to start, got exit code {process.returncode}. Can this Python import "
-                    "torch and ipykernel?"
+                    f"grading: expected {FORK_SERVER} to start, got exit code {process.returncode}: "
+                    f"{log.read().strip()[-300:]}"
                 )
             time.sleep(0.05)
-        yield path
+        shown[address] = visible(further, process.pid)
+        yield address
     finally:
-        end = time.monotonic() + 5
-        while launch.descendants(process.pid) and time.monotonic() < end:  # guards that still clean up
-            time.sleep(0.05)
-        process.kill()
-        process.wait()
+        log.close()
+        process.stdin.close()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
-def start(isolation, run, lib, memory, server):
+shown: dict[str, tuple[list[str], list[str]]] = {}  # a server's address -> what its kernels may read
+
+
+def start(isolation: str, run: str, lib: str, memory: int, server: str | None) -> list[str]:
     """The beginning of a kernel's command line; the kernel's own arguments follow."""
     if server is None:
         return [sys.executable, "-m", "ipykernel_launcher"]
-    return [sys.executable, "-I", "-S", WARM, "ask", server, config(isolation, run, lib, memory)]
+    return [*python(), "ask", server, config(isolation, run, lib, memory, shown.get(server)).to_json()]
 
 
-def config(isolation, run, lib, memory):
-    return json.dumps(
-        {
-            "isolation": isolation,
-            "run": str(run),
-            "cwd": f"{run}/work",
-            "memory": memory,
-            "file_size": FILE_SIZE,
-            "visible": visible(lib),
-            "env": clean_environment(run, lib),
-        }
-    )
+def config(isolation: str, run: str, lib: str, memory: int, paths=None) -> KernelConfig:
+    allowed, hidden = paths or visible()
+    base = Path(lib).parent
+    own = [p for p in (str(lib), str(base / "site"), str(base / "assets")) if os.path.exists(p)]
+    return KernelConfig(isolation, run, lib, [*allowed, *own], hidden, environment(run, lib), memory)
 
 
-def visible(lib):
-    """What a kernel may read: the system's programs and libraries, Python, and its own labdiff. No home, no /tmp, no
-    repo."""
-    python = {
-        sys.prefix,
-        sys.base_prefix,
-        os.path.dirname(os.path.realpath(sys.executable)),
-        *map(str, packages()),
-    }
-    paths = [*SYSTEM, *sorted(python), str(lib), str(Path(lib).parent / "assets")]
-    tops = [p for p in paths if not any(p != q and Path(p).is_relative_to(q) for q in paths)]
-    return [p for p in dict.fromkeys(tops) if os.path.lexists(p) and p != "/"]
-
-
-def packages():
-    """Folders of installed packages on the path, without the repository's own."""
-    known = {sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")}
-    more = {p for p in sys.path if p and Path(p).name in ("site-packages", "dist-packages")}
-    return [Path(p) for p in known | more if Path(p).is_dir() and not PACKAGE.is_relative_to(p) or p in known]
-
-
-def clean_environment(run, lib):
+def environment(run: str, lib: str) -> dict[str, str]:
     """Nothing of the grader's own environment: a CI has secrets there."""
-    path = os.pathsep.join([str(lib), *map(str, packages())])
     home = f"{run}/work"
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": home,
+        "USER": "student",
         "LANG": "C.UTF-8",
-        "PYTHONPATH": path,
+        "PYTHONPATH": os.pathsep.join([lib, f"{Path(lib).parent}/site"]),
         "PYTHONNOUSERSITE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PIP_NO_INDEX": "1",
         "IPYTHONDIR": f"{home}/ipython",
         "JUPYTER_RUNTIME_DIR": f"{home}/jupyter",
         "MPLBACKEND": "agg",

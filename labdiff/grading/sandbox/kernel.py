@@ -1,29 +1,38 @@
-"""nbval's kernel, watched: a dead one costs a moment and not the timeout, and no output or process can pile up."""
+"""nbval's kernel, supervised: a dead one costs a moment and not the timeout, and nothing that it sends can
+pile up here."""
 
 import contextlib
 import os
 import time
-from queue import Empty
+from collections import deque
 
 import zmq
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 from nbval.kernel import RunningKernel
 
-from labdiff.grading.sandbox import warm
+from labdiff.grading.sandbox import config, limits, messages
+from labdiff.grading.sandbox.protocol import MIME
 
 POLL = 0.1  # seconds
-MESSAGES, MESSAGE_SIZE, TOTAL_SIZE = 2000, 16 * 2**20, 64 * 2**20
+MESSAGE_SIZE, TOTAL_SIZE, GROWTH = (
+    16 * 2**20,
+    64 * 2**20,
+    512 * 2**20,
+)  # bytes: of a part, of all, of this process
+WAITING = 20  # messages that wait to be read
+DIED = "It ended the kernel: out of memory, os._exit or a crash."
 WHY = {
-    warm.TOO_MANY: ("error", f"It started more than {warm.PROCESSES} processes."),
-    warm.TOO_MUCH: ("error", "It and its processes took too much memory."),
+    config.TOO_MANY: ("error", f"It started more than {config.PROCESSES} processes."),
+    config.TOO_MUCH: ("error", "It and its processes took too much memory."),
+    config.TOO_FULL: ("error", "It wrote too much to the disk."),
 }
 
 
 class Stopped(Exception):
     """Why a kernel can't go on: `status` is "timeout", "kernel died" or "error"."""
 
-    def __init__(self, status, message):
+    def __init__(self, status: str, message: str):
         super().__init__(message)
         self.status = status
 
@@ -31,11 +40,13 @@ class Stopped(Exception):
 class Kernel(RunningKernel):
     """Started by a command of isolate.start, in a folder of its own."""
 
-    def __init__(self, command, env, run, startup_timeout=120):
-        self.messages, self.size = 0, 0
+    def __init__(
+        self, command: list[str], environment: dict[str, str], run: str, startup_timeout: float = 120
+    ):
+        self.size, self.inbox, self.request, self.memory = 0, deque(), "", limits.resident(os.getpid())
         context = zmq.Context()
-        context.setsockopt(zmq.MAXMSGSIZE, MESSAGE_SIZE)
-        context.setsockopt(zmq.LINGER, 0)
+        for option, value in ((zmq.MAXMSGSIZE, MESSAGE_SIZE), (zmq.RCVHWM, WAITING), (zmq.LINGER, 0)):
+            context.setsockopt(option, value)
         self.km = KernelManager(
             kernel_name="", transport="ipc", ip=f"{run}/k", connection_file=f"{run}/c.json", context=context
         )
@@ -44,68 +55,110 @@ class Kernel(RunningKernel):
             argv=argv, language="python", display_name="grading", interrupt_mode="message"
         )
         with open(os.devnull, "w") as null:
-            self.km.start_kernel(cwd=str(run), env=env, stdin=null, stdout=null, stderr=null)
+            self.km.start_kernel(cwd=run, env=environment, stdin=null, stdout=null, stderr=null)
         self.kc = self.km.client()
-        self.kc.start_channels()
+        self.kc.start_channels(stdin=False, hb=False, control=False)
+        self.sockets = [self.kc.shell_channel.socket, self.kc.iopub_channel.socket]
         end = time.monotonic() + startup_timeout
         while not self._answers():
-            self.watch()
             if time.monotonic() > end:
                 raise RuntimeError(
-                    f"kernel: expected it to answer within {startup_timeout} s, got nothing. Is the machine busy?"
+                    f"kernel: expected an answer in {startup_timeout} s, got nothing. Is the machine busy?"
                 )
 
-    def _answers(self):
-        """Whether a question comes back on the channel of outputs, which may connect later than the others."""
-        asked = self.kc.kernel_info()
-        with contextlib.suppress(Empty):
-            while True:
-                message = self.kc.get_iopub_msg(timeout=0.5)
-                if (
-                    message["parent_header"].get("msg_id") == asked
-                    and message["content"].get("execution_state") == "idle"
-                ):
-                    return True
+    def _answers(self) -> bool:
+        """Whether a question comes back on the channel of outputs, which may connect later than the
+        others."""
+        self.request, self.inbox = self.kc.kernel_info(), deque()
+        end = time.monotonic() + POLL
+        while time.monotonic() < end:
+            self.receive()
+            if self.inbox:
+                return True
+        return False
 
-    def await_reply(self, msg_id, timeout=None):
-        end = time.monotonic() + timeout
-        while True:
-            try:
-                if self.kc.get_shell_msg(timeout=POLL)["parent_header"].get("msg_id") == msg_id:
-                    return
-            except Empty:
-                self.watch()
+    def execute_cell_input(self, cell_input: str, allow_stdin: bool | None = None) -> str:
+        self.inbox = deque()
+        self.request = super().execute_cell_input(cell_input, allow_stdin)
+        return self.request
+
+    def await_reply(self, msg_id: str, timeout: float) -> None:
+        """Wait until a request is done, reading all that comes meanwhile."""
+        end = time.monotonic() + timeout * patience()
+        while msg_id not in self.receive():
             if time.monotonic() > end:
                 raise Stopped("timeout", f"It was stopped after {timeout:g} seconds.")
 
-    def get_message(self, stream, timeout=None):
-        try:
-            message = super().get_message(stream, timeout)
-        except Empty:
+    def get_message(self, stream: str, timeout: float) -> dict:
+        """The next message of the current request; where its last one got lost among too many others, that
+        one."""
+        end = time.monotonic() + timeout
+        while not self.inbox:
+            self.receive()
+            if time.monotonic() > end:
+                self.inbox.append(messages.Message("status", self.request, {"execution_state": "idle"}))
+        return self.inbox.popleft().as_dict()
+
+    def receive(self) -> set[str]:
+        """Read what has come, or comes within POLL seconds; returns the requests that are done. May raise
+        Stopped."""
+        done = set()
+        if not any(socket.poll(0) for socket in self.sockets):
             self.watch()
-            raise Stopped("kernel died", "The kernel's last messages never came.") from None
-        self.messages += 1
-        self.size += len(repr(message["content"]))
-        if self.messages > MESSAGES or self.size > TOTAL_SIZE:
+            zmq.select(self.sockets, [], [], POLL)
+        with contextlib.suppress(zmq.Again):
+            for socket in self.sockets:
+                for _ in range(WAITING):
+                    if not socket.poll(0):
+                        break
+                    message = self._read(socket.recv_multipart(zmq.NOBLOCK))
+                    if message.kind.endswith("_reply"):
+                        done.add(message.parent)
+                    elif message.parent == self.request and self._is_wanted(message):
+                        self.inbox.append(message)
+        return done
+
+    def _read(self, frames: list[bytes]) -> messages.Message:
+        self.size += sum(map(len, frames)) + 1000
+        if self.size > TOTAL_SIZE or limits.resident(os.getpid()) > self.memory + GROWTH:
             raise Stopped("error", "It sends messages without end.")
-        return message
+        try:
+            return messages.read(self.kc.session, frames)
+        except messages.Strange as why:
+            raise Stopped("error", f"It sends messages that no kernel sends ({why}).") from None
 
-    def watch(self):
-        """Raise Stopped if the kernel has ended."""
-        if self.km.is_alive():
-            return
-        code = self.km.provisioner.process and self.km.provisioner.process.returncode
-        raise Stopped(
-            *WHY.get(
-                code, ("kernel died", "It ended the kernel: out of memory, os._exit, exit() or a crash.")
-            )
-        )
+    @staticmethod
+    def _is_wanted(message: messages.Message) -> bool:
+        if message.kind == "status":
+            return message.content["execution_state"] == "idle"
+        return message.kind == "display_data" and MIME in message.content["data"]
 
-    def stop(self):
-        """End the kernel; warm.py's guard ends whatever it left behind."""
-        with contextlib.suppress(Exception):
-            self.kc.stop_channels()
-        with contextlib.suppress(Exception):
-            self.km.shutdown_kernel(now=True)
-        with contextlib.suppress(Exception):
-            self.km.context.destroy(linger=0)
+    def watch(self) -> None:
+        """Raise Stopped if the kernel has ended, or if what it sends piles up."""
+        process = self.km.provisioner.process
+        if process is None or process.poll() is not None:
+            raise Stopped(*WHY.get(process and process.returncode, ("kernel died", DIED)))
+        if limits.resident(os.getpid()) > self.memory + GROWTH:
+            raise Stopped("error", "It sends messages without end.")
+
+    def is_alive(self) -> bool:
+        """What nbval asks before a cell; whether it is, is seen when there is no answer."""
+        return True
+
+    def stop(self) -> None:
+        """End the kernel; the fork server's guard ends whatever it left behind."""
+        for end in (
+            self.kc.stop_channels,
+            lambda: self.km.shutdown_kernel(now=True),
+            lambda: self.km.context.destroy(linger=0),
+        ):
+            with contextlib.suppress(Exception):
+                end()
+
+
+def patience() -> float:
+    """How much longer than on an idle machine things may take now."""
+    try:
+        return min(10.0, max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)))
+    except (OSError, AttributeError):
+        return 1.0

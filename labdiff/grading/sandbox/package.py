@@ -1,17 +1,20 @@
-"""The labdiff that a student's kernel gets: a copy in which the exercise's functions say "write it yourself".
+"""The folder that a student's kernel imports from: packages, and a labdiff whose functions for the exercise
+are refused.
 
-ld.check exchanges code objects for the time of a check. Here there is nothing to exchange back: neither the function's
-code, nor the formulas and judges of labdiff.checks, nor the key are in the copy, so no trick in the kernel can reach them.
-"""
+ld.check exchanges code objects for the time of a check. Here there is nothing to exchange back: neither the
+function's code, nor the formulas and judges of labdiff.checks, nor the key are in the copy, so no trick in
+the kernel can reach them."""
 
 import ast
 import compileall
 import inspect
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from labdiff.checks import EXERCISES
 from labdiff.grading.intake.trusted import PACKAGE
+from labdiff.grading.sandbox.visible import write_site
 
 CHECK = '''"""In a grading kernel ld.check says nothing: what counts is checked by the grader."""
 
@@ -21,23 +24,24 @@ def check(name, function):
 '''
 
 
-def write(folder, name):
+def write(folder: Path, name: str) -> None:
     """Write the copy for one exercise into `folder`, which goes on the kernel's path."""
     package = Path(folder) / "labdiff"
-    left_out = shutil.ignore_patterns("grading", "checks", "__pycache__", "assets")
+    left_out = shutil.ignore_patterns("grading", "checks", "commands", "site", "__pycache__", "assets")
     shutil.copytree(PACKAGE, package, ignore=left_out)
     (package / "assets").symlink_to("../../assets")
     (package / "checks").mkdir()
     (package / "checks" / "__init__.py").write_text(CHECK)
     shutil.copytree(PACKAGE / "checks" / "in_kernel", package / "checks" / "in_kernel", ignore=left_out)
-    shutil.copy(Path(__file__).with_name("inside.py"), Path(folder) / "labdiff_inside.py")
+    for file in ("inside", "cells", "protocol"):
+        shutil.copy(Path(__file__).with_name(f"{file}.py"), Path(folder) / f"labdiff_{file}.py")
     for function in map(inspect.unwrap, EXERCISES[name].blocked):
         path = package / Path(inspect.getsourcefile(function)).relative_to(PACKAGE)
         path.write_text(without(path.read_text("utf-8"), function.__qualname__), "utf-8")
     compileall.compile_dir(folder, quiet=2)
 
 
-def without(source, qualname):
+def without(source: str, qualname: str) -> str:
     """The source, with the body of one function replaced by a refusal that is also noted for the report."""
     tree = ast.parse(source)
     place = tree.body
@@ -49,8 +53,10 @@ def without(source, qualname):
     return ast.unparse(tree)
 
 
-def write_all(base, names):
-    """The copies for these exercises, in base/NAME; they share one copy of the data files."""
+def write_all(base: str, names: Iterable[str], further: Iterable[str] = ()) -> None:
+    """The copies for these exercises, in base/NAME; they share the data files (base/assets) and the packages
+    (base/site)."""
     shutil.copytree(PACKAGE / "assets", Path(base) / "assets")
+    write_site(f"{base}/site", further)
     for name in names:
         write(Path(base) / name, name)

@@ -1,0 +1,125 @@
+"""Running the cells of a student's notebook, inside the kernel: one statement after the other, each cell
+within its time."""
+
+import ast
+import builtins
+import time
+
+from IPython import get_ipython
+from labdiff_protocol import Ran
+
+from labdiff.checks.in_kernel import guard
+
+DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+CELL_LIMIT = 10.0  # seconds for a cell that is run late
+
+_shell = get_ipython()
+
+
+def statements(source):
+    """(file name, statements) of a cell, as IPython reads it."""
+    text = _shell.transform_cell(source)
+    name = _shell.compile.cache(text)
+    for node in ast.parse(text, name).body:
+        if isinstance(node, ast.Import):  # one at a time: a missing one does not take the others with it
+            for alias in node.names:
+                yield name, ast.copy_location(ast.Import([alias]), node)
+        else:
+            yield name, node
+
+
+def run(source, function="", only=(), limit=None):
+    """Run a cell statement by statement, and return a Ran.
+
+    Args:
+        function: the name of the function that the cell is about.
+        only: the kinds of statements to run; all if it is empty.
+        limit: seconds for the cell.
+    """
+    error, early, missing, slow = "", False, [], False
+    before = _shell.user_ns.get(function)
+    end = None if limit is None else time.monotonic() + limit
+    try:
+        todo = list(statements(source))
+    except Exception as why:
+        return Ran(words(why), early=True)
+    for name, node in todo:
+        if only and not isinstance(node, only):
+            continue
+        try:
+            code = _shell.compile(ast.Module([node], []), name, "exec")
+            if end is None:
+                exec(code, _shell.user_ns)
+            else:
+                with guard.time_limit(max(0.01, end - time.monotonic())):
+                    exec(code, _shell.user_ns)
+        except guard.OutOfTime:
+            slow = True
+            break
+        except BaseException as why:
+            if not error:
+                error, early = words(why), _shell.user_ns.get(function) is before
+            if isinstance(why, ModuleNotFoundError) and why.name and why.name.split(".")[0] != "labdiff":
+                missing.append(full_name(node, why.name)[:60])
+    return Ran(error, early, tuple(dict.fromkeys(missing))[:5], slow)
+
+
+def full_name(node, missing):
+    """google.colab where the statement asks for that, and the exception names google only."""
+    asked = node.module if isinstance(node, ast.ImportFrom) else getattr(node, "names", [None])[0]
+    asked = getattr(asked, "name", asked) or ""
+    return asked if asked.startswith(f"{missing}.") else missing
+
+
+def words(error):
+    """An exception in one line; its text may itself raise."""
+    try:
+        text = str(error).strip().split("\n")[0]
+    except BaseException:
+        text = ""
+    return f"{type(error).__name__}: {text}"[:300].encode("utf-8", "replace").decode()
+
+
+def fill_in(name, sources, end):
+    """Run those of the notebook's other cells that define a name, and what they need; returns whether it is
+    there now.
+
+    What is defined already stays as it is.
+    """
+    cells = [(source, *binds_and_uses(source)) for source in sources]
+    wanted, chosen = {name}, set()
+    while more := {i for i, (_, binds, _) in enumerate(cells) if binds & wanted} - chosen:
+        chosen |= more
+        wanted |= set().union(*(cells[i][2] for i in more)) - _shell.user_ns.keys()
+    kept = dict(_shell.user_ns)
+    for i in sorted(chosen):
+        left = end - time.monotonic()
+        if left > 0:
+            run(cells[i][0], limit=min(CELL_LIMIT, left))
+    _shell.user_ns.update(kept)
+    return name in _shell.user_ns and name not in kept
+
+
+def binds_and_uses(source):
+    """(names that a cell defines outside of functions, names that it uses anywhere)."""
+    lines = [line for line in source.split("\n") if not line.lstrip().startswith(("%", "!"))]
+    try:
+        tree = ast.parse("\n".join(lines))
+    except Exception:
+        return set(), set()
+    binds, todo = set(), [tree]
+    while todo:
+        for node in ast.iter_child_nodes(todo.pop()):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                binds.add(node.name)
+                continue
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                binds.add(node.id)
+            elif isinstance(node, ast.alias):
+                binds.add((node.asname or node.name).split(".")[0])
+            todo.append(node)
+    everything = list(ast.walk(tree))
+    names = [n for n in everything if isinstance(n, ast.Name)]
+    inner = {n.arg for n in everything if isinstance(n, ast.arg)}
+    inner |= {n.id for n in names if isinstance(n.ctx, ast.Store)}
+    return binds, {n.id for n in names} - inner - binds - vars(builtins).keys()

@@ -1,0 +1,48 @@
+"""What a student's kernel sends, read with suspicion: it may have been made to send anything."""
+
+from dataclasses import dataclass
+
+from jupyter_client.session import Session
+
+FIELDS = {  # what the grader looks at, and what a kernel always puts there
+    "status": {"execution_state": str},
+    "display_data": {"data": dict, "metadata": dict},
+    "update_display_data": {"data": dict, "metadata": dict},
+    "execute_result": {"data": dict, "metadata": dict},
+    "stream": {"name": str, "text": str},
+    "error": {"ename": str, "evalue": str, "traceback": list},
+    "execute_reply": {"status": str},
+    "kernel_info_reply": {},
+}
+
+
+class Strange(Exception):
+    """A message that no kernel sends by itself."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message: its kind (msg_type), the id of the request that it belongs to, and its content."""
+
+    kind: str
+    parent: str
+    content: dict
+
+    def as_dict(self) -> dict:
+        """As nbval reads it."""
+        return {"msg_type": self.kind, "parent_header": {"msg_id": self.parent}, "content": self.content}
+
+
+def read(session: Session, frames: list[bytes]) -> Message:
+    """The Message in some frames. Raises Strange for what is garbled, unsigned, sent again, or not what a
+    kernel sends."""
+    try:
+        raw = session.deserialize(session.feed_identities(frames)[1])
+        parent = (raw["parent_header"] or {}).get("msg_id", "")
+        made = Message(str(raw["msg_type"]), str(parent), raw["content"])
+        wrong = [k for k, kind in FIELDS.get(made.kind, {}).items() if not isinstance(made.content[k], kind)]
+    except Exception as error:  # deserialize raises whatever it stumbles over, RecursionError too
+        raise Strange(f"{type(error).__name__}: {error}"[:200]) from None
+    if wrong:
+        raise Strange(f"{made.kind} without a proper {wrong[0]}")
+    return made
