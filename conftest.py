@@ -1,16 +1,43 @@
-"""For all tests, the notebooks' included: a machine without any network still needs its loopback, for Jupyter's kernels."""
+"""For all tests, the notebooks' too: loopback, matplotlib's caches, one worker a file, no skipped browser."""
 
+import os
 import socket
 import struct
 import sys
 
+import pytest
+
 
 def pytest_configure(config):
     if sys.platform == "linux":
-        import fcntl
+        loopback_up()
+    # Builds its font cache, and replaces a HOME that can't be written. Both write to stderr, which in a cell
+    # of a notebook would be a wrong output. The kernels inherit what it finds.
+    import matplotlib.font_manager  # noqa: F401
 
-        get_flags, set_flags, up = 0x8913, 0x8914, 0x1  # SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP of Linux' headers
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            flags = struct.unpack("16xH14x", fcntl.ioctl(s, get_flags, struct.pack("16sH14x", b"lo", 0)))[0]
-            if not flags & up:  # as in `unshare -n pytest`, where it may be switched on
-                fcntl.ioctl(s, set_flags, struct.pack("16sH14x", b"lo", flags | up))
+
+def loopback_up():
+    """A machine without any network still needs its loopback, for Jupyter's kernels."""
+    import fcntl
+
+    get_flags, set_flags, up = 0x8913, 0x8914, 0x1  # SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP of Linux' headers
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        flags = struct.unpack("16xH14x", fcntl.ioctl(s, get_flags, struct.pack("16sH14x", b"lo", 0)))[0]
+        if not flags & up:  # as in `unshare -n pytest`, where it may be switched on
+            fcntl.ioctl(s, set_flags, struct.pack("16sH14x", b"lo", flags | up))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """-n N of pytest-xdist: a worker gets whole files, for a notebook's cells need the cells before them."""
+    if getattr(config.option, "numprocesses", None):
+        config.option.dist = "loadfile"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """In CI a browser test that is skipped has failed."""
+    report = yield
+    if report.skipped and os.environ.get("CI") and "browser" in item.keywords:
+        report.outcome, report.longrepr = "failed", f"CI has to run the browser tests. {report.longrepr}"
+    return report

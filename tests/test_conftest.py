@@ -1,0 +1,65 @@
+"""How the tests themselves run: in a HOME that can't be written, on several workers, in CI."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with the repository's conftest.py."""
+    (tmp_path / "conftest.py").write_text((ROOT / "conftest.py").read_text("utf-8"))
+    return tmp_path
+
+
+def run_pytest(folder, *arguments, **environment):
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-c",
+        "/dev/null",
+        "--rootdir",
+        folder,
+        "-q",
+        *arguments,
+        folder,
+    ]
+    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, cwd=folder)
+
+
+def test_notebooks_run_where_home_cannot_be_written(folder):
+    """matplotlib says on stderr that it can't, and nbval would take that for an output of the cell."""
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("import matplotlib.pyplot", execution_count=1)]
+    )
+    nbformat.write(notebook, folder / "figure.ipynb")
+    nowhere = {"HOME": "/proc/nowhere", "XDG_CACHE_HOME": "", "XDG_CONFIG_HOME": "", "MPLCONFIGDIR": ""}
+    end = run_pytest(folder, "--nbval", JUPYTER_RUNTIME_DIR=str(folder / "runtime"), **nowhere)
+    assert end.returncode == 0, end.stdout
+
+
+def test_a_worker_gets_whole_files(folder):
+    """The cells of a notebook need the cells before them."""
+    for name in "abcd":
+        tests = "".join(
+            f"def test_{n}():\n    SEEN.append({n})\n    assert len(SEEN) == {n + 1}\n" for n in range(6)
+        )
+        (folder / f"test_{name}.py").write_text("SEEN = []\n" + tests)
+    end = run_pytest(folder, "-n", "2")
+    assert end.returncode == 0 and "24 passed" in end.stdout, end.stdout
+
+
+@pytest.mark.parametrize("ci, end", [("true", 1), ("", 0)])
+def test_in_ci_a_browser_test_that_is_skipped_fails(folder, ci, end):
+    (folder / "test_page.py").write_text(
+        "import pytest\n\n@pytest.mark.browser\ndef test_page():\n    pytest.skip('no Chromium')\n"
+    )
+    done = run_pytest(folder, CI=ci)
+    assert done.returncode == end and ("CI has to run the browser tests" in done.stdout) == bool(ci)
