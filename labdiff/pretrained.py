@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import safetensors
+import torch
 
 from labdiff.arguments import check_int, check_path
 from labdiff.checkpoint import Step, check_latest, read, unwrapped, write
@@ -91,6 +92,25 @@ def load_pretrained(step: int | None = None, folder: str | os.PathLike = ASSETS)
             f"corrupt, or holds something else ({' '.join(str(error).split())})"
         ) from error
     return model.eval(), s
+
+
+def with_labels(model: UNet, classes: int, generator: torch.Generator | None = None) -> UNet:
+    """A copy of a UNet that knows `classes` labels, and that predicts without a label what `model` predicts.
+
+    Args:
+        model: a UNet, with other labels or none.
+        classes: number of labels.
+        generator: source of the new labels' embeddings, which are N(0, 1); None for a fresh one.
+
+    Returns: a UNet on the CPU.
+    """
+    table = None if model.precondition is None else torch.ones(len(model.precondition.signal))
+    new = UNet(**model.config | {"classes": classes}, alpha_bar=table, generator=generator)
+    state, old = new.state_dict(), model.state_dict()
+    no_label = old.pop("label.weight", torch.zeros_like(state["label.weight"]))[-1]
+    state["label.weight"][-1] = no_label
+    new.load_state_dict(state | old)
+    return new
 
 
 def _files(function: str, folder: str | os.PathLike) -> dict[int, Path]:

@@ -3,6 +3,7 @@
 import copy
 import math
 import runpy
+import sys
 import warnings
 
 import torch
@@ -184,4 +185,5 @@ def _check_images(images):
 
 # torchrun -m labdiff.training: the command stands above this module, so it is run and not imported
 if __name__ == "__main__":
-    runpy.run_module("labdiff.commands.train", run_name="__main__")
+    sys.argv.insert(1, "train")
+    runpy.run_module("labdiff", run_name="__main__")

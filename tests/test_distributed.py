@@ -10,14 +10,15 @@ import safetensors.torch
 import torch
 
 import labdiff as ld
+from labdiff.commands.processes import _device
 
 ENVIRONMENT = os.environ | {"LABDIFF_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
 if sys.platform == "linux":
     ENVIRONMENT["GLOO_SOCKET_IFNAME"] = "lo"  # a machine without a network can't look up its own name
-# prints its losses; the ranks start from different weights and with different generators, which training must not mind
+# prints its losses; the ranks start from different weights and generators, which training must not mind
 SCRIPT = """
 import sys, torch, labdiff as ld
-from labdiff.commands.train import processes
+from labdiff.commands.processes import processes
 
 batch_size, n_steps, start = map(int, sys.argv[1:4])
 with processes() as (rank, device):
@@ -25,7 +26,8 @@ with processes() as (rank, device):
     s = ld.linear_schedule(20)
     seeds = [torch.Generator().manual_seed(start + rank) for _ in range(2)]
     model = ld.UNet(8, mults=(1, 2), alpha_bar=s.alpha_bar, generator=seeds[0]).double()
-    for step in ld.train(model, s, images, n_steps=n_steps, batch_size=batch_size, lr=0.01, warmup=2, generator=seeds[1]):
+    more = dict(n_steps=n_steps, batch_size=batch_size, lr=0.01, warmup=2, generator=seeds[1])
+    for step in ld.train(model, s, images, **more):
         w = step.ema.head.weight.abs().sum().item()
         sys.stdout.write(f"{rank} {step.n} {step.loss!r} {w!r}\\n")
         sys.stdout.flush()
@@ -107,7 +109,6 @@ def test_the_command_line_in_one_process_and_in_two(tmp_path):
         assert out.count("unet_000002.safetensors: ") == out.count("step 4: loss ") == 1
         losses.append(float(re.search(r"step 4: loss ([\d.]+)", out).group(1)))
         assert ld.pretrained_steps(tmp_path / str(n)) == [2, 4]
-        assert not list((tmp_path / str(n)).glob("run.*"))
         weights.append(safetensors.torch.load_file(tmp_path / str(n) / "unet_000004.safetensors"))
     assert losses[0] == pytest.approx(losses[1], abs=2e-3)
     head, other = (w["head.weight"].float() for w in weights)  # zero at the start, so all of it is learnt
@@ -117,30 +118,55 @@ def test_the_command_line_in_one_process_and_in_two(tmp_path):
     assert ld.sample(model, s, (2, 1, 28, 28), method="ddim", n_steps=2).isfinite().all()
 
 
-def test_an_interrupted_command_goes_on(tmp_path, monkeypatch, capsys):
-    from labdiff.commands import train as command
+def test_an_error_of_the_command_is_one_line():
+    done = run("-m", "labdiff.training", "--name", "MNIST", "--root", "nowhere", n=1)
+    last = done.stderr.splitlines()[-1]  # above it, Python warns that -m runs a module that labdiff imports
+    assert done.returncode == 2 and last.startswith("labdiff: --root: expected MNIST in nowhere")
+    assert "Give --download" in last and "Traceback" not in done.stderr
 
-    monkeypatch.setenv("LABDIFF_DEVICE", "cpu")
-    monkeypatch.setattr(command, "EVERY", 2)
-    whole, halves = tmp_path / "whole", tmp_path / "halves"
-    arguments = ["--steps", "3", "--batch-size", "4", "--out"]
-    command.main([*arguments, str(whole)])
 
-    saved = command.save_checkpoint
-    monkeypatch.setattr(
-        command, "save_checkpoint", lambda path, step: (saved(path, step), 1 / 0)
-    )  # the lights go out
-    with pytest.raises(ZeroDivisionError):
-        command.main([*arguments, str(halves)])
-    assert (halves / "run.checkpoint").exists() and not ld.pretrained_steps(halves)
-    monkeypatch.setattr(command, "save_checkpoint", saved)
-    with pytest.raises(
-        SystemExit, match="expected the arguments of the unfinished run in .*'seed': 15.* got .*'seed': 16"
-    ):
-        command.main([*arguments, str(halves), "--seed", "16"])
-    capsys.readouterr()
-    command.main([*arguments, str(halves)])
-    out = capsys.readouterr().out
-    assert f"going on from step 2 of {halves / 'run.checkpoint'}" in out and "step 2:" not in out
-    a, b = (safetensors.torch.load_file(folder / "unet_000003.safetensors") for folder in (whole, halves))
-    assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+# Which device each process takes
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """As if the machine had n GPUs."""
+
+    def has(n, wanted=None):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: n > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: n)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+        monkeypatch.delenv("LABDIFF_DEVICE", raising=False)
+        if wanted:
+            monkeypatch.setenv("LABDIFF_DEVICE", wanted)
+
+    return has
+
+
+@pytest.mark.parametrize(
+    ("n", "wanted", "local_rank", "world", "device"),
+    [
+        (2, None, 1, 2, "cuda:1"),
+        (2, "cuda", 1, 2, "cuda:1"),
+        (2, None, 1, 4, "cuda:1"),  # two machines
+        (2, "cpu", 1, 2, "cpu"),
+        (0, None, 5, 8, "cpu"),
+        (2, "cuda:1", 0, 1, "cuda:1"),
+    ],
+)
+def test_the_device_of_a_process(gpus, capsys, n, wanted, local_rank, world, device):
+    gpus(n, wanted)
+    assert _device(local_rank, world) == torch.device(device)
+    assert len(capsys.readouterr().out.splitlines()) == (local_rank == 0)  # one line, not one a process
+
+
+def test_devices_that_can_not_be_shared_out(gpus):
+    gpus(2, "cuda:1")
+    with pytest.raises(ValueError, match="LABDIFF_DEVICE: expected cuda or cpu for 2 processes, got cuda:1"):
+        _device(0, 2)
+    gpus(2)
+    with pytest.raises(ValueError, match="--nproc_per_node: expected at most 2, one for each GPU, got more"):
+        _device(2, 3)
+    gpus(0, "cuda")
+    with pytest.raises(ValueError, match="LABDIFF_DEVICE: expected one of cpu on this machine, got 'cuda'"):
+        _device(0, 2)
