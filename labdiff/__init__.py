@@ -9,7 +9,7 @@ import importlib
 from labdiff.checkpoint import Checkpoint, Step, load_checkpoint, save_checkpoint
 from labdiff.data import Digits, load_digits
 from labdiff.device import pick_device
-from labdiff.images import load_images
+from labdiff.image_folder import load_images
 from labdiff.objective import Elbo, elbo, eps_loss, eps_weight, normal_kl
 from labdiff.pretrained import load_pretrained, pretrained_steps
 from labdiff.process import p_mean, predict_x0, q_posterior, q_sample, q_step

@@ -721,6 +721,7 @@ OTHERS = [
         for m in ("ddim", "ddpm")
         for n, error in ((0, ValueError), (21, ValueError), (2.0, TypeError), (True, TypeError))
     ],
+    ("load_images: folder", lambda: ld.load_images(None), TypeError, "expected a folder's path, got NoneType"),
     *[
         ("load_digits: split", lambda v=v: ld.load_digits(v), ValueError, "expected 'train' or 'test', got")
         for v in ("valid", 0, None)
