@@ -28,7 +28,7 @@ LAYERS = (
     "schedule course",
     "arguments device",
     "process unet optimizer data images toys",
-    "objective checkpoint",
+    "objective checkpoint image_folder",
     "sampling training pretrained",
     "edge plot",
     "labdiff",  # what `import labdiff as ld` gives
