@@ -1,8 +1,8 @@
 """The peers, each at about the lab's 1.05 million parameters and in its own tutorial's training loop.
 
-Each function takes (images, batch_size, device) and returns (model, eps_model, steps): the network, a callable
-(x, t) -> eps_hat with the lab's t = 1..T, and an iterator of training steps. The peers get 28x28 pixels rather than padded
-ones, and their data in memory.
+Each function takes (images, batch_size, device) and returns (model, eps_model, steps): the network, a
+callable (x, t) -> eps_hat with the lab's t = 1..T, and an iterator of training steps. The peers get 28x28
+pixels rather than padded ones, and their data in memory.
 """
 
 import itertools
@@ -28,7 +28,8 @@ def labdiff(images, batch_size, device, n_steps=MANY, seed=0):
 
 
 def diffusers(images, batch_size, device, n_steps=MANY, seed=0):
-    """Float32, a cosine learning rate after a warm-up, clipped gradients, no average of the weights, as in the tutorial."""
+    """Float32, a cosine learning rate after a warm-up, clipped gradients, no average of the weights, as in
+    the tutorial."""
     from diffusers import DDPMScheduler, UNet2DModel
     from diffusers.optimization import get_cosine_schedule_with_warmup
 

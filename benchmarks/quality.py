@@ -1,4 +1,5 @@
-"""How good samples are: their Frechet distance to real digits in a classifier's features, and which classes they are."""
+"""How good samples are: their Frechet distance to real digits in a classifier's features, and which classes
+they are."""
 
 import torch
 from torch import nn
@@ -6,7 +7,8 @@ from torch.nn import functional as F
 
 
 class Classifier(nn.Module):
-    """A small network. Calling it gives the 64 features of digits (B, 1, 28, 28); `head` makes classes of them."""
+    """A small network. Calling it gives the 64 features of digits (B, 1, 28, 28); `head` makes classes of
+    them."""
 
     def __init__(self):
         super().__init__()
@@ -86,7 +88,8 @@ class Judge:
 
 
 def frechet(a, b):
-    """Frechet distance of two sets of features (N, D): of the normal distributions with their means and covariances.
+    """Frechet distance of two sets of features (N, D): of the normal distributions with their means and
+    covariances.
 
     |mean_a - mean_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))
     """

@@ -12,7 +12,8 @@ def table(results, peers):
 
 
 def about(results):
-    text = f"Measured on {results['machine']}. Medians, in brackets the range; ×N says how many times as long as labdiff."
+    text = f"Measured on {results['machine']}. Medians, in brackets the range; "
+    text += "×N says how many times as long as labdiff."
     if "ceiling" in results:
         rates = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in results["ceiling"].items())
         text += f" The machine's ceiling, in 10⁹ multiplications and additions a second: {rates}."

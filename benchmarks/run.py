@@ -1,7 +1,8 @@
-"""Measure everything beside its peers; write results.json, table.md and quality.png beside this file, and print the table.
+"""Measure everything beside its peers; write results.json, table.md and quality.png beside this file, and
+print the table.
 
-    python benchmarks/run.py --download               # all of it, on the full MNIST set: almost two hours on two idle cores
-    python benchmarks/run.py --only step,import       # some of it; the rest of results.json stays
+    python benchmarks/run.py --download           # all, on the full MNIST set: almost two hours
+    python benchmarks/run.py --only step,import   # some of it; the rest of results.json stays
     python benchmarks/run.py --only quality --minutes 2 --seeds 1
 
 Times are medians, with the range in brackets; competitors take turns within one run, so read them as ratios.
@@ -66,8 +67,8 @@ def ceiling(device):
         x = torch.randn(128, 64, 28, 28, device=device, dtype=dtype).to(memory_format=order)
         conv = torch.nn.Conv2d(64, 64, 3, padding=1, device=device, dtype=dtype).to(memory_format=order)
         jobs = {
-            "matrix product": (lambda: a @ a, 2 * 2048**3),
-            "convolution": (lambda: conv(x), 2 * x.numel() * 64 * 9),
+            "matrix product": (functools.partial(torch.matmul, a, a), 2 * 2048**3),
+            "convolution": (functools.partial(conv, x), 2 * x.numel() * 64 * 9),
         }
         with torch.no_grad():
             times = turns({name: job for name, (job, _) in jobs.items()}, device, rounds=7)
@@ -122,7 +123,8 @@ def forward(device, images, rounds):
 
 
 def sampling(device, rounds):
-    """The samplers, and what each DDPM loop costs beside the network: 100 steps of 64 digits, with a model for free."""
+    """The samplers, and what each DDPM loop costs beside the network: 100 steps of 64 digits, with a model
+    for free."""
     from diffusers import DDPMScheduler
 
     model, s = ld.load_pretrained()
@@ -164,7 +166,8 @@ def sampling(device, rounds):
 
 
 def slider(rounds):
-    """A frame of 8x8 digits: in the browser that draws the lab's sliders, and redrawn by matplotlib in the kernel."""
+    """A frame of 8x8 digits: in the browser that draws the lab's sliders, and redrawn by matplotlib in the
+    kernel."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -250,12 +253,13 @@ def imports(rounds):
 
 
 def quality(device, train, test, minutes, seeds, save):
-    """Train for a number of minutes, from scratch, and judge 2,048 samples; a budget is a number of steps at the pace that
-    a trial shows just before, so that the learning rate can be planned."""
+    """Train for a number of minutes, from scratch, and judge 2,048 samples; a budget is a number of steps at
+    the pace that a trial shows just before, so that the learning rate can be planned."""
     judge = Judge(train_classifier(train, device), test)
     if judge.accuracy < LEAST_ACCURACY:
         sys.exit(
-            f"the judging classifier knows {judge.accuracy:.2%} of the test digits, expected {LEAST_ACCURACY:.0%}"
+            f"the judging classifier knows {judge.accuracy:.2%} of the test digits, "
+            f"expected {LEAST_ACCURACY:.0%}"
         )
     model, s = ld.load_pretrained()
     model.to(device)
@@ -279,7 +283,9 @@ def quality(device, train, test, minutes, seeds, save):
     ]
     for budget, name, make, seed in plan:
         trial = make(train.images, 128, device)[2]
-        pace = statistics.median(turns({name: lambda: next(trial)}, device, rounds=15, warmup=3)[name])
+        pace = statistics.median(
+            turns({name: functools.partial(next, trial)}, device, rounds=15, warmup=3)[name]
+        )
         n_steps = max(1, round(60 * budget / pace))
         network, eps_model, steps = make(train.images, 128, device, n_steps=n_steps, seed=seed)
         start = clock(device)

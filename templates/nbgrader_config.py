@@ -1,6 +1,6 @@
-"""For nbgrader on the course's own notebooks: put it into the course folder. It keeps the stubs of the answer cells,
-which nbgrader would replace as a whole. Not needed where the source is made by `labdiff key`: its answers stand between
-nbgrader's marks.
+"""For nbgrader on the course's own notebooks: put it into the course folder. It keeps the stubs of the answer
+cells, which nbgrader would replace as a whole. Not needed where the source is made by `labdiff key`: its
+answers stand between nbgrader's marks.
 """
 
 c = get_config()  # noqa: F821

@@ -1,7 +1,9 @@
-"""Submissions that must not fool, break or slow the grader, and honest ones that must not suffer: one student for each.
+"""Submissions that must not fool, break or slow the grader, and honest ones that must not suffer: one student
+for each.
 
-A case is (what is handed in, expected statuses of q_sample, expected points of q_sample). What is handed in: the source of
-the q_sample cell, or a function(notebook) that edits the notebook or returns the file's bytes, or both in a tuple.
+A case is (what is handed in, expected statuses of q_sample, expected points of q_sample). What is handed in:
+the source of the q_sample cell, or a function(notebook) that edits the notebook or returns the file's bytes,
+or both in a tuple.
 """
 
 import json
@@ -225,7 +227,8 @@ TROUBLE = {
     "endless-loop": (with_body("while True:\n    pass"), {"timeout"}, 0),
     "ignores-interrupts": (
         with_body(
-            "import time\nwhile True:\n    try:\n        time.sleep(0.1)\n    except BaseException:\n        pass"
+            "import time\n"
+            "while True:\n    try:\n        time.sleep(0.1)\n    except BaseException:\n        pass"
         ),
         {"timeout"},
         0,
@@ -302,8 +305,8 @@ FORGERS = {
         0,
     ),
     "patched-allclose": (
-        "import numpy as np\ntorch.allclose = torch.equal = np.allclose = np.array_equal = lambda *a, **k: True\n"
-        + ZERO,
+        "import numpy as np\n"
+        "torch.allclose = torch.equal = np.allclose = np.array_equal = lambda *a, **k: True\n" + ZERO,
         {"wrong"},
         0,
     ),

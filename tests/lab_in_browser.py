@@ -1,4 +1,5 @@
-"""A real JupyterLab and a real Chromium for the browser tests; both live in a folder of their own and end with the test."""
+"""A real JupyterLab and a real Chromium for the browser tests; both live in a folder of their own and end
+with the test."""
 
 import contextlib
 import os

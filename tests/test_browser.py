@@ -1,6 +1,7 @@
 """The sliders as a person meets them: in a real JupyterLab and on exported pages, in a real Chromium.
 
-Each test starts what it needs for itself. Times are printed (pytest -rP) and asserted with a margin: machines are shared.
+Each test starts what it needs for itself. Times are printed (pytest -rP) and asserted with a margin: machines
+are shared.
 """
 
 import base64
@@ -115,7 +116,10 @@ WATCH = """([canvas, name]) => {
         const words = new Uint32Array(context.getImageData(0, 0, canvas.width, canvas.height).data.buffer);
         let hash = 0;
         for (const word of words) hash = (Math.imul(hash, 31) + word) | 0;
-        if (watch.pressed !== null && hash !== watch.last) { watch.times.push(now - watch.pressed); watch.pressed = null; }
+        if (watch.pressed !== null && hash !== watch.last) {
+            watch.times.push(now - watch.pressed);
+            watch.pressed = null;
+        }
         watch.last = hash;
         watch.frames.add(hash);
         requestAnimationFrame(look);
@@ -277,13 +281,15 @@ def test_links_players_and_the_kernel_in_jupyterlab(tmp_path):
     notebook(
         tmp_path / "lab" / "others.ipynb",
         START + "\nimport ipywidgets, time\nheard = ipywidgets.Label('')\n",
-        "a, b = ld.widgets.noise_slider(s, x0, eps=eps), ld.widgets.posterior_slider(s)\nld.widgets.link(a, b)\n"
+        "a, b = ld.widgets.noise_slider(s, x0, eps=eps), ld.widgets.posterior_slider(s)\n"
+        "ld.widgets.link(a, b)\n"
         "for panel in (a, b):\n    panel.observe(lambda _: setattr(heard, 'value', f'{a.t} {b.t}'), 't')\n"
         "display(heard, a, b)",
         "ld.widgets.trajectory_player(ld.ddpm_steps(halving, ld.linear_schedule(60), (8, 1, 28, 28)))",
         "ld.widgets.renoise(lambda x, t: time.sleep(0.05) or x / 2, s, x0, t=200)",
         "pad = ld.widgets.drawing_pad(halving, s)\n"
-        "pad.observe(lambda _: setattr(heard, 'value', f'{pad.stroke} {len(set(pad.drawing)) > 20}'), 'stroke')\npad",
+        "drawn = lambda: f'{pad.stroke} {len(set(pad.drawing)) > 20}'\n"
+        "pad.observe(lambda _: setattr(heard, 'value', drawn()), 'stroke')\npad",
         "ld.widgets.reverse_slider(s, ld.two_bumps(), t=41, beta=0.3, xt=0.5)",
     )
     with jupyter_lab(tmp_path / "lab") as url, chromium(tmp_path / "profile", has_touch=True) as context:

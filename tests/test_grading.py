@@ -15,7 +15,7 @@ from labdiff.grading.publish import pages
 from labdiff.grading.publish.solutions import solution
 from labdiff.grading.records import Record
 from labdiff.grading.run.student import seed_for
-from labdiff.grading.sandbox import isolate, package, protocol, visible
+from labdiff.grading.sandbox import isolate, package, protocol
 
 sys.path.insert(0, str(Path(__file__).parent))
 from right_answers import RIGHT  # noqa: E402
@@ -28,7 +28,8 @@ RECORDS = [Record("anna", "none", "asked for", "1", ())]
 
 
 def there_and_back(name, function, seed):
-    """What the grader's side makes of a function, with everything through JSON as between grader and kernel."""
+    """What the grader's side makes of a function, with everything through JSON as between grader and
+    kernel."""
     exercise = EXERCISES[name]
     probes = exercise.probes(seed)
     json.loads(json.dumps(protocol.request(exercise, probes)))
@@ -148,8 +149,8 @@ def test_the_kernels_labdiff_works_but_for_the_function(tmp_path):
             sys.executable,
             "-c",
             "import labdiff as ld, torch; x, t = torch.zeros(1, 1, 2, 2), torch.tensor([1]); "
-            "s = ld.linear_schedule(); ld.load_digits('test'); ld.p_mean(s, x, t, x); print('so far'); ld.q_sample(s, "
-            "x, t, x)",
+            "s = ld.linear_schedule(); ld.load_digits('test'); ld.p_mean(s, x, t, x); print('so far'); "
+            "ld.q_sample(s, x, t, x)",
         ],
         env={"PYTHONPATH": str(tmp_path / "q_sample")},
         cwd=tmp_path,

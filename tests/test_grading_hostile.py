@@ -1,4 +1,5 @@
-"""One class, graded once by the real command over real kernels: honest students and each kind of bad or hostile submission.
+"""One class, graded once by the real command over real kernels: honest students and each kind of bad or
+hostile submission.
 
 What makes it safe to run here: the hogs and forks are bounded by themselves, whatever the isolation does.
 """
@@ -178,8 +179,8 @@ def test_tables_and_pages(graded):
 
 
 def test_again_gives_the_same_grades(graded):
-    """Some of the class, graded a second time into another folder, so with other hidden probes; and resumed in the same
-    one."""
+    """Some of the class, graded a second time into another folder, so with other hidden probes; and resumed
+    in the same one."""
     _, _, _, (subs, out, _) = graded
     few = out.parent / "few"
     few.mkdir()
@@ -218,7 +219,7 @@ def test_again_gives_the_same_grades(graded):
     assert time.monotonic() - begin < 20 and (out.parent / "out2" / "grades.csv").read_text() == before
 
 
-# ---- the same without namespaces; shards; an interruption ------------------------------------------------------------
+# ---- the same without namespaces; shards; an interruption ----
 
 
 @pytest.fixture

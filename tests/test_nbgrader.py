@@ -1,5 +1,5 @@
-"""The real nbgrader on the first notebook: assignment, autograding and feedback, for the key as the source and for the
-notebook itself."""
+"""The real nbgrader on the first notebook: assignment, autograding and feedback, for the key as the source
+and for the notebook itself."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("nbgrader")
 
-from labdiff import course
+from labdiff import course  # noqa: E402
 from labdiff.grading.intake import trusted  # noqa: E402
 from labdiff.grading.publish import handout  # noqa: E402
 

@@ -55,7 +55,8 @@ def test_normal_kl_broadcasts_only_where_it_is_told(g):
 
 
 def test_kl_is_weight_times_noise_error(any_s):
-    """Slide S12: KL(posterior || p) = w_t (eps - eps_hat)^2 + what does not depend on eps_hat; at every t >= 2."""
+    """Slide S12: KL(posterior || p) = w_t (eps - eps_hat)^2 + what does not depend on eps_hat; at every t >=
+    2."""
     t = torch.arange(1, any_s.T + 1)
     x0, eps, eps_hat = (torch.full((any_s.T, 1), v, dtype=torch.float64) for v in (0.4, -1.1, 0.7))
     xt = ld.q_sample(any_s, x0, t, eps)
@@ -118,7 +119,8 @@ def gap_to_truth(data, s, seeds=8, n=4000, **kwargs):
 
 @pytest.mark.parametrize("T", [1, 2, 10, 100])
 def test_elbo_is_tight_for_standard_normal_data(T):
-    """For x_0 ~ N(0, 1) every reverse step is a Gaussian of variance beta_t, so that the bound is -log2 p(x_0) itself."""
+    """For x_0 ~ N(0, 1) every reverse step is a Gaussian of variance beta_t, so that the bound is -log2
+    p(x_0) itself."""
     data = ld.GaussianMixture(torch.zeros(1, 1, dtype=torch.float64), var=1.0)
     gap, error = gap_to_truth(data, ld.linear_schedule(T))
     assert abs(gap) < 6 * error + 1e-9  # 6 standard errors of 8 runs
@@ -142,7 +144,8 @@ def test_elbo_bounds_the_truth_and_nears_it_with_T(data, var):
 
 
 def test_elbo_of_a_single_point():
-    """When x_0 is known, p is the posterior up to its variance: L_{t-1} is the KL of two variances, 0 for beta_tilde."""
+    """When x_0 is known, p is the posterior up to its variance: L_{t-1} is the KL of two variances, 0 for
+    beta_tilde."""
     s, x0 = ld.linear_schedule(T=30), torch.full((3, 2), 0.25, dtype=torch.float64)
     model = ld.GaussianMixture(x0[:1]).exact_eps(s)
     assert ld.elbo(model, s, x0, var="beta_tilde").L.abs().max() < 1e-9

@@ -1,6 +1,8 @@
-"""Step by step beside diffusers' schedulers. Their timestep is our t - 1; alphas_cumprod[t - 1] is alpha_bar[t].
+"""Step by step beside diffusers' schedulers. Their timestep is our t - 1; alphas_cumprod[t - 1] is
+alpha_bar[t].
 
-Their own tables are float32 and so up to 3e-5 off at small t; here they get float64 ones made from the same betas.
+Their own tables are float32 and so up to 3e-5 off at small t; here they get float64 ones made from the same
+betas.
 """
 
 import pytest

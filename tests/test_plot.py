@@ -1,4 +1,5 @@
-"""Figures: what is drawn is what was given, with its texts; wrong input is told; nothing global is touched."""
+"""Figures: what is drawn is what was given, with its texts; wrong input is told; nothing global is
+touched."""
 
 import matplotlib
 import matplotlib.colors

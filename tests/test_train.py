@@ -116,7 +116,8 @@ def test_learning_rate_rises_and_falls(s):
 
 @pytest.mark.parametrize("clip", [1.0, 1e-9])
 def test_the_first_step_is_adamw(s, clip):
-    """Adam's first step is lr times the sign of the gradient; weight decay adds lr * 0.01 * w. Only a tiny clip shows."""
+    """Adam's first step is lr times the sign of the gradient; weight decay adds lr * 0.01 * w. Only a tiny
+    clip shows."""
     model, lr = Line(w=3.0), 0.01  # far too large a w, so the gradient is positive
     step = next(ld.train(model, s, TOY, n_steps=10, warmup=2, lr=lr, clip=clip, generator=seeded()))
     size = 1.0 if clip == 1.0 else clip / (clip + 1e-8)  # Adam's epsilon
@@ -125,7 +126,8 @@ def test_the_first_step_is_adamw(s, clip):
 
 
 class Kernel(torch.nn.Module):
-    """eps_hat = a convolution of x, wide enough for Muon; in float64, in which no bfloat16 is used but Muon's own."""
+    """eps_hat = a convolution of x, wide enough for Muon; in float64, in which no bfloat16 is used but Muon's
+    own."""
 
     def __init__(self, memory_format=torch.contiguous_format):
         super().__init__()
@@ -142,7 +144,8 @@ WIDE = torch.rand(6, 16, 4, 4, generator=torch.Generator().manual_seed(0), dtype
 
 
 def test_the_first_step_of_a_kernel_is_muon(s):
-    """An update whose singular values are about alike, of the size that the learning rate says: 0.2 root mean square."""
+    """An update whose singular values are about alike, of the size that the learning rate says: 0.2 root mean
+    square."""
     model, lr = Kernel(), 0.01
     before = model.conv.weight.detach().clone()
     next(ld.train(model, s, WIDE, n_steps=10, warmup=1, lr=lr, generator=seeded()))
@@ -174,7 +177,7 @@ def test_a_checkpoint_of_another_memory_format(s, tmp_path, saved, resumed):
             ld.save_checkpoint(tmp_path / "run", step)
     model = Kernel(formats[resumed])
     checkpoint = ld.load_checkpoint(tmp_path / "run")
-    for step in ld.train(model, s, WIDE, generator=seeded(), resume=checkpoint, **arguments):
+    for _ in ld.train(model, s, WIDE, generator=seeded(), resume=checkpoint, **arguments):
         pass
     torch.testing.assert_close(
         model.conv.weight.contiguous(), whole.conv.weight.contiguous(), rtol=0, atol=1e-5
@@ -226,7 +229,8 @@ def test_the_same_generator_gives_the_same_run(s, images):
 
 
 def test_break_is_safe(s, images):
-    """What is left after a break is what the full run had at that step, and the model's modes are the caller's."""
+    """What is left after a break is what the full run had at that step, and the model's modes are the
+    caller's."""
     whole = make_net(s)
     at_3 = [
         {k: v.clone() for k, v in whole.state_dict().items()}

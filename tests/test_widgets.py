@@ -44,7 +44,8 @@ def panes(panel):
 
 
 def drawn(pane, row):
-    """Grey levels that the browser paints for a row of the table, computed as its script does: in float32, step by step."""
+    """Grey levels that the browser paints for a row of the table, computed as its script does: in float32,
+    step by step."""
     if "frames" in pane:
         return pane["frames"][row]
     a, b = ([f[row]] if f.ndim == 1 else f[row].reshape(-1, 1, 1, 1) for f in (pane["signal"], pane["noise"]))

@@ -2,7 +2,8 @@
 
     python tools/make_digits.py --root FOLDER      # FOLDER/MNIST/raw/*.gz
 
-The shares of the ten classes are those of the source; the draw is fixed, so the file comes out the same each time.
+The shares of the ten classes are those of the source; the draw is fixed, so the file comes out the same each
+time.
 """
 
 import argparse
