@@ -5,14 +5,16 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import nbformat
 import pytest
 from PIL import Image
 
 from labdiff import cli, course, workcopy
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("lab", "sample", "site", "handout", "key", "grade", "merge")
+COMMANDS = ("lab", "train", "sample", "site", "handout", "key", "grade", "merge")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -139,6 +141,64 @@ def test_sample_says_what_is_wrong_in_one_line(arguments, words, tmp_path, capsy
     assert cli.main(["sample", *arguments]) == 2
     said = capsys.readouterr().err
     assert words in said and said.count("\n") == 1 and list(tmp_path.iterdir()) == []
+
+
+# ---- labdiff handout --colab ----
+
+
+@pytest.mark.parametrize(
+    "place, address, package",
+    [
+        (
+            "us/lab",
+            "us/lab/blob/main/01_forward_noising.ipynb",
+            "labdiff @ git+https://github.com/us/lab@main",
+        ),
+        (
+            "us/lab@v2/out/week 1/",
+            "us/lab/blob/v2/out/week%201/01_forward_noising.ipynb",
+            "labdiff @ git+https://github.com/us/lab@v2",
+        ),
+    ],
+)
+def test_a_handout_for_colab_has_a_badge_and_installs_only_there(place, address, package, tmp_path):
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    from labdiff.grading.intake import reading, trusted
+
+    for _ in range(2):
+        assert cli.main(["handout", str(tmp_path), "--notebook", "01", "--colab", place]) == 0
+    path = tmp_path / "01_forward_noising.ipynb"
+    nbformat.validate(nbformat.read(path, as_version=4))
+    badge, install, *rest = json.loads(path.read_text("utf-8"))["cells"]
+    assert f"(https://colab.research.google.com/github/{address})" in badge["source"]
+    code = TransformerManager().transform_cell(install["source"])
+    asked = []
+    scope = {"get_ipython": lambda: SimpleNamespace(run_line_magic=lambda *a: asked.append(a))}
+    exec(code, scope)
+    assert asked == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "google.colab", SimpleNamespace())
+        exec(code, scope)
+    assert asked == [("pip", f'install --quiet "{package}"')]
+    (course_,) = trusted.load(only=["01"])
+    cells, flags = reading.parse(path.read_bytes())
+    assert len(cells) == len(rest) + 2 and flags == []
+    assert reading.answer(cells, course_.questions[0]).status == "not attempted"
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--colab", "lab"], "--colab: expected OWNER/REPOSITORY"),
+        (["--colab", "https://github.com/us/lab"], "--colab: expected OWNER/REPOSITORY"),
+        (["--package", "labdiff.whl"], "--package: expected --colab"),
+    ],
+)
+def test_a_wrong_place_for_colab_is_told(arguments, words, tmp_path, capsys):
+    assert cli.main(["handout", str(tmp_path / "out"), *arguments]) == 2
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
 # ---- labdiff lab ----

@@ -20,6 +20,16 @@ def add(commands: argparse._SubParsersAction) -> None:
         command.add_argument("out", metavar="OUT")
         options.which(command)
         options.notebooks(command)
+        command.add_argument(
+            "--colab",
+            metavar="OWNER/REPOSITORY[@BRANCH][/FOLDER]",
+            help="for Colab: a badge that opens the file, a first cell that installs labdiff",
+        )
+        command.add_argument(
+            "--package",
+            metavar="WHAT",
+            help="with --colab: what pip installs there, such as a wheel's address (default: that repository)",
+        )
         command.set_defaults(run=run, solved=name == "key")
 
 
@@ -28,6 +38,10 @@ def run(args: argparse.Namespace) -> int:
     from labdiff.grading.intake import trusted
     from labdiff.grading.publish import handout
 
+    if args.package and not args.colab:
+        raise ValueError("handout: --package: expected --colab beside it, got none")
+    folder = course.folder(args.notebooks)
     for notebook in trusted.load(args.notebooks, args.notebook):
-        print(handout.write(course.folder(args.notebooks) / f"{notebook.stem}.ipynb", args.out, args.solved))
+        source = folder / f"{notebook.stem}.ipynb"
+        print(handout.write(source, args.out, args.solved, args.colab, args.package))
     return 0

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from labdiff.course import clean, source_of, text_of
+from labdiff.grading.publish import colab
 from labdiff.grading.publish.files import write as write_file
 from labdiff.grading.publish.solutions import SOLUTIONS
 
@@ -51,12 +52,26 @@ def solve(notebook):
     return notebook
 
 
-def write(source, out, solved=False):
-    """Write the copy of one notebook into the folder `out`; returns its path. Raises ValueError if it would be the
-    source."""
+def write(
+    source: Path, out: Path, solved: bool = False, place: str | None = None, package: str | None = None
+) -> Path:
+    """Write the copy of one notebook into the folder `out`; returns its path.
+
+    Args:
+        source: the course's notebook.
+        out: a folder; made if it is not there.
+        solved: with the key's answers.
+        place, package: for Colab, see colab.prepare.
+
+    Raises: ValueError: it would be the source.
+    """
     target = Path(out) / Path(source).name
     if target.exists() and os.path.samefile(source, target):
         raise ValueError(f"OUT: expected another folder than the course's own notebooks, got {out}")
     notebook = clean(mark(json.loads(Path(source).read_text("utf-8"))))
-    write_file(target, text_of(solve(notebook) if solved else notebook))
+    if solved:
+        solve(notebook)
+    if place:
+        colab.prepare(notebook, target.name, place, package)
+    write_file(target, text_of(notebook))
     return target
