@@ -1,5 +1,7 @@
 """Images as 8-bit pixels."""
 
+import warnings
+
 import numpy as np
 import torch
 
@@ -23,7 +25,9 @@ def to_uint8(x: torch.Tensor, *, name: str = "to_uint8: x") -> np.ndarray:
         )
     function, argument = name.split(": ")
     check_data(function, {argument: x})
-    x = x.detach().float().clamp(-1, 1)
+    x = x.detach().float()
+    _warn_if_scaled(name, x)
+    x = x.clamp(-1, 1)
     if x.shape[1] == 4:
         alpha = (x[:, 3:] + 1) / 2
         x = alpha * x[:, :3] + (1 - alpha)
@@ -48,3 +52,15 @@ def tile(images: np.ndarray, n_columns: int, gap: int = 2) -> np.ndarray:
     sheet[:N, :H, :W] = images
     sheet = sheet.reshape(rows, columns, H + gap, W + gap, *C).swapaxes(1, 2)
     return sheet.reshape(rows * (H + gap), columns * (W + gap), *C)[:-gap, :-gap]
+
+
+def _warn_if_scaled(name, x):
+    """Warn of 8-bit pixels on another scale; noised images and samples may well leave [-1, 1]."""
+    widest = x[x.abs().flatten(1).amax(1).argmax()]
+    low, high = (v.item() for v in widest.aminmax())
+    if max(-low, high) > 1.05 and len(widest[0].unique()) <= min(256, widest[0].numel() // 2):
+        warnings.warn(
+            f"{name}: expected images in [-1, 1], got {low:.3g}..{high:.3g}; what lies outside is clipped. "
+            "From 0..255: images / 127.5 - 1. Standardized: undo it, 2 * (images * std + mean) - 1",
+            stacklevel=3,
+        )

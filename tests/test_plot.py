@@ -1,11 +1,15 @@
-"""Figures: what is drawn is what was given, with its texts; wrong input is told; nothing global is
-touched."""
+"""Figures: what is drawn is what was given, with its texts; wrong input is told; nothing global changes."""
+
+import io
+from types import SimpleNamespace
 
 import matplotlib
 import matplotlib.colors
+import matplotlib.style
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import labdiff as ld
 
@@ -104,3 +108,99 @@ def test_settings_and_pyplot_stay_as_they_are():
         figure._repr_png_()
     assert dict(matplotlib.rcParams) == before
     assert matplotlib._pylab_helpers.Gcf.get_all_fig_managers() == []
+
+
+def png(figure):
+    return np.asarray(Image.open(io.BytesIO(figure._repr_png_())).convert("RGBA")).astype(int)
+
+
+@pytest.mark.parametrize("chosen", [None, "dark_background", "ggplot"])
+def test_figures_read_on_light_and_on_dark_whatever_style_is_set(chosen):
+    with matplotlib.style.context(chosen or {}):
+        figures = [
+            ld.plot.curves([1, 2], {"a": [1, 2], "b": [2, 1]}, **TEXTS),
+            ld.plot.histogram({"a": X}, {"b": ([-1, 1], [0.5, 0.5])}, title="a title", xlabel="x"),
+            ld.plot.image_rows({"digits": X}, columns=list("abcde"), title="a title"),
+            ld.plot.panels(2, title="a title")[0],
+        ]
+        shots = [png(figure) for figure in figures]
+    for figure, shot in zip(figures, shots, strict=True):
+        assert shot[0, 0, 3] == 0  # no paper
+        texts = [text for text in figure.findobj(matplotlib.text.Text) if text.get_text()]
+        assert texts and {matplotlib.colors.to_hex(text.get_color()) for text in texts} == {ld.plot.INK}
+    ink = np.array(matplotlib.colors.to_rgb(ld.plot.INK))
+    light = (
+        np.where(ink <= 0.04045, ink / 12.92, ((ink + 0.055) / 1.055) ** 2.4) * [0.2126, 0.7152, 0.0722]
+    ).sum()
+    assert min(1.05 / (light + 0.05), (light + 0.05) / (0.0056 + 0.05)) > 4  # on white, and on #111111
+
+
+def test_transparent_images_are_shown_on_white():
+    rgba = torch.zeros(2, 4, 3, 3)
+    rgba[:, :3], rgba[:, 3] = -1, torch.tensor([-1.0, 1.0])[:, None, None]  # black, once without ink
+    shown = ld.plot.to_uint8(rgba)
+    assert shown.shape == (2, 3, 3, 3) and (shown[0] == 255).all() and (shown[1] == 0).all()
+    assert ld.plot.image_grid(rgba).axes[0].images[0].get_array().shape[2] == 3
+    with pytest.raises(ValueError, match=r"\(2, 2, 3, 3\). Four channels are RGB and alpha"):
+        ld.plot.image_grid(rgba[:, :2])
+
+
+def test_a_gif_has_the_states_and_a_pause_at_its_end(tmp_path):
+    noise = torch.randn(6, 3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    states = [SimpleNamespace(x=x) for x in noise]
+    path = ld.plot.save_gif(states, tmp_path / "digits.gif", seconds=0.6, n_columns=2, scale=3)
+    with Image.open(path) as gif:
+        assert (gif.n_frames, gif.size, gif.info["loop"]) == (6, (54, 54), 0)
+        pauses = []
+        for i in range(6):
+            gif.seek(i)
+            pauses.append(gif.info["duration"])
+        last = np.asarray(gif.convert("L")).astype(int)[1::3, 1::3]
+    assert pauses == [100] * 5 + [1100]
+    assert np.abs(last - ld.plot.tile(ld.plot.to_uint8(states[-1].x), 2)).max() <= 3
+    ld.plot.save_gif(
+        ld.ddpm_steps(lambda x, t: x / 2, ld.linear_schedule(300), (1, 3, 4, 4)), tmp_path / "a.gif"
+    )
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.n_frames == 200
+
+
+def test_images_are_saved_one_by_one_or_together(tmp_path):
+    files = ld.plot.save_images(X, tmp_path / "new" / "digits", scale=2)
+    assert [file.name for file in files] == [f"00{i}.png" for i in range(5)]
+    with Image.open(files[3]) as image:
+        assert np.array_equal(np.asarray(image)[::2, ::2], ld.plot.to_uint8(X)[3]) and image.size == (56, 56)
+    (file,) = ld.plot.save_images(X, tmp_path / "all.png", together=True, n_columns=3)
+    with Image.open(file) as image:
+        assert np.array_equal(np.asarray(image), ld.plot.tile(ld.plot.to_uint8(X), 3))
+    for call, error, text in (
+        (
+            lambda: ld.plot.save_images(X, file),
+            ValueError,
+            "save_images: path: expected a folder's path, got the file",
+        ),
+        (
+            lambda: ld.plot.save_images(X, 3),
+            TypeError,
+            "save_images: path: expected a folder's path, got int",
+        ),
+        (lambda: ld.plot.save_images(X[0], tmp_path), ValueError, "save_images: x: expected pictures"),
+        (
+            lambda: ld.plot.save_gif([], tmp_path / "a.gif"),
+            ValueError,
+            "save_gif: states: expected at least one State",
+        ),
+        (
+            lambda: ld.plot.save_gif([X], tmp_path / "a.mp4"),
+            ValueError,
+            "save_gif: path: expected a path that ends in .gif",
+        ),
+        (lambda: ld.plot.save_gif(3, tmp_path / "a.gif"), TypeError, "save_gif: states: expected the States"),
+        (
+            lambda: ld.plot.save_gif([X], tmp_path / "a.gif", seconds=0),
+            ValueError,
+            "save_gif: seconds: expected a number > 0",
+        ),
+    ):
+        with pytest.raises(error, match="^" + text):
+            call()

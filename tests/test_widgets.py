@@ -2,6 +2,7 @@
 
 import re
 import time
+import warnings
 from types import SimpleNamespace
 
 import ipywidgets
@@ -44,8 +45,7 @@ def panes(panel):
 
 
 def drawn(pane, row):
-    """Grey levels that the browser paints for a row of the table, computed as its script does: in float32,
-    step by step."""
+    """Grey levels that the browser paints for a row of the table, computed as its script does, in float32."""
     if "frames" in pane:
         return pane["frames"][row]
     a, b = ([f[row]] if f.ndim == 1 else f[row].reshape(-1, 1, 1, 1) for f in (pane["signal"], pane["noise"]))
@@ -301,6 +301,209 @@ def test_the_front_end_reaches_for_no_network():
         assert not re.search(r"\b(import|fetch|XMLHttpRequest)\b *\(", path.read_text("utf-8"))
 
 
+def test_the_librarys_own_q_sample_has_every_t_however_busy_the_machine_is(x0, g, monkeypatch):
+    monkeypatch.setattr(noised, "LONGEST", 0)
+    s = ld.linear_schedule()
+    for panel in (
+        W.noise_slider(s, x0),
+        W.noise_slider(s, x0, q_sample=ld.q_sample),
+        W.marginal_slider(s, ld.two_bumps(), n=100, generator=g),
+        W.marginal_slider(s, ld.two_bumps(), q_sample=ld.q_sample, n=100, generator=g),
+    ):
+        panel.t = 501
+        assert panel.t == 501
+    assert len(W.noise_slider(s, x0, q_sample=doubled).controls["t"].spec["values"]) == 3
+
+
+def test_the_formula_has_the_factors_that_are_shown(x0, s):
+    def terms(panel):
+        spec = unpack(panel.spec, panel.data)
+        return spec["head"] and {term["name"]: term["values"] for term in spec["head"]["terms"]}
+
+    own = terms(W.noise_slider(s, x0))
+    assert np.allclose(own["sqrt(alpha_bar_t)"] ** 2 + own["sqrt(1-alpha_bar_t)"] ** 2, 1, atol=1e-6)
+    assert set(terms(W.noise_slider(s, x0, q_sample=rootless))) == {"your factor"}
+    assert terms(W.noise_slider(s, x0, q_sample=bent)) is None
+    states = list(ld.ddim_steps(lambda x, t: x, s, (2, 1, 28, 28), n_steps=4))
+    played = terms(W.trajectory_player(states, s=s))["sqrt(alpha_bar_t)"]
+    assert np.allclose(played**2, s.alpha_bar[[20, 15, 10, 5, 0]])
+
+
+def test_the_curve_comes_after_the_guess(x0, s):
+    panel = W.noise_slider(s, x0, guess=True)
+    after = [pane.get("after") for pane in panes(panel)]
+    assert after == [None, None, "gone", "gone"] and panel.gone == -1
+    panel.gone = 7
+    with pytest.raises(traitlets.TraitError):
+        panel.gone = 21
+
+
+def test_schedule_slider_says_how_far_x_T_is_from_noise(x0, g):
+    panel = W.schedule_slider(x0[:1], generator=g)
+    betas, sizes = (panel.controls[name].spec["values"] for name in ("beta_T", "T"))
+    rows = {row["label"]: row["texts"] for row in panes(panel)[2]["rows"]}
+
+    def at(kind, T, beta):
+        return (kind * len(sizes) + sizes.index(T)) * len(betas) + betas.index(beta)
+
+    weak = min(betas, key=lambda beta: abs(beta - 0.01))
+    for kind, beta, s in ((0, 0.02, ld.linear_schedule()), (0, weak, ld.linear_schedule(beta_T=weak))):
+        mean, var = (v[:1].double() for v in (s.alpha_bar[-1:].sqrt() * x0[0].double(), 1 - s.alpha_bar[-1:]))
+        nats = (
+            ld.normal_kl(mean, var.expand_as(mean), torch.zeros_like(mean), torch.ones_like(mean))
+            .sum()
+            .item()
+        )
+        assert float(rows["KL( q(x_T | x_0) || N(0, I) ), nats"][at(kind, 1000, beta)]) == pytest.approx(
+            nats, rel=0.05
+        )
+    told = rows["an ideal judge tells x_T from noise"]
+    normal = torch.distributions.Normal(0, 1)
+    s = ld.linear_schedule(beta_T=weak)
+    share = normal.cdf(s.alpha_bar[-1].sqrt() * x0[0].double().norm() / 2).item()
+    assert told[at(0, 1000, weak)] == f"{100 * share:.0f} % of the time: NOT noise" and share > 0.75
+    assert told[at(0, 1000, 0.02)].endswith(": noise")
+    assert panel.controls["beta_T"].spec["only"] == {"kind": "linear"}
+
+
+def test_new_noise_is_drawn_and_the_first_comes_back(x0, s, g):
+    panel = W.renoise(lambda x, t: x / 2, s, x0, t=15, generator=g)
+    seen = []
+    for draw in (0, 1, 2, 1, 0):
+        panel.draw = draw
+        seen.append(unpack(panel.computed["tree"], panel.computed["buffers"]))
+    eps, back = ([shown[key] for shown in seen] for key in ("eps", "back"))
+    assert (
+        np.array_equal(eps[0], eps[4]) and np.array_equal(eps[1], eps[3]) and np.array_equal(back[0], back[4])
+    )
+    assert not np.array_equal(eps[0], eps[1]) and not np.array_equal(eps[1], eps[2])
+    assert not np.array_equal(back[0], back[1])
+    assert np.array_equal(eps[0], panes(panel)[1]["eps"]) and panes(panel)[1]["fresh"] == "eps"
+
+
+def test_interpolation_goes_from_one_sample_to_the_other(s, g):
+    a, b = torch.randn(2, 3, 1, 8, 8, generator=g)
+    pane = panes(W.interpolation_slider(lambda x, t: x / 3, s, a, b, n_stops=5))[0]
+    for end, xt in ((0, a), (4, b)):
+        *_, last = ld.ddim_steps(lambda x, t: x / 3, s, xt=xt, t=s.T, n_steps=10)
+        assert np.array_equal(pane["frames"][end], to_uint8(last.x))
+    asked = []
+    own = lambda a, b, w: asked.append(w) or a  # noqa: E731
+    pane = panes(W.interpolation_slider(lambda x, t: x / 3, s, a, b, interpolate=own, n_stops=3))[0]
+    assert asked == [0, 0.5, 1] and np.array_equal(pane["frames"][2], pane["frames"][0])
+    norms = [W.samples._great_circle(a, b, w).flatten(1).norm(dim=1) for w in (0, 0.3, 1)]
+    low, high = (getattr(torch.stack([norms[0], norms[2]]), which)(0).values for which in ("min", "max"))
+    assert (norms[1] > low - 0.3).all() and (
+        norms[1] < high + 0.3
+    ).all()  # a straight line would lose a quarter
+
+
+def test_the_pad_starts_where_strokes_are_lost(s):
+    assert W.drawing_pad(lambda x, t: x, ld.linear_schedule(), n_steps=1).t == 300
+    assert W.drawing_pad(lambda x, t: x, ld.linear_schedule(T=1), n_steps=1).t == 1
+
+
+BAD = [
+    (
+        lambda s, x: W.trajectory_player(x),
+        TypeError,
+        "trajectory_player: steps: expected the States .* got Tensor",
+    ),
+    (
+        lambda s, x: W.trajectory_player(5),
+        TypeError,
+        "trajectory_player: steps: expected the States .* got int",
+    ),
+    (
+        lambda s, x: W.trajectory_player([x]),
+        TypeError,
+        "trajectory_player: steps: expected .* an item of type Tensor",
+    ),
+    (
+        lambda s, x: W.trajectory_player({"a": x}),
+        TypeError,
+        "trajectory_player: steps: expected .* got Tensor",
+    ),
+    (
+        lambda s, x: W.renoise(lambda x, t: x, s, x[0]),
+        ValueError,
+        r"renoise: x0: expected pictures .* x0\[None\]",
+    ),
+    (
+        lambda s, x: W.renoise(lambda x, t: x, s, x[:, [0, 0]]),
+        ValueError,
+        "renoise: x0: expected pictures of shape",
+    ),
+    (lambda s, x: W.renoise(3, s, x), TypeError, "renoise: model: expected a callable"),
+    (lambda s, x: W.noise_slider(s, x, guess="yes"), ValueError, "noise_slider: guess: expected one of"),
+    (
+        lambda s, x: W.snapshot_slider([x]),
+        TypeError,
+        "snapshot_slider: pictures: expected a dict .* got list",
+    ),
+    (
+        lambda s, x: W.snapshot_slider({1: x, 2: x[:1]}),
+        ValueError,
+        "snapshot_slider: pictures: expected one shape",
+    ),
+    (
+        lambda s, x: W.snapshot_slider({1: x[0]}),
+        ValueError,
+        r"snapshot_slider: pictures\[1\]: expected pictures",
+    ),
+    (lambda s, x: W.curve_slider([1, 2], [3, 4], ylabel="y"), TypeError, "curve_slider: ys: expected a dict"),
+    (
+        lambda s, x: W.curve_slider([1, 2], {"a": [1]}, ylabel="y"),
+        ValueError,
+        "curve_slider: ys: expected 2 numbers",
+    ),
+    (
+        lambda s, x: W.curve_slider([1], {"a": [1]}, ylabel="y", start=1),
+        ValueError,
+        "curve_slider: start: expected",
+    ),
+    (
+        lambda s, x: W.sample_slider(lambda x, t: x, s, n=0),
+        ValueError,
+        "sample_slider: n: expected an int >= 1",
+    ),
+    (
+        lambda s, x: W.sample_slider(lambda x, t: x, s, image_shape=(28, 28)),
+        ValueError,
+        r"sample_slider: image_shape: expected \(C, H, W\)",
+    ),
+    (
+        lambda s, x: W.interpolation_slider(lambda x, t: x, s, x, x[:1]),
+        ValueError,
+        "interpolation_slider: b: expected shape",
+    ),
+    (
+        lambda s, x: W.interpolation_slider(lambda x, t: x, s, x, interpolate=lambda a, b, w: w),
+        ValueError,
+        r"interpolation_slider: interpolate\(a, b, w\): expected a tensor",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "text"), BAD, ids=range(len(BAD)))
+def test_wrong_input_is_told_in_labdiffs_words(call, error, text, x0, s):
+    with pytest.raises(error, match="^" + text):
+        call(s, x0)
+
+
+def test_images_on_another_scale_are_told(x0, s, g):
+    standardized = (x0 - x0.mean()) / x0.std()
+    for images in (standardized, 127.5 * (x0 + 1)):
+        with pytest.warns(
+            UserWarning, match=r"noise_slider: x0: expected images in \[-1, 1\], got .* clipped"
+        ):
+            W.noise_slider(s, images)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # noised images leave [-1, 1] as they should
+        to_uint8(ld.q_sample(s, x0, 20, torch.randn(x0.shape, generator=g)))
+        to_uint8(3 * torch.randn(2, 3, 8, 8, generator=g))
+
+
 CELL = """
 import gc, ipywidgets, torch, labdiff as ld
 s, x0 = ld.linear_schedule(20), ld.load_digits("test").images[:2]
@@ -342,6 +545,13 @@ def test_a_cell_run_fifty_times_leaves_what_one_run_leaves():
         fifty = count()
         print("widgets, comms, tensors, bytes:", once, fifty)
         assert fifty == once and once[0] == 6  # three panels, and a layout for each
+        for i in range(6):  # a cell without an id that is edited: this client sends none
+            run(CELL.replace("linear_schedule(20)", f"linear_schedule(2{i})"))
+        edited = count()
+        print("after six edits:", edited)
+        assert edited[:2] == once[:2] and edited[3] < 1.2 * once[3]
+        run("another = ld.widgets.posterior_slider(s)")
+        assert count()[0] == once[0] + 2  # another cell closes nothing
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)

@@ -7,10 +7,11 @@ moves, so that it follows the hand at the screen's rate and goes on without a ke
 """
 
 from labdiff.widgets.bayes import posterior_slider, reverse_slider
-from labdiff.widgets.live import drawing_pad, renoise, sample_slider
+from labdiff.widgets.live import drawing_pad, renoise
 from labdiff.widgets.marginals import marginal_slider
 from labdiff.widgets.panel import Panel, link
 from labdiff.widgets.players import snapshot_slider, trajectory_player
+from labdiff.widgets.samples import interpolation_slider, sample_slider
 from labdiff.widgets.schedules import schedule_slider
 from labdiff.widgets.sliders import curve_slider, noise_slider
 from labdiff.widgets.training_run import TrainingRun, training
@@ -22,6 +23,7 @@ __all__ = [
     "TrainingView",
     "curve_slider",
     "drawing_pad",
+    "interpolation_slider",
     "link",
     "marginal_slider",
     "noise_slider",

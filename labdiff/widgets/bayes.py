@@ -39,17 +39,19 @@ def posterior_slider(s: Schedule, *, t: int | None = None, x0: float = 0.5, xt: 
     mean, var = linear(x0=on_x0[:, 0], xt=on_xt[:, 0]), var[:, 0]
     alpha, beta, alpha_bar_prev = s.alpha[1:], s.beta[1:], s.alpha_bar[:-1]
     bells = {
-        "prior q(x_{t-1}|x_0)": bell(linear(x0=alpha_bar_prev.sqrt()), 1 - alpha_bar_prev),
-        "likelihood of x_t": bell(linear(xt=1 / alpha.sqrt()), beta / alpha),
-        "posterior": bell(mean, var),
+        "prior q(x_{t-1}|x_0)": bell(
+            linear(x0=alpha_bar_prev.sqrt()), 1 - alpha_bar_prev, "sqrt(alpha_bar_{t-1}) x_0"
+        ),
+        "likelihood of x_t": bell(linear(xt=1 / alpha.sqrt()), beta / alpha, "x_t / sqrt(alpha_t)"),
+        "posterior": bell(mean, var, "mu_tilde"),
     }
     plot = lines(
         torch.linspace(-2.5, 2.5, 501),
         bells,
         xlabel="x_{t-1}",
         ylabel="scaled to height 1",
-        ylim=(0, 1),
-        mark=mean,
+        ylim=(0, 1.4),
+        fit=True,
         width=560,
         height=240,
         alt="prior, likelihood and posterior over x_{t-1}",

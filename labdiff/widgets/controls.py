@@ -47,8 +47,11 @@ def slider(function, name, low, high, start, *, step=1, label=None, speak=None, 
     )
 
 
-def stops(name, values, start, *, label=None, speak=None, labels=None, play=False):
-    """A slider over the given values, shown as labels; with play=True the buttons of a player beside it."""
+def stops(name, values, start, *, label=None, speak=None, labels=None, play=False, only=None):
+    """A slider over the given values, shown as labels; with play=True the buttons of a player beside it.
+
+    `only` {control: value}: it is disabled while another control has another value.
+    """
     return Control(
         name,
         OneOf(values),
@@ -60,6 +63,7 @@ def stops(name, values, start, *, label=None, speak=None, labels=None, play=Fals
             "speak": speak,
             "labels": labels,
             "play": play,
+            "only": only,
         },
     )
 
@@ -71,6 +75,16 @@ def t_slider(function, s, levels, start):
     if len(levels) == s.T + 1 - low:
         return control
     return stops("t", levels, min(levels, key=lambda level: abs(level - start)), speak="noise level t")
+
+
+def button(name, label):
+    """A button that counts how often it was pressed."""
+    return Control(name, traitlets.Int(0, min=0), 0, {"kind": "button", "label": label})
+
+
+def mark(name, of, high, label):
+    """A button that notes where the control `of` stands, 0..high; -1 until it is pressed."""
+    return Control(name, traitlets.Int(-1, min=-1, max=high), -1, {"kind": "mark", "of": of, "label": label})
 
 
 def choice(name, values, *, label=None):

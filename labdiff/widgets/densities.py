@@ -8,9 +8,9 @@ def area(y, axes=("t",)):
     return {"y": as_real(y), "axes": list(axes), "area": True}
 
 
-def bell(mean, var):
-    """exp(-(x - mean)^2 / (2 var)): a linear() mean, var (P,) over the same axes."""
-    return {"mean": mean, "var": as_double(var)}
+def bell(mean, var, peak=None):
+    """exp(-(x - mean)^2 / (2 var)): a linear() mean, var (P,) over its axes; `peak` a text above its top."""
+    return {"mean": mean, "var": as_double(var), "peak": peak}
 
 
 def log_density(logs, axes=("t",)):

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import torch
 
 from labdiff import process
-from labdiff.arguments import check_generator, check_schedule, randn
+from labdiff.arguments import check_generator, check_int, check_schedule, randn
 from labdiff.schedule import Schedule
 from labdiff.toys import GaussianMixture
 from labdiff.widgets.controls import t_slider
 from labdiff.widgets.densities import area
-from labdiff.widgets.noised import caller, evenly, how_many
+from labdiff.widgets.noised import caller, evenly, how_many, is_own
 from labdiff.widgets.panel import Panel
 from labdiff.widgets.panes import lines
 from labdiff.widgets.tables import numbers, texts
@@ -43,11 +43,13 @@ def marginal_slider(
     """
     check_schedule("marginal_slider", s)
     check_mixture("marginal_slider", mixture)
+    check_int("marginal_slider", "n", n)
     generator = check_generator("marginal_slider", generator)
     x0 = mixture.sample(n, generator)
     eps = randn(x0.shape, generator, like=x0)
     call = caller(s, q_sample or process.q_sample, "marginal_slider")
-    levels = evenly(s.T, how_many(lambda: call(x0, s.T, eps), calls=4))
+    own = is_own(q_sample)
+    levels = evenly(s.T, s.T + 1 if own else how_many(lambda: call(x0, s.T, eps), calls=4))
     end = max(3.5, 1.2 * mixture.means.abs().max().item() + 3 * mixture.var**0.5)
     n_bars, per_bar = 96, 3
     x = torch.linspace(-end, end, n_bars * per_bar + 1).to(mixture.means)

@@ -1,5 +1,6 @@
 """A panel: controls above rows of panes, drawn in the browser from data that is sent once."""
 
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,17 @@ from labdiff.widgets.cells import close_with_cell
 
 STATIC = Path(__file__).parent / "static"
 # the front end takes one text, so these make one module
-SCRIPTS = ("data.js", "controls.js", "pictures.js", "bayes.js", "plot.js", "pad.js", "view.js")
+SCRIPTS = (
+    "data.js",
+    "controls.js",
+    "pictures.js",
+    "bayes.js",
+    "plot.js",
+    "parts.js",
+    "pad.js",
+    "keep.js",
+    "view.js",
+)
 ESM = "\n".join((STATIC / name).read_text("utf-8") for name in SCRIPTS)
 CSS = (STATIC / "view.css").read_text("utf-8")
 
@@ -47,6 +58,7 @@ class Panel(anywidget.AnyWidget):
         name: what the panel is, for readers whose page can't show it.
         controls: Controls; each becomes a trait of the panel, validated on both sides.
         rows: lists of panes (see labdiff.widgets.panes), which stand below each other.
+        head: a pane between the controls and the rows.
         says: a texts() table, spoken after the controls' values and read as part of the pictures' alt text.
         compute: called in the kernel as compute(panel) -> {key: array, text or number} when a control is let
             go; panes show what it returns under their key. Default: nothing needs the kernel.
@@ -61,19 +73,22 @@ class Panel(anywidget.AnyWidget):
     computed = traitlets.Dict().tag(sync=True)
     group = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, name, controls, rows, *, says=None, compute=None):
+    def __init__(self, name, controls, rows, *, head=None, says=None, compute=None):
+        model_id = uuid.uuid4().hex
         self.name, self.controls, self.compute = name, {c.name: c for c in controls}, compute
         tree, buffers = pack(
             {
+                "id": model_id,
                 "name": name,
                 "controls": [c.spec | {"name": c.name} for c in controls],
+                "head": head,
                 "rows": rows,
                 "says": says,
                 "computes": compute is not None,
             }
         )
         self.add_traits(**{c.name: c.trait.tag(sync=True) for c in controls})
-        super().__init__(spec=tree, data=buffers, **{c.name: c.start for c in controls})
+        super().__init__(model_id=model_id, spec=tree, data=buffers, **{c.name: c.start for c in controls})
         for control in controls:
             control.panel = self
         if compute:
@@ -87,6 +102,9 @@ class Panel(anywidget.AnyWidget):
 
     def _compute(self, _=None):
         at = {name: getattr(self, name) for name in self.watched()}
+        for name, control in self.controls.items():
+            if control.spec["kind"] == "button" and at[name] == 0:
+                del at[name]
         if at == self.computed.get("tree", {}).get("at"):
             return  # two of them changed in one message, and this is the second call
         try:
@@ -112,7 +130,7 @@ class Panel(anywidget.AnyWidget):
 
     def __repr__(self):
         return (
-            f"{self.name}: it moves once this cell is run (if a run shows this text too, anywidget is missing "
+            f"{self.name}: it moves once this cell is run (if it was and you read this, anywidget is missing "
             "where Jupyter is installed: pip install anywidget ipywidgets, then restart Jupyter)"
         )
 

@@ -7,26 +7,42 @@ from labdiff.widgets.tables import as_double, as_real
 
 
 def mixed(
-    x0, eps, signal, noise, *, double=None, axes=("t",), columns=8, scale=3, caption="", alt="pictures"
+    x0,
+    eps,
+    signal,
+    noise,
+    *,
+    double=None,
+    fresh=None,
+    path=None,
+    axes=("t",),
+    columns=8,
+    scale=3,
+    caption="",
+    alt="pictures",
 ):
-    """Pictures signal * x0 + noise * eps, mixed in the browser with the rounding of the kernel's float32.
+    """Images signal * x0 + noise * eps, mixed in the browser with the rounding of the kernel's float32.
 
     Args:
         x0: (N, C, H, W) float32 or float64, or "drawing" for what is on the panel's pad; eps: (N, C, H, W).
         signal, noise: (P,) or (P, N), with P rows over axes.
         double: the mix is computed in float64; default where eps is.
-        columns, scale: pictures in a row, screen pixels for each of theirs; fewer where the page is narrow.
+        fresh: key under which the kernel hands over another eps, as channels_last() of it.
+        path: name of the lines(local=...) pane that shows how the pixel that is pointed at moves.
+        columns, scale: images in a row, screen pixels for each of theirs; fewer where the page is narrow.
         caption, alt: texts above, and for a screen reader.
     """
     N, C, H, W = eps.shape
     return {
         "type": "pictures",
         "size": [N, H, W, C],
-        "x0": x0 if isinstance(x0, str) else _channels_last(x0),
-        "eps": _channels_last(eps),
+        "x0": x0 if isinstance(x0, str) else channels_last(x0),
+        "eps": channels_last(eps),
         "signal": as_double(signal),
         "noise": as_double(noise),
         "axes": list(axes),
+        "fresh": fresh,
+        "path": path,
         "double": eps.dtype == torch.float64 if double is None else double,
         "columns": columns,
         "scale": scale,
@@ -36,7 +52,7 @@ def mixed(
 
 
 def frames(stack, *, axes=("i",), columns=8, scale=3, caption="", alt="pictures"):
-    """Pictures looked up among frames.
+    """Images looked up among frames.
 
     Args:
         stack: (P, N, H, W) or (P, N, H, W, 3) uint8, with P rows over axes.
@@ -67,6 +83,37 @@ def computed(key, shape, *, columns=8, scale=3, caption="", alt="pictures"):
     }
 
 
+def formula(left, terms, control):
+    """A formula left = sum of coefficient * symbol, whose coefficients grow, shrink, and can be dragged.
+
+    Args:
+        left: text.
+        terms: {(coefficient, symbol): (P,) values of the coefficient at the stops of the control}.
+        control: name of the slider that a drag moves.
+    """
+    named = [{"name": name, "symbol": symbol, "values": as_double(v)} for (name, symbol), v in terms.items()]
+    return {"type": "formula", "left": left, "terms": named, "control": control}
+
+
+def after(control, *panes):
+    """Panes that are not shown before the mark() `control` is set."""
+    return [pane | {"after": control} for pane in panes]
+
+
+def path_lines(key, *, xlabel, ylabel, alt, mark, width=560, height=170):
+    """Curves that an image pane with path=key makes in the browser; nothing until a pixel is pointed at."""
+    return {
+        "type": "lines",
+        "local": key,
+        "xlabel": xlabel,
+        "ylabel": ylabel,
+        "alt": alt,
+        "mark": mark,
+        "width": width,
+        "height": height,
+    }
+
+
 def lines(
     x,
     ys,
@@ -80,6 +127,8 @@ def lines(
     xlog=False,
     log=False,
     mark=None,
+    second=None,
+    fit=False,
     width=440,
     height=210,
 ):
@@ -92,6 +141,8 @@ def lines(
         xlim, ylim: (low, high); default the data's range.
         xlog, log: logarithmic axes, x and y.
         mark: the control, or linear() number, that says where the movable mark stands on x.
+        second: a mark() control, where a second mark stands.
+        fit: the x axis follows the bell()s, which the browser then draws on a grid of its own.
         width, height: in pixels, less wide where the page is.
     """
     return curves(x, ys, axes) | {
@@ -104,6 +155,8 @@ def lines(
         "xlog": xlog,
         "log": log,
         "mark": mark,
+        "second": second,
+        "fit": fit,
         "width": width,
         "height": height,
     }
@@ -136,6 +189,6 @@ def curves(x, ys, axes=()):
     }
 
 
-def _channels_last(x):
+def channels_last(x):
     x = x.detach().cpu().permute(0, 2, 3, 1)
     return x if x.dtype in (torch.float32, torch.float64) else x.float()

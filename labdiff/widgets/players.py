@@ -1,43 +1,46 @@
-"""Players: a reverse trajectory, and pictures along a training run, frame by frame."""
+"""Players: a reverse trajectory, and images along a training run, frame by frame."""
 
 from collections.abc import Iterable
 
 import numpy as np
 import torch
 
+from labdiff.arguments import check_int, check_schedule
 from labdiff.images import to_uint8
+from labdiff.schedule import Schedule
 from labdiff.widgets.controls import choice, stops
 from labdiff.widgets.panel import Panel
-from labdiff.widgets.panes import frames
+from labdiff.widgets.panes import formula, frames
 
 LARGEST = 16e6  # bytes of frames sent to the page
 
 
-def trajectory_player(steps: Iterable | dict[str, Iterable], *, n_columns: int = 4) -> Panel:
-    """Slide t through a reverse trajectory, or let it play: x_t and the x0_hat that the model sees in it,
-    side by side.
+def trajectory_player(
+    steps: Iterable | dict[str, Iterable], *, n_columns: int = 4, s: Schedule | None = None
+) -> Panel:
+    """Slide t through a reverse trajectory, or let it play: x_t beside the x0_hat that the model sees in it.
 
     Args:
-        steps: the States of ddpm_steps() or ddim_steps(), or any part of them, with pictures (N, 1 or 3, H,
-            W). A generator is run to its end. Or {name: such steps}, all over the same t, to choose from:
-            seeds, snapshots of training.
-        n_columns: pictures in a row.
+        steps: the States of ddpm_steps(), ddim_steps() or dpm_steps(), or any part of them, with images
+            (N, 1 or 3, H, W). A generator is run to its end. Or {name: such steps}, all over the same t, to
+            choose from: seeds, snapshots of training.
+        n_columns: images in a row.
+        s: Schedule; with it, the formula x_t = sqrt(alpha_bar_t) x0_hat + sqrt(1-alpha_bar_t) eps_hat stands
+            above.
 
     Returns: a Panel with the trait i, the state's place in the trajectory, from noise to data, and run where
-        there are several. More than 16 MB of pictures are thinned out evenly; first and last stay.
-    Raises: ValueError: no steps, or runs over different t.
+        there are several. More than 16 MB of images are thinned out evenly; first and last stay.
+    Raises: TypeError, ValueError: no steps of a sampler, or runs over different t.
     Source: slide S14, Algorithm 2.
     """
+    check_int("trajectory_player", "n_columns", n_columns)
+    if s is not None:
+        check_schedule("trajectory_player", s)
     runs = steps if isinstance(steps, dict) else {"": steps}
-    runs = {
-        name: [(state.t, to_uint8(state.x), to_uint8(state.x0_hat)) for state in run]
-        for name, run in runs.items()
-    }
+    runs = {name: [_frames_of(state) for state in _iterable(run)] for name, run in runs.items()}
     levels = [[t for t, _, _ in run] for run in runs.values()]
     if not levels or not levels[0]:
-        raise ValueError(
-            "trajectory_player: steps: expected at least one State of ddpm_steps() or ddim_steps(), got none"
-        )
+        raise ValueError("trajectory_player: steps: expected at least one State of a sampler, got none")
     if any(other != levels[0] for other in levels):
         raise ValueError(
             "trajectory_player: steps: expected runs over the same t, "
@@ -45,9 +48,8 @@ def trajectory_player(steps: Iterable | dict[str, Iterable], *, n_columns: int =
         )
     each = sum(run[0][1].nbytes + run[0][2].nbytes for run in runs.values())
     n = max(2, min(len(levels[0]), int(LARGEST / each)))
-    kept = (
-        sorted({round(i * (len(levels[0]) - 1) / (n - 1)) for i in range(n)}) if len(levels[0]) > 1 else [0]
-    )
+    last = len(levels[0]) - 1
+    kept = sorted({round(i * last / (n - 1)) for i in range(n)})
     ts = [levels[0][i] for i in kept]
     axes = ("run", "i") if isinstance(steps, dict) else ("i",)
 
@@ -55,35 +57,63 @@ def trajectory_player(steps: Iterable | dict[str, Iterable], *, n_columns: int =
         stack = np.stack([run[i][which] for run in runs.values() for i in kept])
         return frames(stack, axes=axes, columns=n_columns, caption=caption, alt=alt)
 
-    panes = [
-        pane(1, "x_t", "samples x_t"),
-        pane(2, "x0_hat: what the model sees in it", "x0_hat of the samples"),
+    rows = [
+        [pane(1, "x_t", "samples x_t"), pane(2, "x0_hat: what the model sees in it", "x0_hat of the samples")]
     ]
+    head = None
+    if s is not None:
+        alpha_bar = s.alpha_bar[ts]
+        names = ("sqrt(alpha_bar_t)", "x0_hat"), ("sqrt(1-alpha_bar_t)", "eps_hat")
+        values = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+        head = formula("x_t", dict(zip(names, values, strict=True)), "i")
+    look = {"label": "t", "speak": "noise level t", "labels": [str(t) for t in ts], "play": True}
     controls = [choice("run", list(runs))] if isinstance(steps, dict) else []
-    controls.append(
-        stops(
-            "i", range(len(ts)), 0, label="t", speak="noise level t", labels=[str(t) for t in ts], play=True
-        )
-    )
-    return Panel("trajectory_player", controls, [panes])
+    return Panel("trajectory_player", [*controls, stops("i", range(len(ts)), 0, **look)], rows, head=head)
 
 
 def snapshot_slider(
     pictures: dict[int | str, torch.Tensor], *, n_columns: int = 8, label: str = "training step"
 ) -> Panel:
-    """Slide along a training run and see what became of the same pictures: samples from the same noise, say.
+    """Slide along a training run and see what became of the same images: samples from the same noise, say.
 
     Args:
-        pictures: {step: (N, 1 or 3, H, W) in [-1, 1]}, in the order of the slider.
-        n_columns: pictures in a row.
+        pictures: {step: (N, 1 or 3, H, W) in [-1, 1]}, alike, in the order of the slider.
+        n_columns: images in a row.
         label: what the keys are.
 
     Returns: a Panel with the trait i, the place among the keys; it starts at the last.
-    Raises: ValueError: no pictures.
+    Raises: TypeError, ValueError: no images, or of different shapes.
     """
+    check_int("snapshot_slider", "n_columns", n_columns)
+    if not isinstance(pictures, dict):
+        got = type(pictures).__name__
+        raise TypeError(f"snapshot_slider: pictures: expected a dict {{step: pictures}}, got {got}")
     if not pictures:
         raise ValueError("snapshot_slider: pictures: expected {step: pictures}, got none")
-    pane = frames(np.stack([to_uint8(x) for x in pictures.values()]), columns=n_columns, alt="pictures")
+    pixels = [to_uint8(x, name=f"snapshot_slider: pictures[{key!r}]") for key, x in pictures.items()]
+    if len({x.shape for x in pixels}) > 1:
+        got = [tuple(x.shape) for x in pictures.values()]
+        raise ValueError(f"snapshot_slider: pictures: expected one shape for all, got {got}")
+    pane = frames(np.stack(pixels), columns=n_columns, alt="pictures")
     keys = [str(key) for key in pictures]
     control = stops("i", range(len(keys)), len(keys) - 1, label=label, labels=keys, play=True)
     return Panel("snapshot_slider", [control], [[pane]])
+
+
+def _iterable(run):
+    if isinstance(run, torch.Tensor) or not isinstance(run, Iterable):
+        raise TypeError(_WANTED.format(type(run).__name__))
+    return run
+
+
+def _frames_of(state):
+    if not all(hasattr(state, name) for name in ("t", "x", "x0_hat")):
+        raise TypeError(_WANTED.format(f"an item of type {type(state).__name__}"))
+    images = (to_uint8(x, name="trajectory_player: steps") for x in (state.x, state.x0_hat))
+    return state.t, *images
+
+
+_WANTED = (
+    "trajectory_player: steps: expected the States of ddpm_steps(), ddim_steps() or dpm_steps(), got {}. "
+    "Give it steps = ld.ddpm_steps(model, s, shape), not the images"
+)

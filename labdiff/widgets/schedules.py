@@ -1,5 +1,6 @@
 """The schedule slider: what becomes of an image on its way to x_T."""
 
+import math
 import warnings
 
 import torch
@@ -7,9 +8,9 @@ import torch
 from labdiff import schedule
 from labdiff.arguments import check_generator, randn
 from labdiff.widgets.controls import choice, stops
+from labdiff.widgets.noised import check_images
 from labdiff.widgets.panel import Panel
 from labdiff.widgets.panes import lines, mixed
-from labdiff.widgets.sliders import check_pictures
 from labdiff.widgets.tables import numbers, texts
 
 
@@ -25,7 +26,7 @@ def schedule_slider(x0: torch.Tensor, *, generator: torch.Generator | None = Non
     Raises: TypeError, ValueError: x0 is no such picture.
     Source: slides S4, S5, S13; Nichol & Dhariwal 2021.
     """
-    check_pictures("schedule_slider", x0=x0)
+    check_images("schedule_slider", x0=x0)
     n, points = 9, 101
     eps = randn((n, *x0.shape[1:]), check_generator("schedule_slider", generator), like=x0)
     kinds, sizes = ("linear", "cosine"), (10, 20, 50, 100, 200, 500, 1000)
@@ -44,7 +45,11 @@ def schedule_slider(x0: torch.Tensor, *, generator: torch.Generator | None = Non
     curve = torch.stack(
         [s.alpha_bar[(torch.arange(points) / (points - 1) * s.T).round().long()] for s in all_of_them]
     )
-    left = along[:, -1].tolist()
+    left = along[:, -1]
+    # S9's L_T: KL( q(x_T | x_0) || N(0, I) ), and how often the best possible judge tells the two apart
+    shift = left * x0[0].double().square().sum().cpu()  # || sqrt(alpha_bar_T) x_0 ||^2
+    kl = (shift - x0[0].numel() * (left + torch.log1p(-left))) / 2
+    told = [50 * (1 + math.erf(v / 8**0.5)) for v in shift.sqrt().tolist()]
     factors = [f.to(x0.dtype) for f in (along.sqrt(), (1 - along).sqrt())]  # rounded as q_sample rounds them
     strip = mixed(
         x0[:1].expand_as(eps),
@@ -64,14 +69,12 @@ def schedule_slider(x0: torch.Tensor, *, generator: torch.Generator | None = Non
         ylim=(0, 1),
         alt="alpha_bar over t / T",
     )
-    table = numbers(
-        {
-            "alpha_bar_T": texts((f"{v:.2g}" for v in left), axes),
-            "x_T is": texts(
-                ("noise" if v < 0.01 else "NOT noise: the digit shines through" for v in left), axes
-            ),
-        }
-    )
+    rows = {
+        "alpha_bar_T": texts((f"{v:.2g}" for v in left.tolist()), axes),
+        "KL( q(x_T | x_0) || N(0, I) ), nats": texts((f"{v:.2g}" for v in kl.tolist()), axes),
+        "an ideal judge tells x_T from noise": texts((_told(v) for v in told), axes),
+    }
+    table = numbers(rows)
     controls = [
         choice("kind", kinds, label="schedule"),
         stops("T", sizes, 1000, speak="number of noise levels T"),
@@ -81,11 +84,19 @@ def schedule_slider(x0: torch.Tensor, *, generator: torch.Generator | None = Non
             0.02,
             labels=[f"{beta:.3g}" for beta in betas],
             speak="last beta of the linear schedule",
+            only={"kind": "linear"},
         ),
     ]
     return Panel(
         "schedule_slider",
         controls,
         [[strip], [plot, table]],
-        says=texts((f"alpha_bar_T = {v:.2g}" for v in left), axes),
+        says=texts(
+            (f"alpha_bar_T = {a:.2g}, told from noise: {_told(v)}" for a, v in zip(left, told, strict=True)),
+            axes,
+        ),
     )
+
+
+def _told(percent):
+    return f"{percent:.0f} % of the time: {'noise' if percent < 55 else 'NOT noise'}"

@@ -3,15 +3,15 @@
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 
-from labdiff import process
-from labdiff.arguments import check_data, check_generator, check_schedule, randn
+from labdiff.arguments import check_choice, check_data, check_generator, check_int, check_schedule, randn
 from labdiff.schedule import Schedule
-from labdiff.widgets.controls import stops, t_slider
-from labdiff.widgets.noised import noised
+from labdiff.widgets.controls import mark, stops, t_slider
+from labdiff.widgets.noised import check_images, noised
 from labdiff.widgets.panel import Panel
-from labdiff.widgets.panes import lines
+from labdiff.widgets.panes import after, formula, lines, path_lines
 from labdiff.widgets.tables import numbers, texts
 
 
@@ -23,32 +23,43 @@ def noise_slider(
     eps: torch.Tensor | None = None,
     generator: torch.Generator | None = None,
     t: int = 0,
+    guess: bool = False,
 ) -> Panel:
-    """Slide t and watch x_t noise up: pictures, alpha_bar_t, the signal-to-noise ratio, and where on the
-    schedule t is.
+    """Slide t and watch x_t noise up: images, alpha_bar_t, the signal-to-noise ratio, and where on the
+    schedule t is. The formula's coefficients can be dragged, and a pixel can be pointed at, to see its path
+    over t.
 
     Args:
         s: Schedule.
-        x0: (N, 1 or 3, H, W) real in [-1, 1], the clean pictures.
+        x0: (N, 1 or 3, H, W) real in [-1, 1], clean images.
         q_sample: the function that noises them, (s, x0, t, eps) -> x_t with t (N,) int64; default labdiff's
             own. Give yours: it is called for every t, now, and what it returns is what is shown.
         eps: like x0, the noise; default one draw, kept for all t.
         generator: source of that draw; None for a fresh one.
         t: where the slider starts, 0..T.
+        guess: first ask at which t the digit is gone; the curve and the numbers are shown after the answer.
 
-    Returns: a Panel with the trait t. It has fewer stops than 0..T where q_sample takes over a millisecond,
-        or where what it returns is no mix of x0 and eps and would fill more than 16 MB.
+    Returns: a Panel with the trait t, and with guess the trait gone, -1 before the answer. It has fewer stops
+        than 0..T where a q_sample of your own takes over a millisecond, or where what it returns is no mix of
+        x0 and eps and would fill more than 16 MB.
     Raises: TypeError, ValueError: wrong type, shape, or range, q_sample's result included.
     Source: slides S5, S13.
     """
-    check_pictures("noise_slider", x0=x0)
+    check_images("noise_slider", x0=x0)
+    check_choice("noise_slider", "guess", guess, (False, True))
     check_schedule("noise_slider", s)
     generator = check_generator("noise_slider", generator)
     eps = randn(x0.shape, generator, like=x0) if eps is None else eps
     check_data("noise_slider", {"x0": x0, "eps": eps})
-    pane, levels = noised(
-        s, x0, eps, q_sample or process.q_sample, "noise_slider", alt=f"{len(x0)} pictures x_t"
-    )
+    pane, levels = noised(s, x0, eps, q_sample, "noise_slider", alt=f"{len(x0)} pictures x_t")
+    rows, head = [[pane]], None
+    if "x0" in pane:
+        pane["path"] = "path"
+        right = np.allclose(pane["signal"] ** 2, s.alpha_bar[levels], atol=1e-3)
+        names = ("sqrt(alpha_bar_t)", "sqrt(1-alpha_bar_t)") if right else ("your factor", "your factor")
+        terms = {(names[0], "x_0"): pane["signal"], (names[1], "eps"): pane["noise"]}
+        path = path_lines("path", xlabel="t", ylabel="pixel", alt="one pixel over t", mark="t")
+        rows, head = [[pane], [path]], formula("x_t", terms, "t")
     alpha_bar = s.alpha_bar[levels]
     snr = alpha_bar / (1 - alpha_bar)
     factors = {
@@ -62,6 +73,7 @@ def noise_slider(
         ylabel="factor",
         ylim=(0, 1),
         mark="t",
+        second="gone" if guess else None,
         alt="factors of signal and noise over t",
     )
     table = numbers(
@@ -72,11 +84,15 @@ def noise_slider(
             ),
         }
     )
+    controls = [t_slider("noise_slider", s, levels, t)]
+    if guess:
+        controls.append(mark("gone", "t", s.T, "Now the digit is gone"))
     return Panel(
         "noise_slider",
-        [t_slider("noise_slider", s, levels, t)],
-        [[pane], [curves, table]],
+        controls,
+        [*rows, after("gone", curves, table) if guess else [curves, table]],
         says=texts(f"alpha_bar = {v:.4f}" for v in alpha_bar),
+        head=head,
     )
 
 
@@ -100,8 +116,19 @@ def curve_slider(
         start: index into x where the slider starts.
 
     Returns: a Panel with the trait x_at, one of the numbers x.
+    Raises: TypeError, ValueError: wrong type, or numbers that are not as many as x.
     """
+    if not isinstance(ys, dict) or not ys:
+        raise TypeError(f"curve_slider: ys: expected a dict {{label: numbers}}, got {type(ys).__name__}")
+    for name, value in (("xscale", xscale), ("yscale", yscale)):
+        check_choice("curve_slider", name, value, ("linear", "log"))
     x, ys = [int(v) for v in x], {label: torch.as_tensor(y) for label, y in ys.items()}
+    if not x or any(y.shape != (len(x),) for y in ys.values()):
+        raise ValueError(
+            f"curve_slider: ys: expected {len(x)} numbers each, as many as x and at least one, got shapes "
+            f"{[tuple(y.shape) for y in ys.values()]}"
+        )
+    check_int("curve_slider", "start", start, 0, len(x) - 1)
     plot = lines(
         x,
         ys,
@@ -120,12 +147,3 @@ def curve_slider(
         ("x_at",),
     )
     return Panel("curve_slider", [stops("x_at", x, x[start], label=xlabel)], [[plot, table]], says=says)
-
-
-def check_pictures(function, **tensors):
-    first = check_data(function, tensors)
-    if first.ndim != 4 or first.shape[1] not in (1, 3):
-        raise ValueError(
-            f"{function}: {next(iter(tensors))}: expected pictures of shape (N, 1 or 3, H, W), "
-            f"got {tuple(first.shape)}"
-        )

@@ -3,7 +3,7 @@
 // log of a bell over the grid
 function logBell({ mean, var: variances }, x, ui) {
   const at = linear(mean, ui);
-  const twice = 2 * Math.max(variances.values[rowOf(mean.axes, ui)], 1e-6);
+  const twice = 2 * Math.max(variances.values[rowOf(mean.axes, ui)], 1e-8);
   return Array.from(x, (v) => -((v - at) ** 2) / twice);
 }
 
@@ -27,7 +27,10 @@ function bayesRule({ bayes: [prior, likelihood] }, series, x, ui) {
   const variance = sum((p, v) => p * (v - mean) ** 2) / mass;
   const bell = x.map((v) => -((v - mean) ** 2) / (2 * variance));
   const bellMass = bell.reduce((total, v) => total + Math.exp(v), 0);
-  const nats = (p, i) => (p ? (p / mass) * (Math.log(p / mass) - bell[i] + Math.log(bellMass)) : 0);
+  const nats = (p, i) => {
+    const share = p / mass; // 0 where p is the smallest number there is: 0 log 0 = 0
+    return share > 0 ? share * (Math.log(share) - bell[i] + Math.log(bellMass)) : 0;
+  };
   const kl = product.reduce((total, p, i) => total + nats(p, i), 0);
   ui.measures = { mean, std: Math.sqrt(variance), kl: Math.max(0, kl), height: mass / bellMass };
   return product;
@@ -36,4 +39,13 @@ function bayesRule({ bayes: [prior, likelihood] }, series, x, ui) {
 function gaussianLike(x, ui) {
   const { mean, std, height } = ui.measures;
   return x.map((v) => height * Math.exp(-((v - mean) ** 2) / (2 * std ** 2)));
+}
+
+// The stretch of x that holds all bells: from the lowest mean less 3.5 standard deviations to the highest one more.
+function fitted(series, ui) {
+  const ends = series.filter(({ mean }) => mean).map(({ mean, var: variances }) => {
+    const far = 3.5 * Math.sqrt(Math.max(variances.values[rowOf(mean.axes, ui)], 1e-8));
+    return [linear(mean, ui) - far, linear(mean, ui) + far];
+  });
+  return [Math.min(...ends.map(([low]) => low)), Math.max(...ends.map(([, high]) => high))];
 }

@@ -27,7 +27,35 @@ function makeControl(spec, ui) {
       return Math.min(spec.max, Math.max(spec.min, value));
     },
   };
-  return Object.assign(control, spec.kind === "choice" ? makeChoice(control, ui) : makeRange(control, ui));
+  return Object.assign(control, MAKE[spec.kind](control, ui));
+}
+
+const MAKE = { range: makeRange, choice: makeChoice, button: makeButton, mark: makeMark };
+
+// A button that counts.
+function makeButton({ spec }, ui) {
+  const button = element("button", { type: "button" }, spec.label);
+  button.addEventListener("click", () => {
+    ui.set(spec.name, ui.state[spec.name] + 1, "hand");
+    ui.settle(spec.name);
+  });
+  return { el: button, input: button, show() {}, stop() {} };
+}
+
+// A button that notes where another control stands; -1 until then.
+function makeMark({ spec }, ui) {
+  const button = element("button", { type: "button" }, spec.label);
+  const output = element("output", { "aria-live": "polite" });
+  button.addEventListener("click", () => {
+    ui.set(spec.name, ui.state[spec.of], "hand");
+    ui.settle(spec.name);
+  });
+  return {
+    el: element("div", { class: "labdiff-control" }, button, output),
+    input: button,
+    show(value) { output.replaceChildren(...(value < 0 ? [] : [`at ${ui.controls[spec.of].spec.label} = ${value}`])); },
+    stop() {},
+  };
 }
 
 function makeRange(control, ui) {

@@ -6,8 +6,9 @@ const STROKE = 12;
 
 function makePad(pane, ui) {
   const canvas = element("canvas", {
-    width: SIDE, height: SIDE, role: "img", class: "labdiff-pad",
-    "aria-label": "a pad: draw a digit here with mouse, pen or finger",
+    width: SIDE, height: SIDE, role: "application", class: "labdiff-pad", tabindex: 0,
+    "aria-label": "a pad: draw a digit with mouse, pen or finger; by keyboard, arrows move the pen, " +
+      "space lowers and lifts it, backspace clears",
   });
   const clear = element("button", { type: "button" }, "clear");
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -20,7 +21,10 @@ function makePad(pane, ui) {
 
   function line(event) {
     const box = canvas.getBoundingClientRect();
-    const to = [((event.clientX - box.left) / box.width) * SIDE, ((event.clientY - box.top) / box.height) * SIDE];
+    lineTo([((event.clientX - box.left) / box.width) * SIDE, ((event.clientY - box.top) / box.height) * SIDE]);
+  }
+
+  function lineTo(to) {
     Object.assign(context, { strokeStyle: "white", lineWidth: STROKE, lineCap: "round", lineJoin: "round" });
     context.beginPath();
     context.moveTo(...(last || to));
@@ -50,14 +54,46 @@ function makePad(pane, ui) {
       last = null;
     });
   }
-  clear.addEventListener("click", () => {
+  function start() {
     wipe();
     show();
     ui.settle("drawing");
+  }
+  clear.addEventListener("click", start);
+
+  // By keyboard: a pen that is moved by arrows and lowered by space; letting it up is the end of a stroke.
+  let pen = [SIDE / 2, SIDE / 4];
+  let down = false;
+  const spot = element("span", { class: "labdiff-pen", hidden: "" });
+  function showPen() {
+    const scale = canvas.clientWidth / SIDE;
+    const side = down ? STROKE : STROKE / 2;
+    const at = pen.map((v, i) => (i ? canvas.offsetTop : canvas.offsetLeft) + (v - side / 2) * scale);
+    spot.style.cssText = `left:${at[0]}px;top:${at[1]}px;width:${side * scale}px;height:${side * scale}px`;
+    spot.hidden = document.activeElement !== canvas || !canvas.matches(":focus-visible");
+  }
+  function lift() {
+    if (down) ui.settle("drawing");
+    [down, last] = [false, null];
+  }
+  canvas.addEventListener("focus", showPen);
+  canvas.addEventListener("blur", () => { lift(); showPen(); });
+  canvas.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: [-6, 0], ArrowRight: [6, 0], ArrowUp: [0, -6], ArrowDown: [0, 6] }[event.key];
+    if (step) pen = pen.map((v, i) => Math.min(SIDE - 1, Math.max(0, v + step[i])));
+    else if (event.key === "Backspace" || event.key === "Delete") start();
+    else if (event.key === " " && down) lift();
+    else if (event.key === " ") [down, last] = [true, null];
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (down) { lineTo(pen); show(); }
+    showPen();
   });
   wipe();
   const caption = element("figcaption", {}, pane.caption, " ", clear);
-  return { el: element("figure", { class: "labdiff-pictures" }, caption, canvas), layout() {}, update() {} };
+  const figure = element("figure", { class: "labdiff-pictures" }, caption, canvas, spot);
+  return { el: figure, layout() {}, update() {} };
 }
 
 function likeMnist(ink) {

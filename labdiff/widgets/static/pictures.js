@@ -41,8 +41,55 @@ function makePictures(pane, ui) {
     }
     const row = rowOf(pane.axes, ui);
     if (!pane.x0) return pane.frames.values.subarray(row * N * H * W * C, (row + 1) * N * H * W * C);
-    const x0 = pane.x0 === "drawing" ? ui.drawing() : pane.x0.values;
-    return mix(pane, x0, row, mixed);
+    const eps = (pane.fresh && ui.computed[pane.fresh]) || pane.eps;
+    return mix(pane, clean(), eps.values, row, mixed);
+  }
+
+  const clean = () => (pane.x0 === "drawing" ? ui.drawing() : pane.x0.values);
+
+  // A pixel that is pointed at: what it is at each t, on a curve of its own.
+  let pixel = null; // [x, y] on the canvas
+
+  function pointAt(x, y) {
+    const [column, row] = [Math.floor(x / (W + GAP)), Math.floor(y / (H + GAP))];
+    const [u, v, n] = [x % (W + GAP), y % (H + GAP), row * columns + column];
+    if (u < 0 || v < 0 || u >= W || v >= H || column >= columns || n >= N) return;
+    pixel = [x, y];
+    const i = ((n * H + v) * W + u) * C;
+    const [clear, eps] = [clean()[i], pane.eps.values[i]];
+    const own = pane.signal.shape.length > 1;
+    const row0 = (p) => (own ? p * N + n : p);
+    const { count, value } = ui.controls[pane.axes[0]];
+    const places = Array.from({ length: count }, (_, p) => p);
+    const mean = places.map((p) => pane.signal.values[row0(p)] * clear);
+    const series = (label, values) => ({ label, y: { values: Float64Array.from(values) }, axes: [] });
+    ui.local[pane.path] = {
+      x: { values: Float64Array.from(places, value) },
+      series: [
+        series("x_t of this pixel", mean.map((m, p) => m + pane.noise.values[row0(p)] * eps)),
+        series("its mean, without the noise", mean),
+      ],
+    };
+    ui.refresh();
+  }
+
+  if (pane.path) {
+    canvas.tabIndex = 0;
+    canvas.style.cursor = "crosshair";
+    canvas.title = "point at a pixel to see its path over t; arrow keys move it";
+    canvas.addEventListener("pointerdown", (event) => {
+      const box = canvas.getBoundingClientRect();
+      pointAt(Math.floor(((event.clientX - box.left) / box.width) * canvas.width),
+        Math.floor(((event.clientY - box.top) / box.height) * canvas.height));
+    });
+    canvas.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      const [x, y] = pixel || [W >> 1, H >> 1];
+      const inside = (k, far) => (k % (far + GAP) >= far ? GAP + 1 : 1); // over the gap between two images
+      pointAt(x + step[0] * inside(Math.max(0, x + step[0]), W), y + step[1] * inside(Math.max(0, y + step[1]), H));
+    });
   }
 
   function update() {
@@ -63,7 +110,18 @@ function makePictures(pane, ui) {
       }
     }
     context.putImageData(image, 0, 0);
+    place();
   }
+
+  // a frame around the pixel, beside the canvas: what is on the canvas stays true
+  function place() {
+    if (!pixel) return;
+    const scale = canvas.clientWidth / canvas.width;
+    spot.style.cssText = `width:${scale}px;height:${scale}px;left:${canvas.offsetLeft + pixel[0] * scale}px;` +
+      `top:${canvas.offsetTop + pixel[1] * scale}px`;
+    if (!spot.isConnected) figure.append(spot);
+  }
+  const spot = element("span", { class: "labdiff-spot" });
 
   const figure = element("figure", { class: `labdiff-pictures${pane.computed ? " labdiff-computed" : ""}` }, canvas);
   if (pane.caption || pane.computed) figure.prepend(caption);
@@ -72,7 +130,7 @@ function makePictures(pane, ui) {
 
 // x_t = signal[t] x_0 + noise[t] eps as grey levels, rounded step by step as the kernel's float32 does; with `double` the
 // mix itself is in float64. Channels come last.
-function mix({ signal, noise, eps, size, double }, x0, row, out) {
+function mix({ signal, noise, size, double }, x0, eps, row, out) {
   const { fround } = Math;
   const each = out.length / size[0];
   const own = signal.shape.length > 1; // each picture has its own t
@@ -80,7 +138,7 @@ function mix({ signal, noise, eps, size, double }, x0, row, out) {
     const a = signal.values[own ? row * size[0] + n : row];
     const b = noise.values[own ? row * size[0] + n : row];
     for (const end = i + each; i < end; i += 1) {
-      const e = eps.values[i];
+      const e = eps[i];
       const v = double ? fround(a * x0[i] + b * e) : fround(fround(a * x0[i]) + fround(b * e));
       out[i] = fround(fround((v < -1 ? -1 : v > 1 ? 1 : v) + 1) * 127.5);
     }

@@ -14,9 +14,12 @@ function makeLines(pane, ui) {
   svg.setAttribute("role", "img");
   const legend = element("div", { class: "labdiff-legend", "aria-hidden": "true" });
   const figure = element("figure", { class: "labdiff-plot" }, legend, svg);
-  let width, shape, paths, dots, mark, drawn, named;
+  let width, shape, paths, dots, peaks, mark, second, drawn, named;
 
-  const source = () => (pane.computed ? ui.computed[pane.computed] : pane);
+  function source() {
+    if (pane.computed) return ui.computed[pane.computed];
+    return pane.local ? ui.local[pane.local] : pane;
+  }
 
   function layout(room) {
     width = Math.max(220, Math.min(pane.width, room));
@@ -28,8 +31,9 @@ function makeLines(pane, ui) {
     const height = pane.height;
     const finite = (values) => values.filter(Number.isFinite);
     const all = pane.ylim ? scaled(pane.ylim) : finite(series.flatMap(({ y }) => (y ? scaled(y.values) : [0, 1])));
-    const xs = along(x.values);
-    const [lowX, highX] = pane.xlim ? along(pane.xlim) : [Math.min(...xs), Math.max(...xs)];
+    const given = along(x.values);
+    const [lowX, highX] = limits(given);
+    const xs = pane.fit ? given.map((_, i) => lowX + ((highX - lowX) * i) / (given.length - 1)) : given;
     let [lowY, highY] = [Math.min, Math.max].map((far) => all.reduce((a, b) => far(a, b), all[0] ?? 0));
     if (!(highY > lowY)) [lowY, highY] = [lowY - 0.5, highY + 0.5];
     const box = { left: 50, right: width - 18, top: 8, bottom: height - 38 };
@@ -38,9 +42,9 @@ function makeLines(pane, ui) {
     shape = { x: xs, px, py, lowX, highX };
     const text = (cls, a, b, what, more = "") => `<text class="${cls}" x="${a}" y="${b}" ${more}>${what}</text>`;
     const below = ticks(lowX, highX, pane.xlog).map((v) => text("middle", px(v), box.bottom + 16, pane.xlog ? 10 ** v : v));
-    const beside = ticks(lowY, highY, pane.log).map((v) =>
+    const beside = (pane.log ? decades(lowY, highY) : ticks(lowY, highY)).map((v) =>
       `<line class="grid" x1="${box.left}" x2="${box.right}" y1="${py(v)}" y2="${py(v)}"/>` +
-      text("end", box.left - 6, py(v) + 4, pane.log ? `1e${v}` : v));
+      text("end", box.left - 6, py(v) + 4, pane.log ? power(v) : v));
     const middle = (box.top + box.bottom) / 2;
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     svg.setAttribute("width", width);
@@ -50,11 +54,13 @@ function makeLines(pane, ui) {
       text("middle", (box.left + box.right) / 2, height - 5, svgFormula(pane.xlabel)) +
       text("middle", 0, 0, svgFormula(pane.ylabel), `transform="translate(12 ${middle}) rotate(-90)"`) +
       series.map((_, i) => curveTag(i, series[i].area)).join("") +
-      `<line class="mark" y1="${box.top}" y2="${box.bottom}"/>` +
-      series.map((_, i) => `<circle r="4.5" fill="${COLORS[i % 4]}"/>`).join("");
+      `<line class="mark" y1="${box.top}" y2="${box.bottom}"/><line class="mark second" y1="${box.top}" y2="${box.bottom}"/>` +
+      series.map((_, i) => `<circle r="4.5" fill="${COLORS[i % 4]}"/>`).join("") +
+      series.map(({ peak }, i) => (peak ? text("peak", 0, box.top + 12 + 14 * i, svgFormula(peak)) : "")).join("");
+    peaks = [...svg.querySelectorAll(".peak")];
     paths = [...svg.querySelectorAll(".curve, .area")];
     dots = [...svg.querySelectorAll("circle")];
-    mark = svg.querySelector(".mark");
+    [mark, second] = svg.querySelectorAll(".mark");
     const names = series.map(({ label }) => label).join("|");
     if (series.length > 1 && names !== named) {
       legend.replaceChildren(...series.map(({ label, area }, i) => {
@@ -65,6 +71,27 @@ function makeLines(pane, ui) {
       }));
       named = names;
     }
+  }
+
+  function limits(xs) {
+    if (pane.fit) return fitted(pane.series, ui);
+    return pane.xlim ? along(pane.xlim) : [Math.min(...xs), Math.max(...xs)];
+  }
+
+  // a dot on top of each bell that has a text, and the text in a row of its own, so that none covers another
+  function showPeaks(series) {
+    let row = 0;
+    series.forEach((bell, i) => {
+      if (!bell.peak) return;
+      const [x, text] = [shape.px(linear(bell.mean, ui)), peaks[row]];
+      dots[i].style.display = "";
+      dots[i].setAttribute("cx", x);
+      dots[i].setAttribute("cy", shape.py(1));
+      text.style.fill = COLORS[i % 4];
+      text.setAttribute("x", x);
+      text.setAttribute("text-anchor", x > width * 0.75 ? "end" : x < width * 0.25 ? "start" : "middle");
+      row += 1;
+    });
   }
 
   function curve(series, others) {
@@ -83,12 +110,16 @@ function makeLines(pane, ui) {
   function update() {
     const now = source();
     figure.style.visibility = now ? "visible" : "hidden";
+    figure.style.display = pane.local && !now ? "none" : "";
     if (!now) return;
-    const fresh = drawn !== now;
+    const fresh = drawn !== now || pane.fit; // with fit the axis moves, too
     if (fresh) build(now);
     const at = typeof pane.mark === "string" ? along([ui.state[pane.mark]])[0] : pane.mark ? linear(pane.mark, ui) : null;
     mark.style.display = at === null ? "none" : "";
     if (at !== null) for (const end of ["x1", "x2"]) mark.setAttribute(end, shape.px(at));
+    const other = pane.second ? ui.state[pane.second] : -1;
+    second.style.display = other < 0 ? "none" : "";
+    if (other >= 0) for (const end of ["x1", "x2"]) second.setAttribute(end, shape.px(along([other])[0]));
     now.series.forEach((series, i) => {
       const moves = !series.y || series.axes.length;
       const ys = moves || at !== null || fresh ? curve(series, now.series) : null;
@@ -100,6 +131,7 @@ function makeLines(pane, ui) {
         dots[i].setAttribute("cy", shape.py(height));
       }
     });
+    showPeaks(now.series);
     svg.setAttribute("aria-label", `${pane.alt}${ui.says() ? `, ${ui.says()}` : ""}`);
     drawn = now;
   }
@@ -134,6 +166,20 @@ function svgFormula(text) {
     .map(([part, sub]) => (sub ? lowered(escaped(part)) : escaped(part)))
     .join("");
 }
+
+// Of a logarithmic axis: powers of ten; over less than two of them 1, 2 and 5 of each, or more where even those are few.
+function decades(low, high) {
+  if (high - low >= 2) return ticks(low, high, true);
+  const within = (digits) => {
+    const found = [];
+    for (let n = Math.floor(low); n <= high; n += 1) found.push(...digits.map((d) => n + Math.log10(d)));
+    return found.filter((v) => v >= low && v <= high);
+  };
+  const few = within([1, 2, 5]);
+  return few.length > 2 ? few : within([1, 1.5, 2, 3, 4, 5, 6, 8]);
+}
+
+const power = (v) => (Number.isInteger(v) && Math.abs(v) > 2 ? `1e${v}` : `${+(10 ** v).toPrecision(2)}`);
 
 // Three to six round numbers in low..high.
 function ticks(low, high, whole = false) {

@@ -2,51 +2,33 @@
 
 const SAVE_AFTER = 60; // ms of rest before the kernel hears of a move
 const COMPUTE_AFTER = 200; // the same where the kernel then computes
+const ANSWER_WITHIN = 5000; // ms until the page says what to do
+const AS_IT_WAS = "Only the running notebook computes this anew; here it stands as it was.";
+const LOST = "The kernel that computes this was restarted or shut down: run this cell again.";
+const LATE = "computing … If the kernel was restarted or shut down, run this cell again.";
 
-const PANES = { pictures: makePictures, lines: makeLines, numbers: makeNumbers, progress: makeProgress, pad: makePad };
-
-function makeNumbers({ rows }, ui) {
-  const cells = rows.map(() => element("td", {}));
-  const lines = rows.map(({ label }, i) => element("tr", {}, element("th", { scope: "row" }, ...formula(label)), cells[i]));
-  function update() {
-    rows.forEach(({ axes, texts, value, digits }, i) => {
-      const number = () => (typeof value === "string" ? ui.measures[value] : linear(value, ui));
-      cells[i].textContent = texts ? texts[rowOf(axes, ui)] : number().toFixed(digits);
-    });
-  }
-  return { el: element("table", { class: "labdiff-numbers" }, element("tbody", {}, ...lines)), layout() {}, update };
-}
-
-// The Stop button interrupts the kernel, where the page knows how; elsewhere the front end's own button does.
-function makeProgress(_, ui) {
-  const bar = element("progress", { max: 1, value: 0, "aria-label": "progress" });
-  const text = element("span", {});
-  const stop = element("button", { type: "button", title: "finish this step, save, and stop" }, "Stop");
-  stop.addEventListener("click", () => { ui.interrupt(); stop.disabled = true; });
-  function update() {
-    const { n = 0, of = 1, text: says = "", running = false } = ui.computed.progress || {};
-    [bar.max, bar.value, text.textContent] = [of, n, says];
-    stop.hidden = !running || !ui.interrupt;
-    if (!running) stop.disabled = false;
-  }
-  return { el: element("div", { class: "labdiff-control" }, bar, text, stop), layout() {}, update };
-}
+const PANES = { pictures: makePictures, lines: makeLines, numbers: makeNumbers, progress: makeProgress, pad: makePad, formula: makeFormula, picture: makePicture };
 
 function render({ model, el }) {
   const spec = unpack(model.get("spec"), model.get("data"));
   const root = element("section", { class: "labdiff", "aria-label": spec.name });
-  const ui = { state: {}, controls: {}, computed: {} };
+  const ui = { state: {}, controls: {}, computed: {}, local: {} };
+  const still = model.static || model.get("saved"); // no kernel behind it, and none to come
   let timer = null;
   let ink = null; // what is on the pad, in [-1, 1]
   let width = 0;
+  let patience = null; // the timer that waits for an answer
+  let lost = false; // the kernel that made this panel is gone
 
-  if (model.widget_manager?.kernel?.interrupt) ui.interrupt = () => model.widget_manager.kernel.interrupt();
+  if (!still && model.widget_manager?.kernel?.interrupt) ui.interrupt = () => model.widget_manager.kernel.interrupt();
 
   ui.says = () => {
     const shown = (name) => ui.controls[name].text(ui.state[name]);
-    const moved = spec.controls.map(({ name, label, speak }) => `${speak || label} = ${shown(name)}`);
+    const moved = spec.controls.filter(({ kind }) => ["range", "choice"].includes(kind)).map(({ name, label, speak }) => `${speak || label} = ${shown(name)}`);
     return [...moved, ...(spec.says ? [spec.says.texts[rowOf(spec.says.axes, ui)]] : [])].join(", ");
   };
+
+  ui.refresh = () => update();
 
   ui.drawing = () => {
     if (!ink) {
@@ -93,18 +75,32 @@ function render({ model, el }) {
   function update() {
     const speech = ui.says();
     for (const [name, control] of Object.entries(ui.controls)) control.show(ui.state[name], speech);
-    for (const pane of panes) pane.update();
+    for (const pane of panes) {
+      if (pane.after) pane.el.hidden = ui.state[pane.after] < 0;
+      pane.update();
+    }
+    for (const { name, only } of spec.controls) {
+      if (only) ui.controls[name].input.disabled = Object.entries(only).some(([other, v]) => ui.state[other] !== v);
+    }
   }
 
   // busy while what the kernel computed is not for the values that stand here
   function busy() {
     const at = ui.computed.at || {};
-    const waits = spec.computes && !model.static && Object.entries(at).some(([name, value]) => model.get(name) !== value);
+    const names = spec.computes ? new Set([...Object.keys(at), ...spec.controls.map(({ name }) => name)]) : [];
+    const differs = [...names].some((name) => model.get(name) !== (name in at ? at[name] : 0));
+    const waits = differs && !still && !lost && ui.computed.at !== undefined;
     root.classList.toggle("labdiff-busy", waits);
     root.setAttribute("aria-busy", waits);
-    status.textContent = model.static && spec.computes
-      ? "Only the running notebook computes this anew; here it stands as it was."
-      : ui.computed.error || (waits ? "computing …" : "");
+    clearTimeout(patience);
+    if (waits) patience = setTimeout(() => tell(LATE), ANSWER_WITHIN);
+    if (still && spec.computes) tell(AS_IT_WAS);
+    else if (lost && spec.computes) tell(LOST);
+    else tell(ui.computed.error || (waits ? "computing …" : ""));
+  }
+
+  function tell(text) {
+    if (status.textContent !== text) status.textContent = text;
   }
 
   function take() {
@@ -126,15 +122,18 @@ function render({ model, el }) {
     ui.state[control.name] = model.get(control.name);
     ui.controls[control.name] = makeControl(control, ui);
   }
-  const rows = spec.rows.map((row) => row.map((pane) => PANES[pane.type](pane, ui)));
-  const panes = rows.flat();
+  const make = (pane) => Object.assign(PANES[pane.type](pane, ui), { after: pane.after });
+  const rows = spec.rows.map((row) => row.map(make));
+  const head = spec.head ? [make(spec.head)] : [];
+  const panes = [...head, ...rows.flat()];
   const status = element("p", { class: "labdiff-status", role: "status" });
   const bar = Object.values(ui.controls).map((control) => control.el);
   if (bar.length) root.append(element("div", { class: "labdiff-controls" }, ...bar));
+  root.append(...head.map((pane) => pane.el));
   root.append(...rows.map((row) => element("div", { class: "labdiff-row" }, ...row.map((pane) => pane.el))));
   if (spec.computes) root.append(status);
   // JupyterLab's own keys (an arrow folds a heading) stay away from an element that says so itself, not its parent
-  for (const each of root.querySelectorAll("input, select, button")) each.dataset.lmSuppressShortcuts = "true";
+  for (const each of root.querySelectorAll("input, select, button, canvas[tabindex]")) each.dataset.lmSuppressShortcuts = "true";
   el.append(root);
   take();
   layout();
@@ -156,12 +155,19 @@ function render({ model, el }) {
   const heard = [
     ["change:computed", () => { take(); update(); busy(); }],
     ["change:drawing", () => { ink = null; update(); }],
+    ["comm_live_update", async () => {
+      const whole = await model.widget_manager?.get_model(spec.id);
+      lost = !still && whole?.comm_live === false;
+      busy();
+    }],
     ...spec.controls.map(({ name }) => [`change:${name}`, () => { ui.set(name, model.get(name), "model"); busy(); }]),
   ];
   for (const [event, callback] of heard) model.on(event, callback);
+  if (!model.static) keepWithNotebook(model, spec.id, root);
 
   return () => {
     clearTimeout(timer);
+    clearTimeout(patience);
     observer.disconnect();
     document.removeEventListener("labdiff-link", onLink);
     for (const [event, callback] of heard) model.off(event, callback);
