@@ -1,39 +1,56 @@
 """labdiff: the library behind the diffusion lab notebooks.
 
-t is the slides' t everywhere: t = 1..T are noise levels, t = 0 is clean data. Randomness comes only from `generator`
-or an explicit `eps`. Start with `import labdiff as ld`.
+t is the slides' t everywhere: t = 1..T are noise levels, t = 0 is clean data. Randomness comes only from
+`generator` or an explicit `eps`. Start with `import labdiff as ld`.
 """
-
-import importlib
 
 from labdiff.checkpoint import Checkpoint, Step, load_checkpoint, save_checkpoint
 from labdiff.data import Digits, load_digits
 from labdiff.device import pick_device
+from labdiff.edge import (
+    cosine_schedule,
+    ddim_steps,
+    ddpm_steps,
+    dpm_steps,
+    elbo,
+    eps_loss,
+    eps_weight,
+    guided,
+    linear_schedule,
+    normal_kl,
+    p_mean,
+    predict_x0,
+    q_posterior,
+    q_sample,
+    q_step,
+    sample,
+    timestep_embedding,
+    train,
+)
 from labdiff.image_folder import load_images
-from labdiff.objective import Elbo, elbo, eps_loss, eps_weight, normal_kl
+from labdiff.objective import Elbo
 from labdiff.pretrained import load_pretrained, pretrained_steps
-from labdiff.process import p_mean, predict_x0, q_posterior, q_sample, q_step
-from labdiff.sampling import ddim_steps, ddpm_steps, dpm_steps, sample
-from labdiff.schedule import Schedule, cosine_schedule, linear_schedule
+from labdiff.schedule import Schedule
 from labdiff.toys import GaussianMixture, spiral, two_bumps
-from labdiff.training import train
-from labdiff.unet import Preconditioned, UNet, timestep_embedding
+from labdiff.unet import Preconditioned, UNet
 
 __version__ = "0.1.0"
 
-_LAZY = {
-    "plot": "labdiff.plot",
-    "widgets": "labdiff.widgets",
-}  # imported on first use: they need matplotlib, ipywidgets
+_LAZY = {"plot", "widgets"}  # modules that are imported on first use: they need matplotlib, ipywidgets
+_RESULTS = {"Checkpoint", "Elbo", "Step"}  # what functions return, not there to be typed
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     if name in _LAZY:
-        return importlib.import_module(_LAZY[name])
+        return import_module(f"labdiff.{name}")
     if name == "check":
-        return importlib.import_module("labdiff.checks").check
+        return import_module("labdiff.checks").check
     raise AttributeError(f"module 'labdiff' has no attribute {name!r}")
 
 
-def __dir__():
-    return sorted({*globals(), *_LAZY, "check"})  # for the Tab key
+def __dir__() -> list[str]:
+    """For the Tab key: the public names, without the modules that hold them."""
+    own = {k for k, v in globals().items() if not k.startswith("_") and callable(v)}
+    return sorted((own | _LAZY | {"check"}) - _RESULTS)

@@ -1,137 +1,131 @@
-"""What every public function promises about its arguments: checked by name, once, before the formula runs."""
+"""What every public function promises about its arguments, one check for each kind of argument."""
 
 import contextlib
-import functools
-import inspect
 import math
 import numbers
 import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import torch
 
+from labdiff.schedule import Schedule
 
-def checked(function=None, *, t_min=1):
-    """Decorator: check a function's arguments by their names, then call it.
-
-    `s` is a Schedule; `model` a callable; `t` an int or int64 (B,) in t_min..T; tensors named in _DATA are real, finite,
-    not empty and agree in shape, dtype and device. A wrong one raises TypeError or ValueError: *function: argument,
-    expected, got*. The unchecked formula stays reachable as `function.__wrapped__`, for loops that made their own inputs.
-    """
-    if function is None:
-        return functools.partial(checked, t_min=t_min)
-    signature = inspect.signature(function)
-
-    @functools.wraps(function)
-    def with_checks(*args, **kwargs):
-        name = function.__name__
-        try:
-            bound = signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{name}: {error}, expected {name}{signature}") from None
-        given = bound.arguments
-        if "s" in given:
-            check_schedule(name, given["s"])
-        if "model" in given:
-            check_model(name, given["model"])
-        x = check_data(name, {k: v for k, v in given.items() if k in _DATA})
-        if "t" in given:
-            given["t"] = check_t(name, given["t"], given["s"].T, t_min, x)
-        return function(*bound.args, **bound.kwargs)
-
-    return with_checks
+Model: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (x, t) -> eps_hat
 
 
-_DATA = ("x0", "xt", "x_prev", "eps", "eps_hat", "z")
-
-
-def check_schedule(function, s):
-    from labdiff.schedule import Schedule  # here, for schedule imports this module
-
+def check_schedule(function: str, s: object) -> None:
     if not isinstance(s, Schedule):
-        raise TypeError(
-            f"{function}: s: expected a Schedule such as linear_schedule(), got {type(s).__name__}"
-        )
+        got = type(s).__name__
+        raise TypeError(f"{function}: s: expected a Schedule such as linear_schedule(), got {got}")
 
 
-def check_model(function, model):
+def check_model(function: str, model: object) -> None:
     if not callable(model):
         raise TypeError(
             f"{function}: model: expected a callable (x, t) -> eps_hat, got {type(model).__name__}"
         )
 
 
-def check_data(function, tensors):
+def check_data(function: str, tensors: Mapping[str, Any]) -> torch.Tensor:
     """Raise unless all tensors are real, finite, non-empty and alike; return the first."""
-    first = None
+    first_name, first = next(iter(tensors.items()))
     for name, x in tensors.items():
         if not isinstance(x, torch.Tensor):
             raise TypeError(f"{function}: {name}: expected a tensor, got {type(x).__name__}")
         if not x.is_floating_point():
             raise TypeError(f"{function}: {name}: expected real numbers such as float32, got {x.dtype}")
         if x.ndim == 0 or x.numel() == 0:
-            raise ValueError(
-                f"{function}: {name}: expected a non-empty batch (B, ...), got shape {tuple(x.shape)}"
+            got = tuple(x.shape)
+            raise ValueError(f"{function}: {name}: expected a non-empty batch (B, ...), got shape {got}")
+        if x.shape != first.shape or x.dtype != first.dtype or x.device != first.device:
+            what = next(w for w in ("shape", "dtype", "device") if getattr(x, w) != getattr(first, w))
+            show = tuple if what == "shape" else str
+            expected, got = (show(getattr(tensor, what)) for tensor in (first, x))
+            raise (TypeError if what == "dtype" else ValueError)(
+                f"{function}: {name}: expected {what} {expected} like {first_name}, got {got}"
             )
-        first = first or (name, x)
-        for what in ("shape", "dtype", "device"):
-            expected, got = getattr(first[1], what), getattr(x, what)
-            if expected != got:
-                show = tuple if what == "shape" else str
-                raise (TypeError if what == "dtype" else ValueError)(
-                    f"{function}: {name}: expected {what} {show(expected)} like {first[0]}, got {show(got)}"
-                )
+    if first.is_meta:
+        raise ValueError(f"{function}: {first_name}: expected a device that holds numbers, got meta")
+    check_finite(function, tensors)
+    return first
+
+
+def check_finite(function: str, tensors: Mapping[str, torch.Tensor], got: str = "") -> None:
+    # NaN and infinity survive a sum, which costs less than isfinite; a sum that overflows is looked at again
+    if math.isfinite(sum(x.sum().item() for x in tensors.values())):
+        return
     for name, x in tensors.items():
-        if x.is_meta:
-            raise ValueError(f"{function}: {name}: expected a device that holds numbers, got meta")
-        if not torch.isfinite(x).all():
-            raise ValueError(
-                f"{function}: {name}: expected finite numbers, got "
-                f"{int((~torch.isfinite(x)).sum())} of {x.numel()} that are NaN or infinite"
-            )
-    return first[1] if first else None
+        finite = torch.isfinite(x)
+        if not finite.all():
+            got = got or f"{int((~finite).sum())} of {x.numel()} that are NaN or infinite"
+            raise ValueError(f"{function}: {name}: expected finite numbers, got {got}")
 
 
-def check_t(function, t, T, t_min, x=None, wait=True):
+def check_t(
+    function: str, t: Any, T: float, t_min: int, x: torch.Tensor | None = None, wait: bool = True
+) -> torch.Tensor:
     """Raise unless t is an int or an int64 tensor of shape (B,) in t_min..T on x's device; return it as a tensor.
 
     T may be math.inf. With wait=False the range is checked only where that does not wait for a GPU.
     """
-    B, device = ("B", None) if x is None else (len(x), x.device)
+    B = "B" if x is None else x.shape[0]
     expected = f"an int, or an int64 tensor of shape ({B},), in {t_min}..{'T' if T == math.inf else T}"
     if isinstance(t, int) and not isinstance(t, bool):
         if not t_min <= t <= min(T, 2**63 - 1):
             raise ValueError(f"{function}: t: expected {expected}, got {t}{_T_0 * (t == 0)}")
-        return torch.full((1 if x is None else B,), t, device=device)
+        return torch.full((1 if x is None else B,), t, device=None if x is None else x.device)
     if not isinstance(t, torch.Tensor) or t.dtype != torch.int64:
         got = t.dtype if isinstance(t, torch.Tensor) else f"{type(t).__name__} {t!r}"
         raise TypeError(f"{function}: t: expected {expected}, got {got}")
-    if t.ndim != 1 or len(t) == 0 or (x is not None and len(t) != B):
+    if t.ndim != 1 or t.shape[0] == 0 or (x is not None and t.shape[0] != B):
         raise ValueError(f"{function}: t: expected {expected}, got shape {tuple(t.shape)}")
-    if x is not None and t.device != device:
-        raise ValueError(f"{function}: t: expected device {device} like the data, got {t.device}")
+    if x is not None and t.device != x.device:
+        raise ValueError(f"{function}: t: expected device {x.device} like the data, got {t.device}")
     if t.is_meta:
         raise ValueError(f"{function}: t: expected a device that holds numbers, got meta")
     if wait or t.device.type == "cpu":
-        wrong = t[(t < t_min) | (t > T)]
-        if len(wrong):
-            raise ValueError(
-                f"{function}: t: expected {expected}, got {wrong[0].item()}{_T_0 * (wrong[0].item() == 0)}"
-            )
+        values = t.tolist()
+        if min(values) < t_min or max(values) > T:
+            got = next(n for n in values if not t_min <= n <= T)
+            raise ValueError(f"{function}: t: expected {expected}, got {got}{_T_0 * (got == 0)}")
     return t
+
+
+def check_label(function: str, label: Any, classes: int, x: torch.Tensor) -> torch.Tensor:
+    """Raise unless label is None, an int or an int64 tensor (B,) in 0..classes on x's device; return it as a tensor.
+
+    None means `classes`, "no label". The range of a tensor is checked only where that does not wait for a GPU.
+    """
+    expected = f"None, an int, or an int64 tensor of shape ({len(x)},), in 0..{classes} ({classes}: no label)"
+    if label is None or (isinstance(label, int) and not isinstance(label, bool)):
+        label = torch.full((len(x),), classes if label is None else label, device=x.device)
+    if not isinstance(label, torch.Tensor) or label.dtype != torch.int64:
+        got = label.dtype if isinstance(label, torch.Tensor) else f"{type(label).__name__} {label!r}"
+        raise TypeError(f"{function}: label: expected {expected}, got {got}")
+    if label.shape != x.shape[:1]:
+        raise ValueError(f"{function}: label: expected {expected}, got shape {tuple(label.shape)}")
+    if label.device != x.device:
+        raise ValueError(f"{function}: label: expected device {x.device} like x, got {label.device}")
+    if label.device.type == "cpu":
+        wrong = label[(label < 0) | (label > classes)]
+        if len(wrong):
+            raise ValueError(f"{function}: label: expected {expected}, got {wrong[0].item()}")
+    return label
 
 
 _T_0 = ". t = 0 is clean data, the first noise level is t = 1"
 
 
-def check_choice(function, name, value, choices):
+def check_choice(function: str, name: str, value: object, choices: tuple) -> None:
     if value not in choices:
         raise ValueError(
             f"{function}: {name}: expected one of {', '.join(map(repr, choices))}, got {value!r}"
         )
 
 
-def check_int(function, name, value, least=1, most=math.inf):
+def check_int(function: str, name: str, value: Any, least: int = 1, most: float = math.inf) -> None:
     expected = f"an int >= {least}" if most == math.inf else f"an int in {least}..{most}"
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{function}: {name}: expected {expected}, got {value!r}")
@@ -139,7 +133,7 @@ def check_int(function, name, value, least=1, most=math.inf):
         raise ValueError(f"{function}: {name}: expected {expected}, got {value}")
 
 
-def check_number(function, name, value, expected, ok):
+def check_number(function: str, name: str, value: Any, expected: str, ok: Callable[[float], bool]) -> None:
     """Raise unless value is a real number for which ok(value) holds; NaN fails every comparison."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise TypeError(f"{function}: {name}: expected {expected}, got {value!r}")
@@ -147,7 +141,7 @@ def check_number(function, name, value, expected, ok):
         raise ValueError(f"{function}: {name}: expected {expected}, got {value}")
 
 
-def check_path(function, name, path, expected):
+def check_path(function: str, name: str, path: Any, expected: str) -> Path:
     """Raise unless path is one; return it as a Path."""
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"{function}: {name}: expected {expected}, got {type(path).__name__}")
@@ -156,8 +150,8 @@ def check_path(function, name, path, expected):
     return Path(path).expanduser()
 
 
-def check_output(function, eps_hat, x):
-    """Raise unless the model's output is real and has the shape and device of its input; its precision is its own."""
+def check_output(function: str, eps_hat: Any, x: torch.Tensor) -> None:
+    """Raise unless the model's output is real and has the shape and device of its input; any float dtype."""
     if not isinstance(eps_hat, torch.Tensor) or eps_hat.shape != x.shape:
         got = tuple(eps_hat.shape) if isinstance(eps_hat, torch.Tensor) else type(eps_hat).__name__
         raise ValueError(
@@ -169,7 +163,7 @@ def check_output(function, eps_hat, x):
         raise ValueError(f"{function}: model(x, t): expected device {x.device} like x, got {eps_hat.device}")
 
 
-def check_generator(function, generator, device="cpu"):
+def check_generator(function: str, generator: Any, device: torch.device | str = "cpu") -> torch.Generator:
     """The generator itself, or for None a fresh one, seeded by the operating system: the global RNG stays as it is."""
     if generator is None:
         generator = torch.Generator(device)
@@ -182,14 +176,14 @@ def check_generator(function, generator, device="cpu"):
     return generator
 
 
-def randn(shape, generator, like):
+def randn(shape: tuple[int, ...], generator: torch.Generator, like: torch.Tensor) -> torch.Tensor:
     """Standard normal draws on the generator's device, moved to the device and dtype of `like`."""
     return torch.randn(shape, generator=generator, device=generator.device, dtype=like.dtype).to(like.device)
 
 
 @contextlib.contextmanager
-def eval_mode(model, training=False):
-    """Put a module (or callable that is none) into eval or training mode for a while; each submodule gets its own back."""
+def eval_mode(model: object, training: bool = False) -> Iterator[None]:
+    """Put a module (or another callable) into eval or training mode for a while, then each submodule back into its own."""
     modules = (
         [m for m in model.modules() if m.training != training] if isinstance(model, torch.nn.Module) else []
     )
@@ -202,7 +196,7 @@ def eval_mode(model, training=False):
             m.training = not training
 
 
-def device_of(model, default="cpu"):
+def device_of(model: object, default: torch.device | str = "cpu") -> torch.device:
     """The device that a module's weights lie on; `default` for a callable without any."""
     weight = next(model.parameters(), None) if isinstance(model, torch.nn.Module) else None
     return torch.device(default) if weight is None else weight.device

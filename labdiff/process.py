@@ -1,18 +1,14 @@
-"""The diffusion process: one pure function per formula of the slides. t = 0 is clean data, t = 1..T are noise levels."""
+"""The diffusion process: one function per formula of the slides. t = 0 is clean data, t = 1..T are noise levels.
 
-from labdiff.arguments import checked
+These are the formulas alone. `ld.q_sample` and its like are the same functions behind a check of their arguments, see edge.py.
+"""
 
+import torch
 
-def at(t, x, *tables):
-    """Entry t of each float64 table: a number for an int t, else (B, 1, ..., 1) like x, to scale whole samples of x."""
-    if isinstance(t, int):
-        return [table[t].item() for table in tables]
-    shape = (-1, *[1] * (x.ndim - 1))
-    return [table.to(x.dtype).to(x.device, non_blocking=x.is_cuda)[t].reshape(shape) for table in tables]
+from labdiff.schedule import Levels, Schedule, Tables
 
 
-@checked
-def q_step(s, x_prev, t, eps):
+def q_step(s: Schedule, x_prev: torch.Tensor, t: Levels, eps: torch.Tensor) -> torch.Tensor:
     """One noising step: a draw from q(x_t | x_{t-1}).
 
         x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps
@@ -27,12 +23,11 @@ def q_step(s, x_prev, t, eps):
     Raises: TypeError, ValueError: wrong type, shape, dtype, device, range, or NaN.
     Source: Ho et al. 2020, eq. 2; slides S4, S13.
     """
-    signal, noise = at(t, x_prev, s.alpha.sqrt(), s.beta.sqrt())
-    return signal * x_prev + noise * eps
+    at, t = tables_at(s, t, x_prev)
+    return at.sqrt_alpha[t] * x_prev + at.sqrt_beta[t] * eps
 
 
-@checked(t_min=0)
-def q_sample(s, x0, t, eps):
+def q_sample(s: Schedule, x0: torch.Tensor, t: Levels, eps: torch.Tensor) -> torch.Tensor:
     """The jump: a draw from q(x_t | x_0), at any t at once.
 
         x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps
@@ -47,12 +42,13 @@ def q_sample(s, x0, t, eps):
     Raises: TypeError, ValueError: wrong type, shape, dtype, device, range, or NaN.
     Source: Ho et al. 2020, eq. 4; slides S5, S13.
     """
-    signal, noise = at(t, x0, s.alpha_bar.sqrt(), (1 - s.alpha_bar).sqrt())
-    return signal * x0 + noise * eps
+    at, t = tables_at(s, t, x0)
+    return at.sqrt_alpha_bar[t] * x0 + at.sqrt_one_minus_alpha_bar[t] * eps
 
 
-@checked
-def q_posterior(s, x0, xt, t):
+def q_posterior(
+    s: Schedule, x0: torch.Tensor, xt: torch.Tensor, t: Levels
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and variance of q(x_{t-1} | x_t, x_0), the step back when x_0 is known.
 
         mu_tilde_t   = sqrt(alpha_bar_{t-1}) beta_t / (1 - alpha_bar_t) x_0
@@ -68,15 +64,13 @@ def q_posterior(s, x0, xt, t):
     Raises: TypeError, ValueError: wrong type, shape, dtype, device, range, or NaN.
     Source: Ho et al. 2020, eq. 6-7; slide S10.
     """
-    alpha_bar_prev = s.alpha_bar.roll(1)  # alpha_bar_{t-1}; its entry 0 is never read
-    on_x0 = alpha_bar_prev.sqrt() * s.beta / (1 - s.alpha_bar)
-    on_xt = s.alpha.sqrt() * (1 - alpha_bar_prev) / (1 - s.alpha_bar)
-    on_x0, on_xt, var = at(t, xt, on_x0, on_xt, s.beta_tilde)
-    return on_x0 * x0 + on_xt * xt, var
+    at, t = tables_at(s, t, xt)
+    on_x0 = at.sqrt_alpha_bar[t - 1] * at.beta[t] / at.one_minus_alpha_bar[t]
+    on_xt = at.sqrt_alpha[t] * at.one_minus_alpha_bar[t - 1] / at.one_minus_alpha_bar[t]
+    return on_x0 * x0 + on_xt * xt, at.beta_tilde[t]
 
 
-@checked
-def predict_x0(s, xt, t, eps_hat):
+def predict_x0(s: Schedule, xt: torch.Tensor, t: Levels, eps_hat: torch.Tensor) -> torch.Tensor:
     """The clean sample that x_t comes from if its noise was eps_hat: q_sample solved for x_0.
 
         x0_hat = (x_t - sqrt(1 - alpha_bar_t) eps_hat) / sqrt(alpha_bar_t)
@@ -91,12 +85,11 @@ def predict_x0(s, xt, t, eps_hat):
     Raises: TypeError, ValueError: wrong type, shape, dtype, device, range, or NaN.
     Source: Ho et al. 2020, text above eq. 9 and eq. 15; slides S5, S11.
     """
-    signal, noise = at(t, xt, s.alpha_bar.sqrt(), (1 - s.alpha_bar).sqrt())
-    return (xt - noise * eps_hat) / signal
+    at, t = tables_at(s, t, xt)
+    return (xt - at.sqrt_one_minus_alpha_bar[t] * eps_hat) / at.sqrt_alpha_bar[t]
 
 
-@checked
-def p_mean(s, xt, t, eps_hat):
+def p_mean(s: Schedule, xt: torch.Tensor, t: Levels, eps_hat: torch.Tensor) -> torch.Tensor:
     """Mean of the learned step back p_theta(x_{t-1} | x_t), from the predicted noise.
 
         mu_theta = (x_t - beta_t / sqrt(1 - alpha_bar_t) eps_hat) / sqrt(alpha_t)
@@ -111,5 +104,10 @@ def p_mean(s, xt, t, eps_hat):
     Raises: TypeError, ValueError: wrong type, shape, dtype, device, range, or NaN.
     Source: Ho et al. 2020, eq. 11; slide S11.
     """
-    alpha, beta, noise_var = at(t, xt, s.alpha, s.beta, 1 - s.alpha_bar)
-    return (xt - beta / noise_var**0.5 * eps_hat) / alpha**0.5
+    at, t = tables_at(s, t, xt)
+    return (xt - at.beta[t] / at.sqrt_one_minus_alpha_bar[t] * eps_hat) / at.sqrt_alpha[t]
+
+
+def tables_at(s: Schedule, t: Levels, x: torch.Tensor) -> tuple[Tables, Levels]:
+    """The schedule's tables on x's device, and t in the shape (B, 1, ..., 1), so that table[t] scales each sample of x."""
+    return s.tables(x), t if isinstance(t, int) else t.reshape(-1, *[1] * (x.ndim - 1))

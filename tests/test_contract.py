@@ -184,6 +184,23 @@ A, B = torch.zeros(2, 3), torch.ones(2, 3)
 MIX = ld.two_bumps()
 BETA = S.beta
 
+L4, META_LABEL = torch.tensor([0, 3, 3, 9]), torch.tensor([0, 3, 3, 9], device="meta")
+COND = make_net(S, classes=10)
+BAD_LABEL = [
+    (-1, ValueError, "-1"),
+    (11, ValueError, "11"),
+    (3.0, TypeError, "float 3.0"),
+    (True, TypeError, "bool True"),
+    ("7", TypeError, "str '7'"),
+    ([1, 2, 3, 4], TypeError, "list"),
+    (L4.float(), TypeError, "torch.float32"),
+    (L4.int(), TypeError, "torch.int32"),
+    (L4 - 1, ValueError, "-1"),
+    (L4 + 2, ValueError, "11"),
+    (L4[:3], ValueError, r"shape \(3,\)"),
+    (L4[:, None], ValueError, r"shape \(4, 1\)"),
+]
+
 # function and argument as the message names them, the call, the error, what the message says besides
 OTHERS = [
     ("Schedule: beta", lambda: ld.Schedule([0, 0.1]), TypeError, "expected a tensor .*got list"),
@@ -553,6 +570,91 @@ OTHERS = [
         TypeError,
         r"expected what load_checkpoint\(\) returned",
     ),
+    (
+        "train: labels",
+        lambda: ld.train(NET, S, X, labels=L4),
+        ValueError,
+        r"UNet\(classes=10\), got a UNet without",
+    ),
+    ("train: labels", lambda: ld.train(Spy(), S, X, labels=L4), ValueError, "got a Spy without classes"),
+    *[
+        (
+            "train: labels",
+            lambda v=v: ld.train(COND, S, X, labels=v),
+            error,
+            r"\(4,\) like the images, in 0..9, got " + text,
+        )
+        for v, error, text in (
+            (L4.tolist(), TypeError, "list"),
+            (L4.float(), TypeError, "torch.float32"),
+            (L4.int(), TypeError, "torch.int32"),
+            (3, TypeError, "int"),
+            (L4[:3], ValueError, r"shape \(3,\)"),
+            (L4[:, None], ValueError, r"shape \(4, 1\)"),
+            (L4 - 1, ValueError, "-1..8"),
+            (L4 + 1, ValueError, "1..10"),
+        )
+    ],
+    *[
+        (
+            "train: drop_label",
+            lambda v=v: ld.train(COND, S, X, labels=L4, drop_label=v),
+            error,
+            r"a number in \[0, 1\]",
+        )
+        for v, error in ((-0.1, ValueError), (1.1, ValueError), (float("nan"), ValueError), ("0", TypeError))
+    ],
+    (
+        "train: accumulate",
+        lambda: ld.train(NET, S, X, accumulate=0),
+        ValueError,
+        "expected an int >= 1, got 0",
+    ),
+    (
+        "train: batch_size",
+        lambda: ld.train(NET, S, X, batch_size=10, accumulate=3),
+        ValueError,
+        r"expected a multiple of 3 \(processes times accumulate\), got 10",
+    ),
+    *[
+        ("UNet: classes", lambda v=v: ld.UNet(8, classes=v), error, "expected an int >= 1, got")
+        for v, error in (
+            (0, ValueError),
+            (-1, ValueError),
+            (10.0, TypeError),
+            ("10", TypeError),
+            (True, TypeError),
+        )
+    ],
+    *[
+        ("UNet: label", lambda v=v: COND(X, T4, v), error, r"in 0..10 \(10: no label\), got " + text)
+        for v, error, text in BAD_LABEL
+    ],
+    ("UNet: label", lambda: COND(X, T4, META_LABEL), ValueError, "expected device cpu like x, got meta"),
+    (
+        "UNet: label",
+        lambda: NET(X, T4, 3),
+        ValueError,
+        "expected None, for it was made without classes=, got 3",
+    ),
+    *[
+        ("guided: label", lambda v=v: ld.guided(COND, v, 2.0), error, "expected .*in 0..10")
+        for v, error, _ in BAD_LABEL
+        if not (isinstance(v, torch.Tensor) and v.shape == (3,))
+    ],
+    ("guided: label", lambda: ld.guided(COND, None, 2.0), TypeError, "got None"),
+    ("UNet: label", lambda: ld.guided(COND, L4[:3], 2.0)(X, T4), ValueError, r"got shape \(3,\)"),
+    ("guided: model", lambda: ld.guided(NET, 3, 2.0), ValueError, r"UNet\(classes=10\), got a UNet without"),
+    ("guided: model", lambda: ld.guided(None, 3, 2.0), TypeError, "expected a callable"),
+    *[
+        ("guided: scale", lambda v=v: ld.guided(COND, 3, v), error, "expected a finite number, got")
+        for v, error in (
+            (float("nan"), ValueError),
+            (float("inf"), ValueError),
+            ("1", TypeError),
+            (None, TypeError),
+        )
+    ],
     ("UNet: x", lambda: next(ld.train(NET, S, X[:, 0])), ValueError, "expected shape"),
     (
         "UNet: x",

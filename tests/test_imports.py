@@ -27,9 +27,11 @@ MODULES = {  # dotted name: file
 LAYERS = (
     "schedule course",
     "arguments device",
-    "process unet optimizer data images toys",
-    "objective checkpoint image_folder",
+    "precondition",
+    "process unet optimizer data images toys guidance",
+    "objective checkpoint trajectory image_folder",
     "sampling training pretrained",
+    "calls",
     "edge plot",
     "labdiff",  # what `import labdiff as ld` gives
     "checks.in_kernel",

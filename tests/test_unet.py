@@ -146,3 +146,42 @@ def test_timestep_embedding(dim):
 def test_timestep_embedding_tells_all_steps_apart():
     emb = ld.timestep_embedding(torch.arange(1, 1001), 64)
     assert torch.cdist(emb, emb).fill_diagonal_(9).min() > 0.05
+
+
+def test_a_large_batch_on_a_cpu_goes_through_in_parts(s, g, monkeypatch):
+    """Larger activations than the caches hold cost time; what comes out is the same, each sample with its own label."""
+    model = make_net(s, classes=3)
+    x, t, label = (
+        torch.randn(7, 1, 4, 4, generator=g),
+        torch.arange(1, 8),
+        torch.tensor([0, 1, 2, 3, 0, 1, 2]),
+    )
+    seen = []
+    model.stem.register_forward_hook(lambda module, args, out: seen.append(len(out)))
+    with torch.no_grad():
+        whole, whole_of_one = model(x, t, label), model(x, t, 2)
+        monkeypatch.setattr("labdiff.unet.CPU_BATCH", 3 * 16)
+        torch.testing.assert_close(model(x, t, label), whole)
+        torch.testing.assert_close(model(x, t, 2), whole_of_one)
+    assert seen == [7, 7, 3, 3, 1, 3, 3, 1]
+    assert model(x, t, label).requires_grad and seen[-1] == 7  # training keeps the batch whole
+
+
+def test_labels(s, g):
+    """None, an int, one for each sample; `classes` is no label; without one all is as before."""
+    model, x, t = make_net(s, classes=3), torch.randn(4, 1, 6, 6, generator=g), torch.tensor([3, 17, 5, 5])
+    label = torch.tensor([0, 1, 2, 3])
+    each = torch.cat([model(x[i : i + 1], t[i : i + 1], int(label[i])) for i in range(4)])
+    torch.testing.assert_close(model(x, t, label), each, rtol=1e-4, atol=1e-5)
+    assert torch.equal(model(x, t), model(x, t, 3)) and torch.equal(
+        model(x, t), model(x, t, torch.full((4,), 3))
+    )
+    assert (model(x, t, 0) - model(x, t, 1)).abs().max() > 1e-3
+    assert model.config["classes"] == model.classes == 3 and model.label.weight.shape == (4, 32)
+    assert model.label.weight.std().item() == pytest.approx(1, abs=0.3)  # a std of 0.02 would learn nothing
+
+
+def test_a_label_embedding_leaves_all_other_weights_as_they_are(s):
+    plain, conditional = make_net(s).state_dict(), make_net(s, classes=3).state_dict()
+    assert conditional.keys() - plain.keys() == {"label.weight"}
+    assert all(torch.equal(plain[k], conditional[k]) for k in plain)

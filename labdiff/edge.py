@@ -1,0 +1,93 @@
+"""The public edge: the formulas and generators of labdiff behind a check of their arguments. Inside, the plain ones are used.
+
+A wrong argument raises TypeError or ValueError in the form *function: argument: expected ..., got ...*.
+"""
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import torch
+
+from labdiff import calls, guidance, objective, process, sampling, schedule, training, unet
+from labdiff.arguments import Model, check_data, check_model, check_schedule, check_t
+from labdiff.schedule import Levels, Schedule
+
+P, R = ParamSpec("P"), TypeVar("R")
+Check: typing.TypeAlias = Callable[[str, dict[str, Any]], None]
+
+
+def checked(function: Callable[P, R], *checks: Check) -> Callable[P, R]:
+    """`function` behind `checks`, each called with its name and its arguments by name, which it may replace."""
+    signature = inspect.signature(function)
+    parameters = signature.parameters.values()
+    names = frozenset(signature.parameters)
+    by_position = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+
+    @functools.wraps(function)
+    def at_the_edge(*args: P.args, **kwargs: P.kwargs) -> R:
+        passed = {**dict(zip(by_position, args, strict=False)), **kwargs}
+        given = {**defaults, **passed}
+        if len(passed) < len(args) + len(kwargs) or given.keys() != names:
+            _explain_call(function.__name__, signature, args, kwargs)
+        for check in checks:
+            check(function.__name__, given)
+        return function(**given)
+
+    return at_the_edge
+
+
+def _explain_call(name, signature, args, kwargs):
+    """Raise what Python says of a call with missing or unknown arguments, and the arguments there are."""
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+        raise TypeError(f"{name}: {error}, expected {name}{inspect.Signature(plain)}") from None
+
+
+def as_hinted(function: Callable, t_min: int = 1) -> Check:
+    """The check that a formula's type hints ask for: Schedule, Model, Levels (t_min..T), and tensors that are alike."""
+    hints = typing.get_type_hints(function)
+    schedules, models, levels, data = (
+        [name for name, hint in hints.items() if hint == kind and name != "return"]
+        for kind in (Schedule, Model, Levels, torch.Tensor)
+    )
+
+    def check(name: str, given: dict[str, Any]) -> None:
+        for s in schedules:
+            check_schedule(name, given[s])
+        for model in models:
+            check_model(name, given[model])
+        x = check_data(name, {k: given[k] for k in data}) if data else None
+        for t in levels:
+            given[t] = check_t(name, given[t], given["s"].T, t_min, x)
+
+    return check
+
+
+def formula(function: Callable[P, R], t_min: int = 1) -> Callable[P, R]:
+    return checked(function, as_hinted(function, t_min))
+
+
+linear_schedule = checked(schedule.linear_schedule, calls.levels)
+cosine_schedule = checked(schedule.cosine_schedule, calls.levels)
+q_step = formula(process.q_step)
+q_sample = formula(process.q_sample, t_min=0)
+q_posterior = formula(process.q_posterior)
+predict_x0 = formula(process.predict_x0)
+p_mean = formula(process.p_mean)
+normal_kl = checked(objective.normal_kl, calls.normals)
+eps_weight = formula(objective.eps_weight)
+eps_loss = formula(objective.eps_loss)
+elbo = checked(objective.elbo, as_hinted(objective.elbo), calls.elbo)
+timestep_embedding = checked(unet.timestep_embedding, calls.embedding)
+train = checked(training.train, calls.train)
+ddpm_steps = checked(sampling.ddpm_steps, calls.sampler)
+ddim_steps = checked(sampling.ddim_steps, calls.sampler)
+dpm_steps = checked(sampling.dpm_steps, calls.sampler)
+sample = checked(sampling.sample, calls.sample)
+guided = checked(guidance.guided, calls.guided)
