@@ -53,7 +53,7 @@ def check_data(function: str, tensors: Mapping[str, Any]) -> torch.Tensor:
 
 
 def check_finite(function: str, tensors: Mapping[str, torch.Tensor], got: str = "") -> None:
-    # NaN and infinity survive a sum, which costs less than isfinite; a sum that overflows is looked at again
+    # NaN and infinity survive a sum, which is cheaper than isfinite; a sum that overflows is looked at again
     if math.isfinite(sum(x.sum().item() for x in tensors.values())):
         return
     for name, x in tensors.items():
@@ -66,7 +66,7 @@ def check_finite(function: str, tensors: Mapping[str, torch.Tensor], got: str = 
 def check_t(
     function: str, t: Any, T: float, t_min: int, x: torch.Tensor | None = None, wait: bool = True
 ) -> torch.Tensor:
-    """Raise unless t is an int or an int64 tensor of shape (B,) in t_min..T on x's device; return it as a tensor.
+    """Raise unless t is an int or an int64 tensor (B,) in t_min..T on x's device; return it as a tensor.
 
     T may be math.inf. With wait=False the range is checked only where that does not wait for a GPU.
     """
@@ -94,9 +94,9 @@ def check_t(
 
 
 def check_label(function: str, label: Any, classes: int, x: torch.Tensor) -> torch.Tensor:
-    """Raise unless label is None, an int or an int64 tensor (B,) in 0..classes on x's device; return it as a tensor.
+    """Raise unless label is None, an int or int64 (B,) in 0..classes on x's device; return it as a tensor.
 
-    None means `classes`, "no label". The range of a tensor is checked only where that does not wait for a GPU.
+    None means `classes`, "no label". A tensor's range is checked only where that does not wait for a GPU.
     """
     expected = f"None, an int, or an int64 tensor of shape ({len(x)},), in 0..{classes} ({classes}: no label)"
     if label is None or (isinstance(label, int) and not isinstance(label, bool)):
@@ -151,7 +151,7 @@ def check_path(function: str, name: str, path: Any, expected: str) -> Path:
 
 
 def check_output(function: str, eps_hat: Any, x: torch.Tensor) -> None:
-    """Raise unless the model's output is real and has the shape and device of its input; any float dtype."""
+    """Raise unless the model's output is real (any float dtype), with the shape and device of its input."""
     if not isinstance(eps_hat, torch.Tensor) or eps_hat.shape != x.shape:
         got = tuple(eps_hat.shape) if isinstance(eps_hat, torch.Tensor) else type(eps_hat).__name__
         raise ValueError(
@@ -164,7 +164,7 @@ def check_output(function: str, eps_hat: Any, x: torch.Tensor) -> None:
 
 
 def check_generator(function: str, generator: Any, device: torch.device | str = "cpu") -> torch.Generator:
-    """The generator itself, or for None a fresh one, seeded by the operating system: the global RNG stays as it is."""
+    """The generator itself, or for None a fresh one with a random seed: the global RNG stays as it is."""
     if generator is None:
         generator = torch.Generator(device)
         generator.seed()
@@ -183,7 +183,7 @@ def randn(shape: tuple[int, ...], generator: torch.Generator, like: torch.Tensor
 
 @contextlib.contextmanager
 def eval_mode(model: object, training: bool = False) -> Iterator[None]:
-    """Put a module (or another callable) into eval or training mode for a while, then each submodule back into its own."""
+    """Put a module (or another callable) into eval or training mode for a while, then back into its own."""
     modules = (
         [m for m in model.modules() if m.training != training] if isinstance(model, torch.nn.Module) else []
     )

@@ -1,4 +1,4 @@
-"""What the public functions ask of a call, one check for each: of its arguments by name, which it may replace."""
+"""What the public functions ask of their arguments: one check for each, which may replace some."""
 
 import math
 import numbers
@@ -38,7 +38,7 @@ def embedding(name: str, given: dict[str, Any]) -> None:
 
 
 def normals(name: str, given: dict[str, Any]) -> None:
-    """Means and variances: real, finite, alike but for dimensions of 1; numbers become tensors like the others."""
+    """Means and variances are real, finite, and alike but for dimensions of 1; numbers become tensors."""
     tensors = [v for v in given.values() if isinstance(v, torch.Tensor)]
     like = tensors[0] if tensors else torch.zeros((), dtype=torch.float64)
     for k, v in given.items():
@@ -75,8 +75,8 @@ def elbo(name: str, given: dict[str, Any]) -> None:
         low, high = (v.item() for v in x0.detach().aminmax())
         if max(-low, high) > 1 + 1 / bins:
             raise ValueError(
-                f"{name}: x0: expected {bins} levels in [-1, 1], got {low:g}..{high:g}. Scale it, or use bins=None "
-                "for real-valued data"
+                f"{name}: x0: expected {bins} levels in [-1, 1], got {low:g}..{high:g}. Scale it, or use "
+                "bins=None for real-valued data"
             )
 
 
@@ -168,7 +168,7 @@ def _images(name, images):
         raise ValueError(f"{expected}. Grey levels 0..255: use images / 127.5 - 1")
     if low >= 0:
         warnings.warn(
-            f"{expected}. From [0, 1]: use 2 * images - 1", stacklevel=5
+            f"{expected}. From [0, 1]: use 2 * images - 1", stacklevel=4
         )  # the line that calls train
 
 

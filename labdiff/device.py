@@ -5,8 +5,8 @@ import os
 import torch
 
 
-def pick_device():
-    """The device to run on: cuda, else mps, else cpu; prints which one. The variable LABDIFF_DEVICE overrides the choice.
+def pick_device() -> torch.device:
+    """The device to run on: cuda, else mps, else cpu; prints which one. LABDIFF_DEVICE overrides the choice.
 
     Returns: a torch.device.
     Raises: ValueError: LABDIFF_DEVICE names a device that this machine does not have.
@@ -30,7 +30,7 @@ def pick_device():
     return device
 
 
-def has_bf16(device):
+def has_bf16(device: torch.device) -> bool:
     """Whether a torch.device multiplies bfloat16 in hardware, where it is faster than float32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)

@@ -1,4 +1,4 @@
-"""The public edge: the formulas and generators of labdiff behind a check of their arguments. Inside, the plain ones are used.
+"""The public edge: labdiff's functions behind a check of their arguments. Inside, the plain ones are used.
 
 A wrong argument raises TypeError or ValueError in the form *function: argument: expected ..., got ...*.
 """
@@ -20,7 +20,7 @@ Check: typing.TypeAlias = Callable[[str, dict[str, Any]], None]
 
 
 def checked(function: Callable[P, R], *checks: Check) -> Callable[P, R]:
-    """`function` behind `checks`, each called with its name and its arguments by name, which it may replace."""
+    """`function` behind `checks`; each gets its name and its arguments by name, and may replace some."""
     signature = inspect.signature(function)
     parameters = signature.parameters.values()
     names = frozenset(signature.parameters)
@@ -50,7 +50,7 @@ def _explain_call(name, signature, args, kwargs):
 
 
 def as_hinted(function: Callable, t_min: int = 1) -> Check:
-    """The check that a formula's type hints ask for: Schedule, Model, Levels (t_min..T), and tensors that are alike."""
+    """The check that type hints ask for: a Schedule, a Model, Levels in t_min..T, tensors that are alike."""
     hints = typing.get_type_hints(function)
     schedules, models, levels, data = (
         [name for name, hint in hints.items() if hint == kind and name != "return"]

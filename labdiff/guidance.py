@@ -8,7 +8,7 @@ from labdiff.schedule import Levels
 
 
 class Guided(torch.nn.Module):
-    """The model that `guided` returns. A module, so that its device and its modes are those of the model inside."""
+    """What `guided` returns: a module, so that its device and its modes are those of the model inside."""
 
     def __init__(self, model: Callable[..., torch.Tensor], label: Levels, scale: float):
         super().__init__()
@@ -26,15 +26,15 @@ class Guided(torch.nn.Module):
 
 
 def guided(model: Callable[..., torch.Tensor], label: Levels, scale: float = 1.0) -> Guided:
-    """Classifier-free guidance: a model (x, t) -> eps_hat that heads for a label, `scale` times as far as the model itself.
+    """Classifier-free guidance: a model (x, t) -> eps_hat that heads for a label.
 
         eps_hat = eps(x_t, t, none) + scale (eps(x_t, t, label) - eps(x_t, t, none))
 
     Args:
         model: (x, t, label=None) -> eps_hat, such as a UNet(classes=10) that was trained with labels.
         label: the label of all samples, an int, or of each, (B,) int64; in 0..classes.
-        scale: 0 ignores the label, 1 is the model with that label, more than 1 exaggerates it. 0 and 1 cost one call
-            of the model, other scales two.
+        scale: 0 ignores the label, 1 is the model with that label, more than 1 exaggerates it. 0 and 1 cost
+            one call of the model, other scales two.
 
     Returns: a model for every sampler, slider and elbo.
     Raises: TypeError, ValueError: wrong arguments, or a model without labels.

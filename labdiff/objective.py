@@ -54,7 +54,8 @@ def eps_weight(s: Schedule, t: Levels, var: str = "beta") -> torch.Tensor:
 def eps_loss(model: Model, s: Schedule, x0: torch.Tensor, t: Levels, eps: torch.Tensor) -> torch.Tensor:
     """The simple loss: how far the model's noise is from the noise that was put in.
 
-        L_simple = mean of || eps - eps_theta(x_t, t) ||^2,  x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps
+        L_simple = mean of || eps - eps_theta(x_t, t) ||^2
+        x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps
 
     Args:
         model: callable (x, t) -> eps_hat, x (B, ...), t (B,) int64, eps_hat like x.
@@ -63,8 +64,10 @@ def eps_loss(model: Model, s: Schedule, x0: torch.Tensor, t: Levels, eps: torch.
         t: (B,) int64, or one int for all, in 1..T.
         eps: like x0, standard normal.
 
-    Returns: the mean over batch and dimensions, a scalar tensor that can be differentiated; 1 for a model that says 0.
-    Raises: TypeError, ValueError: wrong type, shape, dtype, device, range, NaN, or a model's output of another shape.
+    Returns: the mean over batch and dimensions, a scalar tensor that can be differentiated; 1 for a model
+        that says 0.
+    Raises: TypeError, ValueError: wrong type, shape, dtype, device, range, NaN, or a model's output of
+        another shape.
     Source: Ho et al. 2020, eq. 14; slides S12, S14 (Algorithm 1).
     """
     eps_hat = model(q_sample(s, x0, t, eps), t)
@@ -82,7 +85,8 @@ def reverse_var(s: Schedule, var: str, function: str) -> torch.Tensor:
 class Elbo:
     """The terms of L = L_T + sum_{t=2..T} L_{t-1} + L_0, each a mean over the batch in bits per dimension.
 
-    L[t] is the term of noise level t, the slides' L_{t-1}: (T+1,) float64, zero at t = 0 and 1. total bounds -log2 p(x_0).
+    L[t] is the term of noise level t, the slides' L_{t-1}: (T+1,) float64, zero at t = 0 and 1. total bounds
+    -log2 p(x_0).
     """
 
     L_T: float
@@ -145,7 +149,7 @@ def elbo(
 
 
 def _log_likelihood(x0, mean, sigma, bins):
-    """log N(x0; mean, sigma^2), or for data on `bins` levels in [-1, 1] the log of the normal's mass on x0's level."""
+    """log N(x0; mean, sigma^2), or for `bins` levels in [-1, 1] the log of its mass on x0's level."""
     x0, mean = x0.cpu().double(), mean.cpu().double()
     normal = torch.distributions.Normal(mean, sigma, validate_args=False)
     if bins is None:

@@ -16,10 +16,11 @@ class MuonAdamW(torch.optim.Optimizer):
         M <- momentum M + (1 - momentum) G
         K <- (1 - lr wd) K - lr 0.2 sqrt(max(rows, columns)) orthogonalize((1 - momentum) G + momentum M)
 
-    A kernel (c_out, c_in, h, w) is updated as a matrix (c_out, c_in h w). Making the singular values of its update equal
-    gives a lower Frechet distance in equal time than AdamW alone. Kernels whose smaller side is under 16 channels (from
-    or to pixels) are left to AdamW, as are biases, norms and embeddings. The factor 0.2 sqrt(max) makes one learning
-    rate fit both. The state has the parameters' shapes, so that it fits whatever their memory format and device.
+    A kernel (c_out, c_in, h, w) is updated as a matrix (c_out, c_in h w). Making the singular values of its
+    update equal gives a lower Frechet distance in equal time than AdamW alone. Kernels whose smaller side is
+    under 16 channels (from or to pixels) are left to AdamW, as are biases, norms and embeddings. The factor
+    0.2 sqrt(max) makes one learning rate fit both. The state has the parameters' shapes, so that it fits
+    whatever their memory format and device.
 
     Args:
         params: the parameters, those that need no gradient left out.
@@ -29,7 +30,8 @@ class MuonAdamW(torch.optim.Optimizer):
         weight_decay: decoupled, of both.
 
     Raises: ValueError: no parameters (torch's own message).
-    Source: Jordan et al. 2024, "Muon"; Liu et al. 2025, arXiv:2502.16982 (the factor); Loshchilov & Hutter 2019 (AdamW).
+    Source: Jordan et al. 2024, "Muon"; Liu et al. 2025, arXiv:2502.16982 (the factor); Loshchilov & Hutter
+        2019 (AdamW).
     """
 
     def __init__(self, params, lr=3e-3, *, momentum=0.95, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.01):
@@ -61,7 +63,7 @@ class MuonAdamW(torch.optim.Optimizer):
         return loss
 
     def load_state_dict(self, state_dict):
-        """As torch's; each tensor takes the device and memory format of its parameter, whichever it was saved in."""
+        """As torch's; each tensor takes the device and memory format of its parameter."""
         super().load_state_dict(state_dict)
         for p, state in self.state.items():
             for name, value in state.items():
@@ -108,9 +110,10 @@ class MuonAdamW(torch.optim.Optimizer):
 
 
 def orthogonalize(matrices, steps=5, eps=1e-7):
-    """Matrices (n, rows, columns), rows <= columns, with the same singular vectors and singular values near 1.
+    """Matrices (n, rows, columns), rows <= columns, with the same singular vectors, singular values near 1.
 
-    Newton-Schulz iteration; rows or columns of zeros stay zero, so that matrices of several sizes fit into one batch.
+    Newton-Schulz iteration; rows or columns of zeros stay zero, so that matrices of several sizes fit into
+    one batch.
     Source: Jordan et al. 2024, "Muon".
     """
     a, b, c = NEWTON_SCHULZ
@@ -122,9 +125,9 @@ def orthogonalize(matrices, steps=5, eps=1e-7):
 
 
 class _Batch:
-    """Kernels with equally many rows, in one tensor `matrices` (n, rows, columns), the narrower ones padded with zeros.
+    """Kernels with equally many rows in one tensor `matrices` (n, rows, columns), padded with zeros.
 
-    views[i] is the part of it that holds params[i], in that kernel's own shape; scale (n, 1, 1) its step size.
+    views[i] is the part of it that holds params[i], in that kernel's shape; scale (n, 1, 1) its step size.
     """
 
     def __init__(self, params):

@@ -11,10 +11,12 @@ class Preconditioned(nn.Module):
 
         eps_hat = sqrt(1 - alpha_bar_t) x_t + sqrt(alpha_bar_t) F(x_t, t)
 
-    What is left for the network is F = sqrt(alpha_bar_t) eps - sqrt(1 - alpha_bar_t) x_0, of the same size at every t.
+    What is left for the network is F = sqrt(alpha_bar_t) eps - sqrt(1 - alpha_bar_t) x_0, of the same size at
+    every t.
 
     Args:
-        alpha_bar: (T+1,) of the Schedule that the model is trained with. Kept as a buffer, so it travels with the weights.
+        alpha_bar: (T+1,) of the Schedule that the model is trained with. Kept as a buffer, so it travels with
+            the weights.
 
     Call: (x_t, t, F) with x_t and F (B, ...), t (B,) int64. Returns eps_hat like x_t.
     Source: Karras et al. 2022, section 5; Salimans & Ho 2022, appendix D (F is their v).
@@ -25,8 +27,8 @@ class Preconditioned(nn.Module):
         check_data("Preconditioned", {"alpha_bar": alpha_bar})
         if alpha_bar.ndim != 1 or alpha_bar[0] != 1 or (alpha_bar < 0).any() or (alpha_bar > 1).any():
             raise ValueError(
-                "Preconditioned: alpha_bar: expected that of a Schedule, (T+1,) in [0, 1] with alpha_bar[0] = "
-                f"1, got shape {tuple(alpha_bar.shape)}, values {alpha_bar.min():g}..{alpha_bar.max():g}"
+                "Preconditioned: alpha_bar: expected that of a Schedule, (T+1,) in [0, 1] with alpha_bar[0] "
+                f"= 1, got shape {tuple(alpha_bar.shape)}, values {alpha_bar.min():g}..{alpha_bar.max():g}"
             )
         self.register_buffer("signal", alpha_bar.sqrt().float())
         self.register_buffer("noise", (1 - alpha_bar).sqrt().float())

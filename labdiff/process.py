@@ -1,6 +1,7 @@
-"""The diffusion process: one function per formula of the slides. t = 0 is clean data, t = 1..T are noise levels.
+"""The diffusion process: one function per formula. t = 0 is clean data, t = 1..T are noise levels.
 
-These are the formulas alone. `ld.q_sample` and its like are the same functions behind a check of their arguments, see edge.py.
+These are the formulas alone. `ld.q_sample` and its like are the same functions behind a check of their
+arguments, see edge.py.
 """
 
 import torch
@@ -81,7 +82,8 @@ def predict_x0(s: Schedule, xt: torch.Tensor, t: Levels, eps_hat: torch.Tensor) 
         t: (B,) int64, or one int for all, in 1..T.
         eps_hat: like xt, the predicted noise.
 
-    Returns: x0_hat, like xt, not clamped. Near t = T it divides by a small sqrt(alpha_bar_t) and can be large.
+    Returns: x0_hat, like xt, not clamped. Near t = T it divides by a small sqrt(alpha_bar_t) and can be
+        large.
     Raises: TypeError, ValueError: wrong type, shape, dtype, device, range, or NaN.
     Source: Ho et al. 2020, text above eq. 9 and eq. 15; slides S5, S11.
     """
@@ -109,5 +111,5 @@ def p_mean(s: Schedule, xt: torch.Tensor, t: Levels, eps_hat: torch.Tensor) -> t
 
 
 def tables_at(s: Schedule, t: Levels, x: torch.Tensor) -> tuple[Tables, Levels]:
-    """The schedule's tables on x's device, and t in the shape (B, 1, ..., 1), so that table[t] scales each sample of x."""
+    """The schedule's tables like x, and t as (B, 1, ..., 1), so that table[t] scales each sample of x."""
     return s.tables(x), t if isinstance(t, int) else t.reshape(-1, *[1] * (x.ndim - 1))

@@ -1,4 +1,4 @@
-"""Sampling: Algorithm 2 and DDIM as generators of states that the caller loops over, from noise (t = T) to data (t = 0)."""
+"""Sampling: Algorithm 2 and DDIM as generators of states, from noise (t = T) to data (t = 0)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -23,18 +23,21 @@ def ddpm_steps(
 ) -> Iterator[State]:
     """Algorithm 2 (DDPM): from x_T ~ N(0, I) to x_0, one t at a time.
 
-        x_{t-1} = 1/sqrt(alpha_t) (x_t - beta_t / sqrt(1 - alpha_bar_t) eps_theta(x_t, t)) + sigma_t z,   z = 0 at t = 1
+        x_{t-1} = 1/sqrt(alpha_t) (x_t - beta_t / sqrt(1 - alpha_bar_t) eps_theta(x_t, t)) + sigma_t z
+        z ~ N(0, I), 0 at t = 1
 
     Args:
         model: callable (x, t) -> eps_hat; called T times, in eval mode, without gradients.
         s: Schedule.
         shape: (B, ...) of the samples. Or give instead
         xt, t: (B, ...) real and an int in 1..T, to start from a noised x_t rather than from noise at T.
-        var: sigma_t^2 is "beta" (beta_t, right for x_0 ~ N(0, I)) or "beta_tilde" (right for a single known x_0).
+        var: sigma_t^2 is "beta" (beta_t, right for x_0 ~ N(0, I)) or "beta_tilde" (right for a single known
+            x_0).
         generator: source of x_T and z; None for a fresh one.
 
     Yields: State, for t = T, T-1, .., 0: T+1 of them.
-    Raises: TypeError, ValueError: wrong arguments, at the call; ValueError: a model's output of another shape.
+    Raises: TypeError, ValueError: wrong arguments, at the call; ValueError: a model's output of another
+        shape.
     Source: Ho et al. 2020, Algorithm 2; slides S8, S14.
     """
     x, t, generator = start(model, s, shape, xt, t, generator)
@@ -71,7 +74,8 @@ def ddim_steps(
         eta: 0 for DDIM, 1 for as much noise as DDPM with beta_tilde; in [0, 1].
 
     Yields: State, n_steps+1 of them, the last at t = 0.
-    Raises: TypeError, ValueError: wrong arguments, at the call; ValueError: a model's output of another shape.
+    Raises: TypeError, ValueError: wrong arguments, at the call; ValueError: a model's output of another
+        shape.
     Source: Song, Meng & Ermon 2021, eq. 12 and 16; slide S14 (what comes after it).
     """
     x, t, generator = start(model, s, shape, xt, t, generator)
@@ -97,7 +101,8 @@ def dpm_steps(
 ) -> Iterator[State]:
     """DPM-Solver++ (2M): DDIM that also looks where x0_hat is heading, and so needs fewer steps.
 
-        x_{t'} = sqrt(alpha_bar_t') D + sqrt(1 - alpha_bar_t') (x_t - sqrt(alpha_bar_t) D) / sqrt(1 - alpha_bar_t)
+        x_{t'} = sqrt(alpha_bar_t') D + sqrt(1 - alpha_bar_t') eps_D
+        eps_D  = (x_t - sqrt(alpha_bar_t) D) / sqrt(1 - alpha_bar_t)
         D      = x0_hat + (x0_hat - x0_hat before) (lambda_t' - lambda_t) / (2 (lambda_t - lambda before))
         lambda = 1/2 log(alpha_bar / (1 - alpha_bar));  D = x0_hat in the first and the last step
 
@@ -105,7 +110,8 @@ def dpm_steps(
         model, s, shape, n_steps, xt, t, generator: as in ddim_steps; nothing is drawn on the way.
 
     Yields: State, n_steps+1 of them, the last at t = 0.
-    Raises: TypeError, ValueError: wrong arguments, at the call; ValueError: a model's output of another shape.
+    Raises: TypeError, ValueError: wrong arguments, at the call; ValueError: a model's output of another
+        shape.
     Source: Lu et al. 2022, "DPM-Solver++", algorithm 2; slide S14 (what comes after it).
     """
     x, t, generator = start(model, s, shape, xt, t, generator)
@@ -150,6 +156,6 @@ def sample(
     else:
         sampler, default = {"ddim": (ddim_steps, 50), "dpm": (dpm_steps, 10)}[method]
         states = sampler(model, s, shape, n_steps=n_steps or min(default, s.T), generator=generator)
-    for state in states:
+    for state in states:  # noqa: B007 - the last one is wanted
         pass
     return state.x

@@ -12,7 +12,7 @@ Levels: TypeAlias = int | torch.Tensor  # t: (B,) int64, or one int for all
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """What the formulas look up, each (T+1,) and indexed by t: made in float64, then brought to one dtype and device."""
+    """What the formulas look up, each (T+1,) and indexed by t: made in float64, then cast."""
 
     beta: torch.Tensor
     beta_tilde: torch.Tensor
@@ -25,7 +25,7 @@ class Tables:
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """The variances beta_1..beta_T of the forward process, with the products that the slides define from them.
+    """The variances beta_1..beta_T of the forward process, and the products that the slides define.
 
     Every array is float64 on the CPU, has length T+1 and is indexed by t itself: t = 0 is clean data
     (beta[0] = 0, alpha_bar[0] = 1), t = 1..T are noise levels. So alpha_bar[t-1] needs no special case.
@@ -77,7 +77,7 @@ class Schedule:
         """The tables in x's dtype on x's device, made at the first call for each."""
         key = x.device, x.dtype
         if key not in self._tables:
-            with torch.inference_mode(False):  # tables of a caller's inference mode could not be trained with
+            with torch.inference_mode(False):  # what is made in inference mode can't be trained with
                 noise_var = 1 - self.alpha_bar
                 made = [self.beta, self.beta_tilde, self.alpha.sqrt(), self.beta.sqrt()]
                 made += [self.alpha_bar.sqrt(), noise_var, noise_var.sqrt()]
@@ -90,7 +90,7 @@ class Schedule:
 
 
 def linear_schedule(T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02) -> Schedule:
-    """Betas that rise linearly in t; the end points are those for T = 1000 and are scaled by 1000/T for another T.
+    """Betas that rise linearly in t; the end points are for T = 1000, scaled by 1000/T for another T.
 
         beta_t = (1000/T) * (beta_1 + (t-1)/(T-1) * (beta_T - beta_1)), at most 0.999
 
@@ -114,7 +114,8 @@ def linear_schedule(T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02) -
 def cosine_schedule(T: int = 1000, offset: float = 0.008) -> Schedule:
     """Betas such that alpha_bar_t falls like a squared cosine: noise comes slowly at both ends.
 
-        alpha_bar_t = f(t) / f(0),  f(t) = cos^2( (t/T + offset) / (1 + offset) * pi/2 ),  beta_t at most 0.999
+        alpha_bar_t = f(t) / f(0),  f(t) = cos^2( (t/T + offset) / (1 + offset) * pi/2 )
+        beta_t at most 0.999
 
     Args:
         T: number of noise levels, >= 1.
@@ -148,7 +149,8 @@ def _checked_beta(beta):
         raise ValueError("Schedule: beta: expected finite numbers, got some that are NaN or infinite")
     if beta[0] != 0:
         raise ValueError(
-            f"Schedule: beta: expected beta[0] = 0 (t = 0 is clean data), got {beta[0]:g}. Put a 0 before beta_1"
+            f"Schedule: beta: expected beta[0] = 0 (t = 0 is clean data), got {beta[0]:g}. "
+            "Put a 0 before beta_1"
         )
     if not ((beta[1:] > 0) & (beta[1:] < 1)).all():
         got = f"{beta[1:].min():g}..{beta[1:].max():g}"

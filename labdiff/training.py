@@ -35,39 +35,43 @@ def train(
     generator: torch.Generator | None = None,
     resume: Checkpoint | None = None,
 ) -> Iterator[Step]:
-    """Algorithm 1: draw x_0, t and eps, take a gradient step on the simple loss, repeat; yield a `Step` for each.
+    """Algorithm 1: draw x_0, t, eps, take a gradient step on the simple loss, repeat; yield a `Step` each.
 
         x_0 ~ data;  t ~ Uniform{1..T};  eps ~ N(0, I);  step on grad || eps - eps_theta(x_t, t) ||^2
 
-    Muon for the kernels of convolutions, AdamW for all else; gradient norm clipped. The learning rate rises over
-    `warmup` steps and then falls linearly to 0 at n_steps. t is stratified: one draw from each of batch_size equal
-    parts of 1..T. The EMA of the weights has its decay warmed up, min(ema_decay, (1+n)/(10+n)). On hardware that has
-    it, the network runs in bfloat16. A step is yielded after the optimizer and the EMA are done, so that `break` loses
-    nothing. Processes that torchrun started, and that have initialized torch.distributed, train one model: the same
-    run as that of one process.
+    Muon for the kernels of convolutions, AdamW for all else; gradient norm clipped. The learning rate rises
+    over `warmup` steps and then falls linearly to 0 at n_steps. t is stratified: one draw from each of
+    batch_size equal parts of 1..T. The EMA of the weights has its decay warmed up, min(ema_decay,
+    (1+n)/(10+n)). On hardware that has it, the network runs in bfloat16. A step is yielded after the
+    optimizer and the EMA are done, so that `break` loses nothing. Processes that torchrun started, and that
+    have initialized torch.distributed, train one model: the same run as that of one process.
 
     Args:
-        model: a module (x, t) -> eps_hat, with labels (x, t, label) -> eps_hat; trained in place, on its device.
+        model: a module (x, t) -> eps_hat, with labels (x, t, label) -> eps_hat; trained in place, on its
+            device.
         s: Schedule.
         images: (N, ...) real, clean data scaled to about [-1, 1], on any device.
-        labels: (N,) int64 in 0..classes-1, for a model with `classes` such as UNet(classes=10); None trains without.
+        labels: (N,) int64 in 0..classes-1, for a model with `classes` such as UNet(classes=10); None trains
+            without.
         drop_label: share of the samples whose label is replaced by `classes`, "no label", in [0, 1].
         n_steps: number of steps, those of a resumed run included.
-        batch_size: samples a step, drawn with replacement; of all processes together, and a multiple of their number.
+        batch_size: samples a step, drawn with replacement; of all processes together, and a multiple of their
+            number.
         lr: highest learning rate, > 0.
         warmup: steps until it is reached.
         ema_decay: highest decay of the EMA, in [0, 1).
         clip: largest gradient norm.
-        accumulate: parts that each batch goes through the model in, for a GPU with little memory: the same step.
+        accumulate: parts that each batch goes through the model in, for a GPU with little memory: the same
+            step.
         generator: source of all draws; None for a fresh one.
-        resume: what load_checkpoint returned. The model, optimizer, EMA and generator are set to it, and the run goes
-            on to the same numbers as if it had not stopped, when all other arguments are the same.
+        resume: what load_checkpoint returned. The model, optimizer, EMA and generator are set to it, and the
+            run goes on to the same numbers as if it had not stopped, when all other arguments are the same.
 
     Yields: Step, for n = 1 (or the resumed n + 1) .. n_steps.
-    Raises: TypeError, ValueError: wrong arguments, at the call; FloatingPointError: a loss or gradient that is NaN or
-        infinite, before it reaches the weights.
-    Source: Ho et al. 2020, Algorithm 1; slide S14. Stratified t: Kingma et al. 2021, app. I.1. Muon: Jordan et al.
-        2024. Dropped labels: Ho & Salimans 2022.
+    Raises: TypeError, ValueError: wrong arguments, at the call; FloatingPointError: a loss or gradient that
+        is NaN or infinite, before it reaches the weights.
+    Source: Ho et al. 2020, Algorithm 1; slide S14. Stratified t: Kingma et al. 2021, app. I.1. Muon: Jordan
+        et al. 2024. Dropped labels: Ho & Salimans 2022.
     """
     device = device_of(model)
     if device.type == "cuda":
@@ -81,7 +85,7 @@ def train(
     done = 0 if resume is None else resume.restore(model, ema, optimizer, generator)
     _share_state(generator, device)  # every process draws the whole batch and takes its share
 
-    progress = [done]  # shared by all Steps, so that save_checkpoint knows a Step that is no longer the last
+    progress = [done]  # one list for all Steps: save_checkpoint knows one that is no longer the last
     for n in range(done + 1, n_steps + 1):
         batch = [a[rank::world] for a in _draw(images, labels, drop_label, model, s.T, batch_size, generator)]
         model.zero_grad()
@@ -98,7 +102,7 @@ def train(
 
 
 def _draw(images, labels, drop_label, model, T, B, generator):
-    """x_0, t, eps and, if there are labels, the labels of a batch, drawn with `generator`, on the images' device."""
+    """x_0, t, eps and, if there are any, labels of a batch, drawn with `generator`, on the images' device."""
     here, device = generator.device, images.device
     index = torch.randint(len(images), (B,), generator=generator, device=here).to(device)
     u = torch.rand(B, generator=generator, device=here)
@@ -111,7 +115,7 @@ def _draw(images, labels, drop_label, model, T, B, generator):
 
 
 def _backward(net, s, batch, parts):
-    """Put the gradient of the batch's mean loss into the parameters, one part at a time; return that loss."""
+    """Put the gradient of the batch's mean loss into the parameters, one part at a time; return the loss."""
     device, total = batch[0].device, torch.zeros((), device=batch[0].device)
     with torch.enable_grad(), eval_mode(net, training=True):
         for x0, t, eps, *label in zip(*(a.chunk(parts) for a in batch), strict=True):
@@ -123,15 +127,15 @@ def _backward(net, s, batch, parts):
 
 
 def _finite(loss, norm, n, lr):
-    """The loss as a number, its mean over all processes; raise where it or the gradient's norm is not finite."""
+    """The loss as a number, its mean over all processes; raise where it or the norm is not finite."""
     if processes()[1] > 1:
         dist.all_reduce(loss)
         loss = loss / processes()[1]
     loss, norm = torch.stack([loss, norm]).tolist()  # the only wait for a GPU in a step
     if not math.isfinite(loss + norm):
         raise FloatingPointError(
-            f"train: the loss at step {n} is {loss}, its gradient's norm {norm}; the weights are those of step "
-            f"{n - 1}. Try a smaller lr (now {lr:.1e}), and look whether the data or the model holds NaN"
+            f"train: the loss at step {n} is {loss}, its gradient's norm {norm}; the weights are those of "
+            f"step {n - 1}. Try a smaller lr (now {lr:.1e}), and look whether the data or the model holds NaN"
         )
     return loss
 

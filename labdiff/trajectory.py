@@ -1,4 +1,4 @@
-"""A reverse trajectory: where it starts, its states, and the loop over noise levels that all samplers share."""
+"""A reverse trajectory: its start, its states, and the loop over noise levels that all samplers share."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,8 @@ class State:
         x: (B, ...) x_t.
         eps_hat: (B, ...) the noise that the model sees in x_t; None at t = 0.
         s: the Schedule.
-        x0_hat: (B, ...) the clean sample that follows from both, not clamped; x itself at t = 0. Computed when it is read.
+        x0_hat: (B, ...) the clean sample that follows from both, not clamped; x itself at t = 0. Computed
+            when it is read.
     """
 
     t: int
@@ -45,7 +46,7 @@ def start(
     t: int | None,
     generator: torch.Generator | None,
 ) -> tuple[torch.Tensor, int, torch.Generator]:
-    """The first x, its t, and the generator: xt at t if they are given, else noise at T like the model's weights."""
+    """The first x, its t, and the generator: xt at t if given, else noise at T like the model's weights."""
     generator = check_generator("sample", generator, device_of(model))
     if xt is not None and t is not None:
         return xt, t, generator
@@ -68,7 +69,7 @@ def reverse(
     levels: Sequence[int],
     step: Callable[[State, int], torch.Tensor],
 ) -> Iterator[State]:
-    """Yield the states at `levels`; step(state, t_prev) makes the next x. Nothing is read from a GPU: no waiting."""
+    """Yield the states at `levels`; step(state, t_prev) makes the next x. Never waits for a GPU."""
     for t, t_prev in pairwise(levels):
         with eval_mode(model):
             eps_hat = model(x, torch.full((len(x),), t, device=x.device))

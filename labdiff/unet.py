@@ -1,4 +1,4 @@
-"""The network: a small U-Net (x, t) -> eps_hat, and the skip connection that makes two CPU cores enough to train it."""
+"""The network: a small U-Net (x, t) -> eps_hat."""
 
 import contextlib
 import math
@@ -70,23 +70,25 @@ class Attention(nn.Module):
 class UNet(nn.Module):
     """A U-Net that predicts the noise in x_t: eps_hat = eps_theta(x_t, t), or eps_theta(x_t, t, label).
 
-    The image is first folded, 2x2 pixels into channels, so that all levels are small: 14, 7 and 4 pixels wide for a
-    28x28 digit. Each level has one residual block on the way down and one on the way up; the lowest has attention.
+    The image is first folded, 2x2 pixels into channels, so that all levels are small: 14, 7 and 4 pixels wide
+    for a 28x28 digit. Each level has one residual block on the way down and one on the way up; the lowest has
+    attention.
 
     Args:
         channels: width of the first level, >= 1.
         mults: width of each level as a multiple of `channels`, one per level.
         image_channels: 1 for grey, 3 for colour.
         classes: number of labels that the model knows, or None for a model without.
-        alpha_bar: (T+1,) of the Schedule, or None. If given, the output is preconditioned, see `Preconditioned`.
+        alpha_bar: (T+1,) of the Schedule, or None. If given, the output is preconditioned, see
+            `Preconditioned`.
         generator: source of the initial weights; None for a fresh one.
 
-    Call: model(x, t, label=None) with x (B, image_channels, H, W) real, H and W even; t (B,) int64 in 1..T; label an int
-    or (B,) int64 in 0..classes, where None and `classes` mean "no label". Returns eps_hat like x. At the start the last
-    layer is zero, so that the plain network says eps_hat = 0.
+    Call: model(x, t, label=None) with x (B, image_channels, H, W) real, H and W even; t (B,) int64 in 1..T;
+    label an int or (B,) int64 in 0..classes, where None and `classes` mean "no label".
+    Returns eps_hat like x. At the start the last layer is zero, so that the plain network says eps_hat = 0.
 
-    Raises: TypeError, ValueError: odd H or W, another number of channels, dtype or device, t not (B,) or not in 1..T, a
-        label that is not in 0..classes.
+    Raises: TypeError, ValueError: odd H or W, another number of channels, dtype or device, t not (B,) or not
+        in 1..T, a label that is not in 0..classes.
     Source: Ronneberger et al. 2015; Ho et al. 2020, appendix B; labels: Ho & Salimans 2022; slide S14.
     """
 
@@ -162,7 +164,7 @@ class UNet(nn.Module):
         return out.to(x.dtype) if self.precondition is None else self.precondition(x, t, out)
 
     def _checked(self, x, t, label):
-        """t and label as tensors (B,), the label None for a network without; raise unless x, t and label fit."""
+        """t and label as tensors (B,), or None for a network without labels; raise unless all fit."""
         C, weight = self.config["image_channels"], self.head.weight
         fits = isinstance(x, torch.Tensor) and x.ndim == 4 and x.shape[1] == C and x.numel() > 0
         if not fits or x.shape[2] % 2 or x.shape[3] % 2:
@@ -184,7 +186,7 @@ class UNet(nn.Module):
 
 
 def _norm(c: int) -> nn.Module:
-    """GroupNorm in at most 8 groups of at least two channels: one channel of a single pixel would be normed to 0."""
+    """GroupNorm in at most 8 groups of two channels or more: one channel of one pixel would be normed to 0."""
     return nn.GroupNorm(math.gcd(8, c, c // 2), c) if c > 1 else nn.Identity()
 
 
