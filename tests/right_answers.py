@@ -244,7 +244,87 @@ def ddim_by_shift(model, s, xt, t, t_prev):
     return (b / a).sqrt() * xt + ((1 - b).sqrt() - (b * (1 - a) / a).sqrt()) * e
 
 
+def guided_by_steps(eps_none, eps_label, scale):
+    eps = eps_label.clone()
+    eps += (scale - 1) * (eps_label - eps_none)
+    return eps
+
+
+def inpaint_with_where(s, x_prev, x0, mask, t, eps):
+    level = torch.full((len(x0),), t - 1)
+    return torch.where(mask.bool().expand_as(x0), ld.q_sample(s, x0, level, eps), x_prev)
+
+
+def inpaint_by_index(s, x_prev, x0, mask, t, eps):
+    out, ab = x_prev.clone(), s.alpha_bar[t - 1].to(x0.dtype)
+    known = (mask == 1).expand(x0.shape)
+    out[known] = (ab.sqrt() * x0 + (1 - ab).sqrt() * eps)[known]
+    return out
+
+
+def inpaint_clean_at_the_end(s, x_prev, x0, mask, t, eps):
+    known = x0 if t == 1 else ld.q_sample(s, x0, t - 1, eps)
+    return x_prev + mask * (known - x_prev)
+
+
+def slerp_by_sample(a, b, w):
+    rows = []
+    for u, v in zip(a, b):
+        theta = torch.acos(torch.clamp((u * v).sum() / (torch.norm(u) * torch.norm(v)), -1, 1))
+        rows.append(torch.sin((1 - w) * theta) / theta.sin() * u + torch.sin(w * theta) / theta.sin() * v)
+    return torch.stack(rows)
+
+
+def slerp_by_cosine_similarity(a, b, w):
+    theta = F.cosine_similarity(a.flatten(1), b.flatten(1), dim=1).acos()
+    theta = theta[(...,) + (None,) * (a.ndim - 1)]
+    return ((1 - w) * theta).sin() / theta.sin() * a + (w * theta).sin() / theta.sin() * b
+
+
+def slerp_by_atan2(a, b, w):
+    """The angle from its sine and cosine, with the straight line where a and b are alike."""
+    shape = (-1, *[1] * (a.ndim - 1))
+    u, v = F.normalize(a.double().flatten(1), dim=1), F.normalize(b.double().flatten(1), dim=1)
+    theta = torch.atan2((u - v).norm(dim=1) * (u + v).norm(dim=1) / 2, (u * v).sum(1)).reshape(shape)
+    small = theta < 1e-6
+    safe = torch.where(small, 1.0, theta)
+    arc = (torch.sin((1 - w) * safe) * a + torch.sin(w * safe) * b) / torch.sin(safe)
+    return torch.where(small, (1 - w) * a + w * b, arc).to(a.dtype)
+
+
+def slerp_by_numpy(a, b, w):
+    x, y = a.numpy().reshape(len(a), -1), b.numpy().reshape(len(b), -1)
+    cos = np.einsum("bi,bi->b", x, y) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)
+    th = np.arccos(cos)[:, None]
+    return torch.from_numpy((np.sin((1 - w) * th) * x + np.sin(w * th) * y) / np.sin(th)).reshape(a.shape)
+
+
+def velocity_by_x0(x_tau, tau, eps_hat):
+    tau = tau.reshape(-1, *[1] * (x_tau.ndim - 1))
+    x0_hat = (x_tau - tau * eps_hat) / (1 - tau)
+    return eps_hat - x0_hat
+
+
 RIGHT = {
+    "guided_eps": [
+        guided_by_steps,
+        lambda none, label, w: (1 - w) * none + w * label,
+        lambda none, label, w: torch.lerp(none, label, float(w)),
+        lambda u, c, scale: c + (scale - 1) * (c - u),
+        lambda u, c, g: torch.stack([u, c]).mul(torch.tensor([1 - g, g]).view(2, *[1] * u.ndim)).sum(0),
+        lambda u, c, g: torch.add(u, c - u, alpha=g),
+        lambda u, c, g: (u.double() + g * (c.double() - u.double())).to(u.dtype),
+    ],
+    "inpaint_step": [inpaint_with_where, inpaint_by_index, inpaint_clean_at_the_end],
+    "interpolate": [slerp_by_sample, slerp_by_cosine_similarity, slerp_by_atan2, slerp_by_numpy],
+    "flow_velocity": [
+        velocity_by_x0,
+        lambda x, tau, e: torch.stack([(e[i] - x[i]) / (1 - tau[i]) for i in range(len(x))]),
+        lambda x, tau, e: ((e - x).T / (1 - tau)).T,
+        lambda x, tau, e: torch.einsum("b,bchw->bchw", 1 / (1 - tau), e - x),
+        lambda x, tau, e: (e - x) * torch.reciprocal(1 - tau)[:, None, None, None],
+        lambda x, tau, e: (x - e) / (tau.view(-1, 1, 1, 1) - 1),
+    ],
     "alpha_bar": [
         by_logs,
         by_loop,

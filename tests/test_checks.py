@@ -327,6 +327,27 @@ HELD_OUT = {
 }
 
 
+HELD_OUT |= {
+    "guided_eps": [
+        lambda none, label, w: none + torch.tanh(torch.tensor(w)) * (label - none),
+        lambda none, label, w: none + w * (label - none).sign(),
+        lambda none, label, w: none + w * (label - none) / (label - none).norm(),
+    ],
+    "inpaint_step": [
+        lambda s, x, x0, mask, t, e: torch.full_like(x, 0.5),
+        lambda s, x, x0, mask, t, e: mask * ld.q_sample(s, x0, t - 1, 0.5 * e) + (1 - mask) * x,
+        lambda s, x, x0, mask, t, e: 0.9 * mask * ld.q_sample(s, x0, t - 1, e) + (1 - mask) * x,
+    ],
+    "interpolate": [lambda a, b, w: a, lambda a, b, w: a + w**2 * (b - a), lambda a, b, w: SLERP(a, b, 0.5)],
+    "flow_velocity": [
+        lambda x, tau, e: torch.zeros_like(x),
+        lambda x, tau, e: 0.9 * img(1 / (1 - tau), x) * (e - x),
+        lambda x, tau, e: (e - x) / (1 - img(tau, x)).clamp(min=0.5),
+    ],
+}
+SLERP = solution("interpolate")
+
+
 EXACTLY = {
     ("p_mean", 1): "noise-unscaled+multiplied",
     ("timestep_embedding", 1): "fresh-noise",

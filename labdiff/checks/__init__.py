@@ -17,8 +17,9 @@ def check(name, function):
     """Check a student's function for an exercise, and say which mistake it makes.
 
     Args:
-        name: alpha_bar, q_step, q_sample, q_posterior, predict_x0, normal_kl, p_mean, eps_loss,
-            timestep_embedding, training_step, p_step or ddim_step.
+        name: alpha_bar, q_step, q_sample, q_posterior, predict_x0, p_mean, normal_kl, eps_loss,
+            timestep_embedding, training_step, p_step, ddim_step, guided_eps, inpaint_step, interpolate or
+            flow_velocity.
         function: the student's function, with the arguments of labdiff's own (by position; their names are
             free).
 
@@ -30,7 +31,7 @@ def check(name, function):
     Raises: ValueError: no such exercise; TypeError: function is not callable. Under nbgrader, which takes a
         cell without
         an error for right: the report is printed, and AssertionError is raised unless it is correct.
-    Source: slides S4 to S14, the exercise's own in its report.
+    Source: slides S4 to S15, the exercise's own in its report.
     """
     if name not in EXERCISES:
         raise ValueError(f"check: name: expected one of {', '.join(EXERCISES)}, got {name!r}")

@@ -4,6 +4,10 @@ from labdiff.checks.exercises import (
     alpha_bar,
     ddim_step,
     eps_loss,
+    flow_velocity,
+    guided_eps,
+    inpaint_step,
+    interpolate,
     normal_kl,
     p_mean,
     p_step,
@@ -30,5 +34,9 @@ ALL = tuple(
         training_step,
         p_step,
         ddim_step,
+        guided_eps,
+        inpaint_step,
+        interpolate,
+        flow_velocity,
     )
 )

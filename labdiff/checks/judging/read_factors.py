@@ -39,14 +39,13 @@ def read_factors(seen):
     if not told or not all(math.isfinite(x) for *_, fs in told for f in fs for x in f[1:]):
         return None
     probe, want_sum, have_sum, factors = told[0]
-    t = _level(exercise, probe)
     gaps = [[abs(row[3][i][1] - row[3][i][2]) for row in told] for i in range(len(factors))]
     off = [i for i, gap in enumerate(gaps) if max(gap) > 1e-4]
     if not off:
         gap = have_sum - want_sum
         return (
-            f"The factors of {_and(exercise.factors)} are right, but something is added: {gap:+.4g} at t = "
-            f"{t}."
+            f"The factors of {_and(exercise.factors)} are right, but something is added: {gap:+.4g} "
+            f"{_where(exercise, probe)}."
             if abs(gap) > 1e-4
             else None
         )
@@ -58,9 +57,9 @@ def read_factors(seen):
             sentences.append(f"{name} does not enter your result.")
         else:
             known = _known(exercise, [(row[0], row[3][i][2]) for row in told])
+            where = _where(exercise, shown[0])
             sentences.append(
-                f"At t = {_level(exercise, shown[0])} your factor of {name} is {have:.4g}{known}; right is "
-                f"{want:.4g}."
+                f"{where.capitalize()} your factor of {name} is {have:.4g}{known}; right is {want:.4g}."
             )
     fine = [f[0] for i, f in enumerate(factors) if i not in off]
     if fine and len(factors) > 1:
@@ -72,6 +71,10 @@ def read_factors(seen):
     return " ".join(sentences)
 
 
+def _where(exercise, probe):
+    return f"at t = {_level(exercise, probe)}" if "t" in exercise.arguments else f"for {probe.name}"
+
+
 def _level(exercise, probe):
     t = probe.args[exercise.arguments.index("t")]
     return t[0].item() if isinstance(t, torch.Tensor) else t
@@ -80,7 +83,7 @@ def _level(exercise, probe):
 def _known(exercise, rows):
     """ " (= sqrt(alpha_t))" if exactly one such name fits the factor at every level."""
     names = None
-    for probe, factor in rows:
+    for probe, factor in rows if "t" in exercise.arguments else ():
         s, t = next(a for a in probe.args if isinstance(a, Schedule)), _level(exercise, probe)
         found = numbers(s, np.array([t])).items()
         fits = {n for n, v in found if v > 0 and math.isclose(v.item(), abs(factor), rel_tol=1e-4)}

@@ -77,6 +77,29 @@ def ddim_step(model, s, xt, t, t_prev):
     x0_hat = (xt - (1 - alpha_bar) ** 0.5 * eps_hat) / alpha_bar ** 0.5
     return alpha_bar_prev ** 0.5 * x0_hat + (1 - alpha_bar_prev) ** 0.5 * eps_hat
 """,
+    "guided_eps": """\
+def guided_eps(eps_none, eps_label, scale):
+    return eps_none + scale * (eps_label - eps_none)
+""",
+    "inpaint_step": """\
+def inpaint_step(s, x_prev, x0, mask, t, eps):
+    alpha_bar_prev = s.alpha_bar[t - 1].item()      # the level of x_prev; 1 at t = 1
+    known = alpha_bar_prev ** 0.5 * x0 + (1 - alpha_bar_prev) ** 0.5 * eps
+    return mask * known + (1 - mask) * x_prev
+""",
+    "interpolate": """\
+def interpolate(a, b, w):
+    shape = (-1,) + (1,) * (a.ndim - 1)
+    u, v = a.flatten(1), b.flatten(1)               # one row a sample
+    cosine = (u * v).sum(dim=1) / (u.norm(dim=1) * v.norm(dim=1))
+    theta = torch.arccos(cosine).view(shape)
+    return (torch.sin((1 - w) * theta) * a + torch.sin(w * theta) * b) / torch.sin(theta)
+""",
+    "flow_velocity": """\
+def flow_velocity(x_tau, tau, eps_hat):
+    tau = tau.view(-1, 1, 1, 1)
+    return (eps_hat - x_tau) / (1 - tau)
+""",
 }
 
 

@@ -1,0 +1,113 @@
+"""Notebook 06: flow matching, the velocity along the straight path, from a prediction of the noise."""
+
+import torch
+
+from labdiff import sampling
+from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, functions_of, wrong
+from labdiff.checks.exercises.probes import draws, flat, numbers, picture, pixels, scale
+from labdiff.checks.in_kernel.probe import Probe
+
+
+def velocity(
+    x_tau,
+    tau,
+    eps_hat,
+    *,
+    level=lambda tau: tau,
+    on_x=lambda tau: 1,
+    on_eps=lambda tau: 1,
+    down=lambda tau: 1 - tau,
+    sign=1,
+    shape=scale,
+    out=lambda v, x, eps: v,
+):
+    tau = shape(level(tau), x_tau)
+    return out(sign * (on_eps(tau) * eps_hat - on_x(tau) * x_tau) / down(tau), x_tau, eps_hat)
+
+
+def _probes(seed):
+    (x, eps), others = pixels(seed, 2)
+    probes = []
+
+    def add(name, x, tau, eps, **options):
+        probes.append(Probe(name, (x, torch.as_tensor(tau, dtype=x.dtype), eps), **options))
+
+    for tau in (0.5, 0.2):
+        name = f"one pixel, tau = {tau}"
+        add(name, x, [tau], eps)
+        add(f"{name}, another x_tau", others[0], [tau], eps, twin=(name, "x_tau"))
+        add(f"{name}, another eps_hat", x, [tau], others[1], twin=(name, "eps_hat"))
+    add("one pixel, tau = 0", x, [0.0], eps)
+    add("one pixel, tau = 0.9", x, [0.9], eps)
+    tau = (torch.rand(12, generator=draws(seed + 1)) * 0.9).round(decimals=2)
+    for label, shape, seed_by, dtype in (
+        ("three samples, mixed tau", (3, 1, 1, 2), 2, torch.float32),
+        ("as many samples as columns (B = W)", (4, 1, 3, 4), 3, torch.float32),
+        ("as many samples as rows, float64", (3, 3, 3, 5), 4, torch.float64),
+        ("2-D data (3, 2)", (3, 2), 5, torch.float32),
+        ("2-D data (4, 4)", (4, 4), 6, torch.float32),
+    ):
+        x, eps = numbers(seed + seed_by, shape, 2, dtype)
+        add(label, x, tau[seed_by : seed_by + shape[0]], eps, required=len(shape) == 4)
+    ring = torch.cat([picture(seed), picture(seed).mT])
+    add("two pictures", ring, [0.3, 0.7], *numbers(seed + 7, (2, 1, 16, 16), 1), picture=True)
+    return probes
+
+
+MISTAKES = catalogue(
+    """
+wrong-sign: The sign is the wrong way round. On x_tau = (1 - tau) x_0 + tau eps the velocity is d x_tau / d
+    tau = eps - x_0, from data to noise, whichever way a sampler then walks.
+divided-by-tau: You divide by tau. Solving x_tau = (1 - tau) x_0 + tau eps for x_0 divides by 1 - tau; yours
+    is infinite at tau = 0, where there is data.
+ends-swapped: The ends of your path are swapped: it has data at tau = 1. Here tau = 0 is data and tau = 1 is
+    noise, x_tau = (1 - tau) x_0 + tau eps.
+returns-x0-hat: You return x_0, the guess of the clean picture. The velocity is eps_hat - x_0.
+returns-x0-hat/negated: You return -x_0. The velocity is eps_hat - x_0.
+returns-eps-hat: You return eps_hat itself. The velocity is eps_hat - x_0, with x_0 = (x_tau - tau eps_hat) /
+    (1 - tau).
+not-divided: You return eps_hat - x_tau: the way that is left to the noise. Divided by the time that is left,
+    1 - tau, it is the velocity.
+multiplied: You multiply by 1 - tau. The way that is left, eps_hat - x_tau, is divided by it.
+not-reshaped: Your tau has the shape (B,) and meets the columns W of the images. Give it the shape (B, 1, 1,
+    1).
+first-tau-for-all: You use the first sample's tau for all. Each sample has its own.
+root-of-tau: You divide by sqrt(1 - tau). The straight path has 1 - tau itself: its weights add up to 1, not
+    their squares.
+divided-twice: You divide by (1 - tau)^2. Once is enough.
+x0-not-solved: You take x_0 = x_tau - tau eps_hat, without the division by 1 - tau.
+plus-for-minus: You add x_tau and eps_hat. The velocity is their difference, over 1 - tau.
+v-prediction: This is v of a path with sqrt(1 - tau^2), whose squares add up to 1. The straight path has 1 -
+    tau and tau.
+""",
+    wrong("wrong-sign", sign=-1),
+    wrong("divided-by-tau", down=lambda tau: tau),
+    wrong("ends-swapped", down=lambda tau: tau, sign=-1),
+    wrong("returns-x0-hat", on_eps=lambda tau: tau, sign=-1),
+    wrong("returns-x0-hat/negated", on_eps=lambda tau: tau),
+    wrong("returns-eps-hat", out=lambda v, x, eps: eps),
+    wrong("not-divided", down=lambda tau: 1),
+    wrong("multiplied", down=lambda tau: 1 / (1 - tau)),
+    wrong("not-reshaped", shape=flat),
+    wrong("not-reshaped", shape=lambda tau, x: tau[:, None]),
+    wrong("first-tau-for-all", level=lambda tau: tau[:1].expand_as(tau)),
+    wrong("root-of-tau", down=lambda tau: (1 - tau).sqrt()),
+    wrong("divided-twice", down=lambda tau: (1 - tau) ** 2),
+    wrong("x0-not-solved", on_eps=lambda tau: 1 + tau, down=lambda tau: 1),
+    wrong("plus-for-minus", on_x=lambda tau: -1),
+    wrong("v-prediction", on_eps=lambda tau: 1, on_x=lambda tau: tau, down=lambda tau: (1 - tau**2).sqrt()),
+)
+
+EXERCISE = Exercise(
+    name="flow_velocity",
+    arguments=("x_tau", "tau", "eps_hat"),
+    outputs=("velocity",),
+    slide="S15; Lipman et al. 2023, example II; Liu et al. 2023",
+    meaning="The same network, read as a velocity: on the straight path an ODE solver may take long steps.",
+    formula=velocity,
+    make_probes=_probes,
+    mistakes=MISTAKES,
+    forms=(Form("(eps_hat - x_tau) / (1 - tau)"),),
+    blocked=functions_of(sampling),
+    factors=("x_tau", "eps_hat"),
+)
