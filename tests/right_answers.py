@@ -176,6 +176,38 @@ def step_stratified(model, optimizer, s, x0, generator):
     return loss.detach()
 
 
+def step_as_ld_train(model, optimizer, s, x0, generator):
+    """One draw of t from each of B equal parts of 1..T, in their order."""
+    u = torch.rand(len(x0), generator=generator)
+    t = (1 + (torch.arange(len(x0)) + u) / len(x0) * s.T).long().clamp(max=s.T)
+    eps = torch.randn(x0.shape, generator=generator)
+    optimizer.zero_grad()
+    loss = ld.eps_loss(model, s, x0, t, eps)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def step_antithetic(model, optimizer, s, x0, generator):
+    """t and T + 1 - t in pairs; the loss comes back with its graph."""
+    t = torch.randint(1, s.T + 1, (len(x0) // 2 + 1,), generator=generator)
+    t = torch.cat([t, s.T + 1 - t])[: len(x0)]
+    eps = torch.randn(x0.shape, generator=generator)
+    loss = F.mse_loss(model(ld.q_sample(s, x0, t, eps), t), eps)
+    optimizer.zero_grad(), loss.backward(), optimizer.step()
+    return loss
+
+
+def step_low_discrepancy(model, optimizer, s, x0, generator):
+    """One draw, spread evenly over the batch (Kingma et al. 2021)."""
+    u = (torch.rand(1, generator=generator) + torch.arange(len(x0)) / len(x0)) % 1
+    t = (u * s.T).long().clamp(max=s.T - 1) + 1
+    eps = torch.randn(x0.shape, generator=generator)
+    loss = F.mse_loss(model(ld.q_sample(s, x0, t, eps), t), eps)
+    optimizer.zero_grad(), loss.backward(), optimizer.step()
+    return loss.item()
+
+
 def step_with_closure(model, optimizer, s, x0, generator):
     t = torch.multinomial(torch.ones(s.T), len(x0), replacement=True, generator=generator) + 1
     eps = torch.randn(*x0.shape, generator=generator, device=generator.device)
@@ -377,7 +409,15 @@ RIGHT = {
         embedding_logspace,
         embedding_by_loops,
     ],
-    "training_step": [step_eps_first, step_stratified, step_with_closure, step_by_autograd],
+    "training_step": [
+        step_eps_first,
+        step_stratified,
+        step_as_ld_train,
+        step_antithetic,
+        step_low_discrepancy,
+        step_with_closure,
+        step_by_autograd,
+    ],
     "p_step": [p_step_by_posterior, p_step_clamped, p_step_tilde, p_step_float64],
     "ddim_step": [ddim_clamped, ddim_refit, ddim_by_shift],
 }

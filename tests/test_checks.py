@@ -352,6 +352,19 @@ EXACTLY = {
     ("p_mean", 1): "noise-unscaled+multiplied",
     ("timestep_embedding", 1): "fresh-noise",
     ("ddim_step", 0): "stays-at-t",
+    ("training_step", 0): "another-factor",
+    ("training_step", 1): "not-a-square",
+    ("training_step", 2): "another-loss-returned",
+    ("training_step", 3): "noise-variance",
+    ("training_step", 4): "one-number-for-noise",
+    ("training_step", 5): "same-noise-every-call",
+    ("training_step", 7): "t-not-uniform",
+    ("training_step", 8): "fixed-t",
+    ("training_step", 9): "more-than-once",
+    ("training_step", 10): "negative-loss",
+    ("training_step", 12): "model-not-called",
+    ("training_step", 13): "fixed-t",
+    ("training_step", 14): "target-mix",
 }
 
 
@@ -527,6 +540,9 @@ def test_stub_none_and_library_call_in_every_exercise(name):
         "p_step": lambda m, s, x, t, z: list(ld.ddpm_steps(m, s, xt=x, t=t))[1].x,
         "ddim_step": lambda m, s, x, t, p: list(ld.ddim_steps(m, s, xt=x, t=t, n_steps=1))[1].x,
     }
+    # no function of their own in labdiff
+    for new in ("guided_eps", "inpaint_step", "interpolate", "flow_velocity"):
+        blocked[new] = lambda *args: ld.sample(lambda x, t: x, ld.linear_schedule(4), (1, 2))
     assert check(name, blocked.get(name) or getattr(ld, name)).mistake == "library-call"
 
 

@@ -6,7 +6,7 @@ import os
 from labdiff.checks import exercises
 from labdiff.checks.exercises.probes import PUBLIC
 from labdiff.checks.in_kernel.collect import collect
-from labdiff.checks.in_kernel.guard import preserved
+from labdiff.checks.in_kernel.state import preserved
 from labdiff.checks.judging.report import Report
 from labdiff.checks.judging.verdict import judge
 

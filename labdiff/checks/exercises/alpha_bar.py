@@ -69,6 +69,17 @@ unscaled-betas: You don't use the betas you are given but make your own, 1e-4..0
     at a small T they leave signal in x_T. Use the argument.
 root-returned: You have the square root of alpha_bar. The root comes later, where x_0 is scaled (S5).
 one-minus: You return 1 - alpha_bar_t, the variance of the noise. alpha_bar_t is the share of the signal.
+sum-for-product/exp: You take exp of minus the sum of the betas. That is what the product of 1 - beta is for
+    small betas only; multiply the alphas, or sum log(1 - beta).
+product-of-beta/one-minus: You multiply the betas and subtract from 1. It is the other way round: first 1 -
+    beta, then the product (S13).
+log-returned: You return the sum of the logarithms. Take exp of it.
+beta-squared: You take 1 - beta^2, beta for a standard deviation. It is a variance: alpha_t = 1 - beta_t.
+power-for-product: You raise alpha_t to the power t. Each step has its own beta: multiply alpha_1 .. alpha_t.
+off-by-one-up/end: Entry t of your result holds alpha_bar of t+1, and the last entry is 0. Entry 0 is
+    alpha_bar_0 = 1, clean data.
+reversed-product/not-back: Your product runs from T down, and stands in reverse. It has to run from 1 to t.
+inverted: You return 1 / alpha_bar_t. alpha_bar falls from 1.
 """,
     wrong("product-of-beta", factor=lambda beta: beta),
     wrong("product-of-beta/with-1", factor=lambda beta: torch.cat([beta[:1] + 1, beta[1:]])),
@@ -97,6 +108,14 @@ one-minus: You return 1 - alpha_bar_t, the variance of the noise. alpha_bar_t is
     ),
     wrong("root-returned", out=lambda a: a.sqrt()),
     wrong("one-minus", out=lambda a: 1 - a),
+    wrong("sum-for-product/exp", factor=lambda beta: beta, gather=lambda f: (-f.cumsum(0)).exp()),
+    wrong("product-of-beta/one-minus", factor=lambda beta: beta, out=lambda a: 1 - a),
+    wrong("log-returned", out=lambda a: a.log()),
+    wrong("beta-squared", factor=lambda beta: 1 - beta**2),
+    wrong("power-for-product", gather=lambda f: f ** torch.arange(len(f))),
+    wrong("off-by-one-up/end", shift=lambda a: torch.cat([a[1:], 0 * a[:1]])),
+    wrong("reversed-product/not-back", gather=lambda f: f.flip(0).cumprod(0)),
+    wrong("inverted", out=lambda a: 1 / a),
 )
 
 EXERCISE = Exercise(

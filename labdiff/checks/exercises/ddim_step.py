@@ -20,7 +20,7 @@ def ddim(
     *,
     table=alpha_bar,
     to=lambda t, t_prev: t_prev,
-    level=lambda t: t,
+    level=lambda t, t_prev: t,
     x0_hat=solve,
     model_t=lambda t, x, T: many(t, x),
     model_level=lambda t, t_prev: t,
@@ -35,13 +35,22 @@ def ddim(
     **removed,
 ):
     eps_hat = model(xt, model_t(model_level(t, t_prev), xt, s.T))
-    u, new = level(t), new_table or table
+    u, new = level(t, t_prev), new_table or table
     tables = table(s)[u], new(s)[to(t, t_prev)], new(s)[(to_noise or to)(t, t_prev)]
     a, a_prev, a_noise = (b.to(xt.dtype) for b in tables)
     x0 = clamp(x0_hat(s, xt, many(u, xt), eps_hat, **{"table": table, **removed}))
     if again:
         eps_hat = (xt - a.sqrt() * x0) / (1 - a).sqrt()
     return out(signal(a, a_prev) * x0 + noise(a, a_noise) * eps_hat + extra(xt), x0)
+
+
+def _ddpm_noise(a, b):
+    """The factor of eps_hat beside sqrt(b) x0_hat in the mean of a DDPM step with alpha = a / b."""
+    return (b / a).sqrt() * ((1 - a).sqrt() - (1 - a / b) / (1 - a).sqrt())
+
+
+def _with_room(a, b):
+    return (1 - b - (1 - b) / (1 - a) * (1 - a / b)).clamp(min=0).sqrt()
 
 
 def _probes(seed):
@@ -90,6 +99,18 @@ alpha-for-alpha-bar/new-level: The new level has alpha[t_prev]. DDIM jumps along
     all steps; your x0_hat is right.
 off-by-one: Your x0_hat uses level t-1. Entry t of labdiff's arrays is the slides' t.
 model-gets-t-prev: Your model gets t_prev. It has to be told the level of the x_t that it sees: t.
+xt-for-x0-hat: You scale x_t to the new level where x0_hat belongs: the noise is still in it. First solve for
+    x0_hat (S5).
+ddpm-mean: This is the mean of a DDPM step over the levels between (alpha = alpha_bar_t / alpha_bar_t'). It
+    leaves out its noise; DDIM's step is another one: x0_hat noised to the new level with eps_hat.
+direction-of-ddpm: Your noise term leaves room for sigma^2 of DDPM, sqrt(1 - alpha_bar_t' - sigma^2). With
+    sigma = 0 it is sqrt(1 - alpha_bar_t').
+x0-at-t-prev: Your x0_hat uses the level t_prev. x_t is at level t: solve S5 with alpha_bar[t].
+wrong-sign/x0: In x0_hat you add the noise. It was added on the way to x_t, so it is subtracted.
+noise-unscaled: In x0_hat you subtract all of eps_hat. Only sqrt(1 - alpha_bar_t) of it is in x_t.
+noise-unscaled/new: You put eps_hat back on at full size. It is sqrt(1 - alpha_bar[t_prev]) eps_hat.
+clamped-to-0-1: You clamp x0_hat to [0, 1]. Data is in [-1, 1] here: dark pixels would all become grey.
+multiplied: In x0_hat you multiply by sqrt(alpha_bar_t). S5 multiplied x_0 by it; to solve for x_0, divide.
 """,
     *OUT,
     *MODEL_T,
@@ -116,8 +137,17 @@ model-gets-t-prev: Your model gets t_prev. It has to be told the level of the x_
     wrong("adds-noise", extra=torch.randn_like),
     wrong("wrong-sign", noise=lambda a, a_prev: -(1 - a_prev).sqrt()),
     wrong("alpha-for-alpha-bar/new-level", new_table=alpha),
-    wrong("off-by-one", level=lambda t: t - 1),
+    wrong("off-by-one", level=lambda t, t_prev: t - 1),
     wrong("model-gets-t-prev", model_level=lambda t, t_prev: t_prev),
+    wrong("xt-for-x0-hat", x0_hat=lambda s, xt, *_, **__: xt),
+    wrong("ddpm-mean", noise=_ddpm_noise),
+    wrong("direction-of-ddpm", noise=_with_room),
+    wrong("x0-at-t-prev", level=lambda t, t_prev: t_prev),
+    wrong("wrong-sign/x0", sign=1),
+    wrong("noise-unscaled", x0_hat=lambda *q, **k: solve(*q, noise=lambda a: a / a, **k)),
+    wrong("noise-unscaled/new", noise=lambda a, a_prev: a_prev / a_prev),
+    wrong("clamped-to-0-1", clamp=lambda x: x.clamp(0, 1)),
+    wrong("multiplied", x0_hat=lambda *q, **k: solve(*q, signal=lambda a: a.sqrt(), **k)),
 )
 
 EXERCISE = Exercise(

@@ -20,10 +20,15 @@ def loss(
     model_t=lambda t, T: t,
     target=lambda s, x0, t, eps, xt: eps,
     reduce=lambda a, b: ((a - b) ** 2).mean(),
+    weight=None,
     **noising,
 ):
     xt = jump(s, x0, t, eps, **noising)
-    value = reduce(model(model_x(xt, x0, eps), model_t(t, s.T)), target(s, x0, t, eps, xt))
+    eps_hat, y = model(model_x(xt, x0, eps), model_t(t, s.T)), target(s, x0, t, eps, xt)
+    if weight is not None:  # of the squares
+        root = scale(weight(s, t).sqrt(), x0)
+        eps_hat, y = root * eps_hat, root * y
+    value = reduce(eps_hat, y)
     return value, gradient(model, value)
 
 
@@ -63,6 +68,20 @@ not-squared: You average the differences without squaring them: they cancel.
 halved: There is a factor 1/2 too many: the simple loss is the mean square itself, 1 for a model that says 0.
 no-gradient: The number is right, but it has lost its way back to the model's weights (.item(), .detach(),
     torch.no_grad, NumPy, or a .backward() inside): nothing could be trained with it. Return the tensor.
+weighted: The weight of S12, beta_t^2 / (2 sigma_t^2 alpha_t (1 - alpha_bar_t)), is still in your loss. The
+    simple loss drops it: every t counts alike.
+weighted/snr: Your squares are weighted by the signal-to-noise ratio alpha_bar_t / (1 - alpha_bar_t). The
+    simple loss has no weights: every t counts alike.
+target-v: Your target is v = sqrt(alpha_bar_t) eps - sqrt(1 - alpha_bar_t) x_0. The network predicts eps
+    itself (S12).
+target-negated: Your target is -eps: the sign is the wrong way round, eps + eps_hat for eps - eps_hat.
+target-mix: Your target is eps - x_0, as in flow matching. The network predicts eps itself (S12).
+smooth-absolute-error: You take the Huber (smooth L1) loss. The objective is the *square* (S12).
+root-of-mean/norm: You take the norm, the root of the sum of squares. The objective is the mean square itself
+    (S12).
+t-not-a-batch: Your model gets t in another shape than (B,). Give it t as it is, one number for each sample.
+halved/doubled: There is a factor 2 too many: the simple loss is the mean square itself, 1 for a model that
+    says 0.
 """,
     *(m for m in COMMON if m.id != "wrong-sign"),
     wrong("variance-for-std", noise=lambda a: 1 - a),
@@ -87,6 +106,28 @@ no-gradient: The number is right, but it has lost its way back to the model's we
     wrong("not-squared", reduce=lambda a, b: (b - a).mean()),
     wrong("halved", reduce=lambda a, b: 0.5 * ((a - b) ** 2).mean()),
     wrong("no-gradient", reduce=lambda a, b: ((a - b) ** 2).mean().detach()),
+    wrong("weighted", weight=lambda s, t: s.beta[t] / (2 * s.alpha[t] * (1 - s.alpha_bar[t]))),
+    wrong("weighted", weight=lambda s, t: s.beta[t] / (s.alpha[t] * (1 - s.alpha_bar[t]))),
+    wrong(
+        "weighted",
+        weight=lambda s, t: s.beta[t] ** 2 / (2 * s.beta_tilde[t] * s.alpha[t] * (1 - s.alpha_bar[t])),
+    ),
+    wrong("weighted/snr", weight=lambda s, t: s.alpha_bar[t] / (1 - s.alpha_bar[t])),
+    wrong(
+        "target-v",
+        target=lambda s, x0, t, eps, xt: (
+            scale(s.alpha_bar[t].sqrt(), eps) * eps - scale((1 - s.alpha_bar[t]).sqrt(), eps) * x0
+        ),
+    ),
+    wrong("target-negated", target=lambda s, x0, t, eps, xt: -eps),
+    wrong("target-mix", target=lambda s, x0, t, eps, xt: eps - x0),
+    wrong("smooth-absolute-error", reduce=torch.nn.functional.smooth_l1_loss),
+    wrong("root-of-mean/norm", reduce=lambda a, b: (a - b).norm()),
+    wrong("root-of-mean/norm", reduce=lambda a, b: (a - b).flatten(1).norm(dim=1).mean()),
+    wrong("t-not-a-batch", model_t=lambda t, T: t.view(-1, 1, 1, 1)),
+    wrong("t-not-a-batch", model_t=lambda t, T: t[:, None]),
+    wrong("t-not-a-batch", model_t=lambda t, T: t[0]),
+    wrong("halved/doubled", reduce=lambda a, b: 2 * ((a - b) ** 2).mean()),
 )
 
 EXERCISE = Exercise(

@@ -74,8 +74,8 @@ clamped: You clamp the result to [-1, 1]. Noise is Gaussian and goes beyond.
 scale-clamped: You clamp scale to 1. Guidance goes beyond eps_label: that is what it is for.
 rescaled: You bring the result back to the standard deviation of eps_label. Some samplers do that afterwards;
     the formula is without it.
-root-of-scale: You take a square root of scale. It enters as it is.
-scale-squared: You square scale. It enters as it is.
+root-of-scale: You take a square root of scale. It enters as it is, once.
+scale-squared: You square scale, or use it twice. It enters as it is, once.
 """,
     wrong("one-plus-scale", strength=lambda w: 1 + w),
     wrong("swapped", base=lambda none, label: label, change=lambda none, label: none - label),

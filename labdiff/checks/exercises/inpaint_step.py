@@ -150,7 +150,8 @@ EXERCISE = Exercise(
     arguments=("s", "x_prev", "x0", "mask", "t", "eps"),
     outputs=("x_prev",),
     slide="S15, S5; Lugmayr et al. 2022, eq. 8",
-    meaning="Known and unknown pixels are at one level of noise, so that the model sees a picture like those that it "
+    meaning="Known and unknown pixels are at one level of noise, so that the model sees a picture like those "
+    "that it "
     "was trained on.",
     formula=inpaint,
     make_probes=_probes,

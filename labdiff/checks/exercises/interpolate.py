@@ -118,7 +118,7 @@ squared-norms: You divide the dot product by the squared lengths. The cosine is 
 no-angle: You use the cosine where the angle belongs: theta = arccos(cosine).
 wrong-angle: You take arcsin. The angle is theta = arccos(cosine).
 not-divided: The division by sin(theta) is missing: w = 0 does not give a.
-divided-by-theta: You divide by theta. It is sin(theta).
+divided-by-theta: You divide by theta. It is sin(theta), so that w = 0 gives a.
 cosine-for-sine: Your weights are cosines. They are sin((1 - w) theta) and sin(w theta).
 unit-length: You divide a and b by their lengths, and the result has length 1. Lengths belong into the cosine
     only.

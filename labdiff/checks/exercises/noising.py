@@ -51,10 +51,19 @@ off-by-one: You use the noise level t-1 where t belongs. labdiff's arrays have T
     the slides' t: index them with t itself, not with t-1.
 off-by-one-up: You use the noise level t+1 where t belongs. labdiff's arrays have T+1 entries, and entry t is
     the slides' t: index them with t itself.
+first-t-for-all: You use the first sample's t for all. t has an entry for each sample: index the array with
+    all of t, s.alpha_bar[t], and not with t[0].
 """,
     wrong("off-by-one", level=lambda t: t - 1),
     wrong("off-by-one-up", level=lambda t: t + 1),
+    wrong("first-t-for-all", level=lambda t: t[:1].expand_as(t)),
 )
+
+
+def before(table):
+    """The table shifted by one: entry t holds that of t-1."""
+    return lambda s: torch.cat([table(s)[:1], table(s)[:-1]])
+
 
 SHAPE = catalogue(
     """
@@ -102,6 +111,11 @@ wrong-sign: You subtract the noise. The slide adds it; the distribution is the s
     point the wrong way when the network predicts it.
 clamped: You clamp the result to [-1, 1]. x_t is a Gaussian and goes beyond: only data is within [-1, 1].
     Clamping changes the distribution.
+root-in-root: Your noise is scaled by sqrt(1 - sqrt(a)), a root too many. It is sqrt(1 - a), where sqrt(a) is
+    the signal's factor: their squares add up to 1.
+bracket: You multiply the whole bracket (x + sqrt(1 - a) eps) by the signal's factor. It belongs to x alone.
+squares-for-roots: Your factors are a and sqrt(1 - a^2): you take the variance that is kept for the factor
+    itself. Slides S4 and S5 have its root, sqrt(a), and sqrt(1 - a).
 """,
     *OFF_BY_ONE,
     *SHAPE,
@@ -115,4 +129,7 @@ clamped: You clamp the result to [-1, 1]. x_t is a Gaussian and goes beyond: onl
     wrong("linear-mix", noise=lambda a: 1 - a.sqrt()),
     wrong("wrong-sign", sign=-1),
     wrong("clamped", out=lambda x: x.clamp(-1, 1)),
+    wrong("root-in-root", noise=lambda a: (1 - a.sqrt()).sqrt()),
+    wrong("bracket", noise=lambda a: (a * (1 - a)).sqrt()),
+    wrong("squares-for-roots", signal=lambda a: a, noise=lambda a: (1 - a**2).sqrt()),
 )

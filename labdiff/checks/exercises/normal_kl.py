@@ -76,7 +76,7 @@ log-inverted: The ratio in your logarithm is upside down: it is log(var2 / var1)
     normals is 0, and no KL is negative.
 log-missing: The logarithm log(var2 / var1) is missing.
 log-not-halved: The 1/2 belongs to the logarithm too: log(var2/var1) / 2 = log(sigma2/sigma1).
-log-base-2: Your logarithm has base 2. The formula has the natural one, and the result is in nats.
+log-base-2: Your logarithm has base 2 or 10. The formula has the natural one, and the result is in nats.
 ratio-inverted: The quotient of the variances is upside down: it is var1 / var2.
 ratio-missing: The term var1 / var2 is missing: the first normal's spread costs something too.
 divided-by-var1: You divide the squared distance by var1. It is var2, the variance of the second normal.
@@ -90,6 +90,11 @@ minus-one-missing: The -1 is missing. Check: the KL of two equal normals must be
 negated: The sign is the wrong way round: a KL is never negative.
 summed: You sum over the elements. The result is asked for element by element, in the arguments' shape.
 averaged: You average over the elements. The result is asked for element by element, in the arguments' shape.
+halved-twice: The squared distance is halved twice: the 1/2 in front of it all is enough.
+halved-twice/both: var1/var2 and the squared distance are halved twice: the 1/2 in front of it all is enough.
+plus-one: You add 1 at the end. It is -1. Check: the KL of two equal normals must be 0.
+log-of-quotient: You divide the logarithms. It is the logarithm of the quotient: log(var2) - log(var1).
+means-added: You square the sum of the means. It is their difference, (mean1 - mean2)^2.
 """,
     wrong("arguments-reversed", order=lambda m1, v1, m2, v2: (m2, v2, m1, v1)),
     wrong("variance-squared", var=lambda v: v**2),
@@ -125,6 +130,12 @@ averaged: You average over the elements. The result is asked for element by elem
     wrong("negated", half=-0.5),
     wrong("summed", out=lambda kl: kl.sum()),
     wrong("averaged", out=lambda kl: kl.mean()),
+    wrong("halved-twice", square=lambda d, v1, v2: d**2 / (2 * v2)),
+    wrong("halved-twice/both", ratio=lambda v1, v2: v1 / (2 * v2), square=lambda d, v1, v2: d**2 / (2 * v2)),
+    wrong("plus-one", one=-1),
+    wrong("log-base-2", log=lambda v1, v2: (v2 / v1).log10()),
+    wrong("log-of-quotient", log=lambda v1, v2: v2.log() / v1.log()),
+    wrong("means-added", order=lambda m1, v1, m2, v2: (m1, v1, -m2, v2)),
 )
 
 EXERCISE = Exercise(

@@ -2,10 +2,10 @@
 
 from labdiff import process
 from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, wrong
-from labdiff.checks.exercises.noising import OFF_BY_ONE, SHAPE
+from labdiff.checks.exercises.noising import OFF_BY_ONE, SHAPE, jump
 from labdiff.checks.exercises.predict_x0 import solve
 from labdiff.checks.exercises.probes import batch_probes, scale
-from labdiff.checks.exercises.q_posterior import entries_at, posterior
+from labdiff.checks.exercises.q_posterior import entries_at, on_x0, on_xt, posterior
 
 
 def mean(
@@ -27,6 +27,15 @@ def mean(
 
 def _clamped_x0(x, xt, eps_hat, s, t):
     return posterior(s, solve(s, xt, t, eps_hat).clamp(-1, 1), xt, t)[0]
+
+
+def _posterior(**parts):
+    """The mean through x0_hat and the posterior."""
+    return lambda x, xt, eps_hat, s, t: posterior(s, solve(s, xt, t, eps_hat), xt, t, **parts)[0]
+
+
+def _ddim(x, xt, eps_hat, s, t):
+    return jump(s, solve(s, xt, t, eps_hat), t - 1, eps_hat)
 
 
 MEAN_MISTAKES = catalogue(
@@ -53,6 +62,10 @@ bracket-missing/only-noise: You divide only the noise by sqrt(alpha_t). The divi
 beta-of-t-1: You have beta_{t-1} in front of eps_hat. Slide S11 has beta_t.
 previous-level-denominator: You have 1 - alpha_bar_{t-1} under the root in front of eps_hat. Slide S11 has 1
     - alpha_bar_t; yours is 0 at t = 1.
+beta-tilde-for-beta: You have beta_tilde_t in front of eps_hat. Slide S11 has beta_t; beta_tilde_t is a
+    variance for sigma_t.
+root-beta/alone: You subtract sqrt(beta_t) eps_hat, the noise of one step forward. One step back takes off
+    beta_t / sqrt(1 - alpha_bar_t) of it (S11).
 """,
     wrong("wrong-sign", sign=1),
     wrong("missing-root-noise", noise=lambda q: q.beta / (1 - q.ab)),
@@ -73,6 +86,8 @@ previous-level-denominator: You have 1 - alpha_bar_{t-1} under the root in front
     ),
     wrong("beta-of-t-1", noise=lambda q: q.beta_prev / (1 - q.ab).sqrt()),
     wrong("previous-level-denominator", noise=lambda q: q.beta / (1 - q.abp).sqrt()),
+    wrong("beta-tilde-for-beta", noise=lambda q: (1 - q.abp) * q.beta / (1 - q.ab) ** 1.5),
+    wrong("root-beta/alone", noise=lambda q: q.beta.sqrt()),
 )
 
 MISTAKES = catalogue(
@@ -81,12 +96,20 @@ clamped: You clamp x0_hat on the way. A sampler may choose that, but slide S11's
     linear in eps_hat, and the KL of S11 relies on that.
 returns-x0-hat: You return x0_hat, the estimate of the clean picture. mu_theta is the mean of x_{t-1}, one
     step back: put x0_hat into the posterior's mean (S10), or use the formula of S11.
+ddim-for-mean: You noise x0_hat to level t-1 with eps_hat: that is a DDIM step. The mean of DDPM's step back
+    (S11) is another point.
+swapped-coefficients: You put x0_hat into the posterior's mean with its two coefficients swapped:
+    sqrt(alpha_bar_{t-1}) beta_t goes with x0_hat, sqrt(alpha_t) (1 - alpha_bar_{t-1}) with x_t (S10).
+only-x0-part: Your mean has only the part of x0_hat. The posterior's mean (S10) also has a part of x_t.
 """,
     *OFF_BY_ONE,
     *SHAPE,
     *MEAN_MISTAKES,
     wrong("clamped", out=_clamped_x0),
     wrong("returns-x0-hat", out=lambda x, xt, eps_hat, s, t: solve(s, xt, t, eps_hat)),
+    wrong("ddim-for-mean", out=_ddim),
+    wrong("swapped-coefficients", out=_posterior(on_x0=on_xt, on_xt=on_x0)),
+    wrong("only-x0-part", out=_posterior(on_xt=lambda q: 0 * q.ab)),
 )
 
 EXERCISE = Exercise(

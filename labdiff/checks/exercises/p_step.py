@@ -4,11 +4,11 @@ import torch
 
 from labdiff import sampling
 from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, functions_of, wrong
-from labdiff.checks.exercises.noising import FRESH
+from labdiff.checks.exercises.noising import FRESH, jump
 from labdiff.checks.exercises.p_mean import MEAN_MISTAKES, mean
 from labdiff.checks.exercises.predict_x0 import solve
 from labdiff.checks.exercises.probes import spy
-from labdiff.checks.exercises.q_posterior import posterior
+from labdiff.checks.exercises.q_posterior import on_x0, on_xt, posterior
 from labdiff.checks.exercises.reverse_probes import MODEL_T, OUT, many, settings
 from labdiff.checks.in_kernel.probe import Probe
 
@@ -19,6 +19,14 @@ def straight(s, xt, t, eps_hat, **parts):
 
 def clamped(s, xt, t, eps_hat):
     return posterior(s, solve(s, xt, t, eps_hat).clamp(-1, 1), xt, t)[0]
+
+
+def _swapped(s, xt, t, eps_hat):
+    return posterior(s, solve(s, xt, t, eps_hat), xt, t, on_x0=on_xt, on_xt=on_x0)[0]
+
+
+def _ddim(s, xt, t, eps_hat):
+    return jump(s, solve(s, xt, t, eps_hat), t - 1, eps_hat)
 
 
 def step(
@@ -89,6 +97,13 @@ one-minus-alpha-bar-variance: Your sigma_t is sqrt(1 - alpha_bar_t), the noise o
     back adds sigma_t^2 = beta_t or beta_tilde_t (S8).
 wrong-sign-z: You subtract sigma_t z. Algorithm 2 adds it.
 off-by-one: Your step uses the coefficients of t-1. Entry t of labdiff's arrays is the slides' t.
+ddim-for-ddpm: Your mean is DDIM's: x0_hat noised to level t-1 with eps_hat. With sigma_t z on top there is
+    too much noise; Algorithm 2 has the mean of S11.
+clamped-to-0-1: You clamp x0_hat to [0, 1]. Data is in [-1, 1] here: dark pixels would all become grey.
+swapped-coefficients: You put x0_hat into the posterior's mean with its two coefficients swapped:
+    sqrt(alpha_bar_{t-1}) beta_t goes with x0_hat, sqrt(alpha_t) (1 - alpha_bar_{t-1}) with x_t (S10).
+returns-x0-hat/noised: Your mean is x0_hat, the guess of the clean picture: that jumps to the end at once.
+    One step back has the mean of S11.
 """,
     *MEAN_MISTAKES,
     *FRESH,
@@ -112,6 +127,10 @@ off-by-one: Your step uses the coefficients of t-1. Entry t of labdiff's arrays 
     wrong("one-minus-alpha-bar-variance", var=lambda s: 1 - s.alpha_bar),
     wrong("wrong-sign-z", draw=lambda z: -z),
     wrong("off-by-one", level=lambda t: t - 1),
+    wrong("ddim-for-ddpm", mu=_ddim),
+    wrong("clamped-to-0-1", mu=lambda s, xt, t, e: posterior(s, solve(s, xt, t, e).clamp(0, 1), xt, t)[0]),
+    wrong("swapped-coefficients", mu=_swapped),
+    wrong("returns-x0-hat/noised", mu=solve),
 )
 
 EXERCISE = Exercise(

@@ -19,9 +19,14 @@ def solve(
     signal=lambda a: 1 / a.sqrt(),
     shape=scale,
     out=lambda x, xt, eps: x,
+    coefficients=None,
 ):
-    a = table(s)[level(t)]
-    return out(shape(signal(a), xt) * (xt + sign * shape(noise(a), xt) * eps_hat), xt, eps_hat)
+    u = level(t)
+    if coefficients is not None:
+        front, inner = (c[u] for c in coefficients(s))
+    else:
+        front, inner = signal(table(s)[u]), noise(table(s)[u])
+    return out(shape(front, xt) * (xt + sign * shape(inner, xt) * eps_hat), xt, eps_hat)
 
 
 MISTAKES = catalogue(
@@ -44,6 +49,12 @@ swapped-coefficients: The two square roots are swapped: eps_hat goes with sqrt(1
     difference is divided by sqrt(alpha_bar_t) (S5).
 returns-eps: You return eps_hat itself. Solve S5 for x_0.
 returns-difference: You return x_t - eps_hat, without the two factors of S5.
+bracket-missing/only-xt: You divide only x_t by sqrt(alpha_bar_t). The division goes over the whole
+    difference: put brackets around it.
+missing-root-noise/ratio: You subtract (1/alpha_bar_t - 1) eps_hat. It is the root of it: sqrt(1/alpha_bar_t
+    - 1).
+returns-mean: You return mu_theta, the mean of one step back (S11). x0_hat goes all the way: S5 solved for
+    x_0.
 """,
     *OFF_BY_ONE,
     *SHAPE,
@@ -60,6 +71,9 @@ returns-difference: You return x_t - eps_hat, without the two factors of S5.
     wrong("swapped-coefficients", signal=lambda a: 1 / (1 - a).sqrt(), noise=lambda a: a.sqrt()),
     wrong("returns-eps", out=lambda x, xt, eps: eps),
     wrong("returns-difference", out=lambda x, xt, eps: xt - eps),
+    wrong("bracket-missing/only-xt", noise=lambda a: (a * (1 - a)).sqrt()),
+    wrong("missing-root-noise/ratio", noise=lambda a: a.sqrt() * (1 / a - 1)),
+    wrong("returns-mean", coefficients=lambda s: (1 / s.alpha.sqrt(), s.beta / (1 - s.alpha_bar).sqrt())),
 )
 
 EXERCISE = Exercise(

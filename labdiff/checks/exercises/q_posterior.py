@@ -67,6 +67,10 @@ def _before(q):
     return 1 - q.abp
 
 
+def _one(q):
+    return 1
+
+
 def _previous(q):
     return q.beta_prev
 
@@ -95,6 +99,13 @@ alpha-bar-for-alpha: The factor of x_t has sqrt(alpha_bar_t) where slide S10 has
 swapped-outputs: You return (var, mean). The order is (mean, var).
 var-not-reshaped: Your variance has the shape (B,). It meets the columns W of an image when it is used; give
     it the shape (B, 1, 1, 1) like the coefficients.
+beta-missing: Your variance is (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t), without the factor beta_t (S10).
+beta-missing/x0: In the factor of x_0 beta_t is missing (S10).
+alpha-bar-of-t/xt: In the factor of x_t you have 1 - alpha_bar_t where slide S10 has 1 - alpha_bar_{t-1}:
+    what is left is sqrt(alpha_t).
+root-beta: The factor of x_0 has sqrt(beta_t) where slide S10 has beta_t.
+p-mean-for-posterior: Your mean takes x_0 for the noise: that is slide S11's formula. S10 has a weighted sum
+    of x_0 and x_t.
 """,
     *OFF_BY_ONE,
     *SHAPE,
@@ -127,6 +138,29 @@ var-not-reshaped: Your variance has the shape (B,). It meets the columns W of an
     wrong("alpha-bar-for-alpha", on_xt=lambda q: q.ab.sqrt() * (1 - q.abp) / (1 - q.ab)),
     wrong("swapped-outputs", out=lambda mean, var: (var, mean)),
     wrong("var-not-reshaped", out=lambda mean, var: (mean, var.flatten())),
+    *_in_some(
+        "denominator-missing",
+        "In {places} the division by 1 - alpha_bar_t is missing (S10).",
+        on_x0=lambda q: on_x0(q, _one),
+        on_xt=lambda q: on_xt(q, _one),
+        var=lambda q: beta_tilde(q, _one),
+    ),
+    *_in_some(
+        "root-in-denominator",
+        "In {places} you divide by sqrt(1 - alpha_bar_t). Slide S10 divides by 1 - alpha_bar_t.",
+        on_x0=lambda q: on_x0(q, lambda q: (1 - q.ab).sqrt()),
+        on_xt=lambda q: on_xt(q, lambda q: (1 - q.ab).sqrt()),
+        var=lambda q: beta_tilde(q, lambda q: (1 - q.ab).sqrt()),
+    ),
+    wrong("beta-missing", var=lambda q: (1 - q.abp) / (1 - q.ab)),
+    wrong("beta-missing/x0", on_x0=lambda q: q.abp.sqrt() / (1 - q.ab)),
+    wrong("alpha-bar-of-t/xt", on_xt=lambda q: q.alpha.sqrt()),
+    wrong("root-beta", on_x0=lambda q: (q.abp * q.beta).sqrt() / (1 - q.ab)),
+    wrong(
+        "p-mean-for-posterior",
+        on_x0=lambda q: -q.beta / ((1 - q.ab) * q.alpha).sqrt(),
+        on_xt=lambda q: 1 / q.alpha.sqrt(),
+    ),
 )
 
 EXERCISE = Exercise(

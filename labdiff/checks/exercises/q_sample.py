@@ -4,7 +4,7 @@ import torch
 
 from labdiff import process
 from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, wrong
-from labdiff.checks.exercises.noising import COMMON, alpha, alpha_bar, jump
+from labdiff.checks.exercises.noising import COMMON, alpha, alpha_bar, before, jump, ones
 from labdiff.checks.exercises.probes import batch_probes, pixels, small
 from labdiff.checks.in_kernel.probe import Probe
 
@@ -13,6 +13,14 @@ def _probes(seed):
     (x0, eps), _ = pixels(seed, 2)
     clean = Probe("one pixel, t = 0", (small(seed), x0, torch.tensor([0]), eps), used_for_diagnosis=False)
     return [*batch_probes(("s", "x0", "t", "eps"))(seed), clean]
+
+
+def _walked(s):
+    """1 - f^2, where f is the factor of eps after t steps that all use the same one."""
+    factor = [0.0]
+    for alpha_t, beta_t in zip(s.alpha[1:].tolist(), s.beta[1:].tolist(), strict=True):
+        factor.append(alpha_t**0.5 * factor[-1] + beta_t**0.5)
+    return 1 - torch.tensor(factor, dtype=torch.float64) ** 2
 
 
 MISTAKES = catalogue(
@@ -28,6 +36,15 @@ alpha-for-alpha-bar/noise: Your noise is scaled by sqrt(beta_t), that of one ste
     - alpha_bar_t) eps (S5); your signal is right.
 beta-for-alpha-bar: Your coefficients come from beta_t itself. The jump needs alpha_bar_t, the product of all
     alpha = 1 - beta up to t (S5, S13).
+off-by-one/signal: Your signal is scaled by sqrt(alpha_bar_{t-1}), that of the level before; your noise is
+    right. Entry t of labdiff's arrays is the slides' t.
+off-by-one/noise: Your noise is scaled by sqrt(1 - alpha_bar_{t-1}), that of the level before; your signal is
+    right. Entry t of labdiff's arrays is the slides' t.
+one-eps-for-all-steps: You walk the chain step by step with the same eps in every step. The steps' noises are
+    independent, and their variances add up; the same one each time adds up its size. The jump needs no loop
+    (S5).
+variance-exploding: You add sqrt((1 - alpha_bar_t) / alpha_bar_t) eps to x_0 at full size. That is x_t /
+    sqrt(alpha_bar_t), the other convention; on S5 the variance stays 1.
 """,
     *COMMON,
     wrong("variance-for-std", noise=lambda a: 1 - a),
@@ -36,6 +53,10 @@ beta-for-alpha-bar: Your coefficients come from beta_t itself. The jump needs al
     wrong("alpha-for-alpha-bar/signal", table=alpha, noise_table=alpha_bar),
     wrong("alpha-for-alpha-bar/noise", noise_table=alpha),
     wrong("beta-for-alpha-bar", table=lambda s: s.beta),
+    wrong("off-by-one/signal", table=before(alpha_bar), noise_table=alpha_bar),
+    wrong("off-by-one/noise", noise_table=before(alpha_bar)),
+    wrong("one-eps-for-all-steps", noise_table=_walked),
+    wrong("variance-exploding", signal=ones, noise=lambda a: ((1 - a) / a).sqrt()),
 )
 
 EXERCISE = Exercise(

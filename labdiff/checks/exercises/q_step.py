@@ -2,7 +2,7 @@
 
 from labdiff import process
 from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, wrong
-from labdiff.checks.exercises.noising import COMMON, alpha, alpha_bar, noising
+from labdiff.checks.exercises.noising import COMMON, alpha, alpha_bar, before, noising
 from labdiff.checks.exercises.probes import batch_probes
 
 
@@ -24,6 +24,12 @@ jump-for-step/noise: Your noise is scaled by sqrt(1 - alpha_bar_t), which belong
     One step adds sqrt(beta_t) eps; your signal is right.
 beta-on-signal: Your signal is scaled by the square root of beta_t: that is the noise's factor. The signal
     keeps sqrt(1 - beta_t).
+beta-for-root: Your factors are sqrt(1 - beta_t^2) and beta_t: you take beta_t for a standard deviation. It
+    is a variance (S4): sqrt(1 - beta_t) and sqrt(beta_t).
+off-by-one/signal: Your signal is scaled by sqrt(1 - beta_{t-1}), that of the step before; your noise is
+    right. Entry t of labdiff's arrays is the slides' t.
+off-by-one/noise: Your noise is scaled by sqrt(beta_{t-1}), that of the step before; your signal is right.
+    Entry t of labdiff's arrays is the slides' t.
 """,
     *COMMON,
     wrong("variance-for-std", noise=lambda a: 1 - a),
@@ -32,6 +38,9 @@ beta-on-signal: Your signal is scaled by the square root of beta_t: that is the 
     wrong("jump-for-step/signal", table=alpha_bar, noise_table=alpha),
     wrong("jump-for-step/noise", noise_table=alpha_bar),
     wrong("beta-on-signal", signal=lambda a: (1 - a).sqrt()),
+    wrong("beta-for-root", signal=lambda a: (1 - (1 - a) ** 2).sqrt(), noise=lambda a: 1 - a),
+    wrong("off-by-one/signal", table=before(alpha), noise_table=alpha),
+    wrong("off-by-one/noise", noise_table=before(alpha)),
 )
 
 EXERCISE = Exercise(

@@ -23,10 +23,11 @@ def embedding(
     first=torch.sin,
     second=torch.cos,
     join=lambda a, b: torch.cat([a, b], 1),
+    frequencies=None,
 ):
     half = count(dim)
     k = torch.arange(half, dtype=torch.float64)
-    w = torch.exp(sign * math.log(base) * exponent(k, half))
+    w = frequencies(half) if frequencies else torch.exp(sign * math.log(base) * exponent(k, half))
     a = angle(t.double(), w)
     a = torch.where(a.abs() > 2000, torch.nan, a)  # what float32 makes of so large an angle is not known
     return join(first(a), second(a))
@@ -98,6 +99,15 @@ half-the-columns/added: Your result has dim/2 columns: sines and cosines are add
 twice-the-columns: Your result has 2 dim columns: take dim/2 frequencies, each gives a sine and a cosine.
 joined-along-batch: You put sines and cosines below each other, (2B, dim/2). Join them along the columns,
     dim=1.
+cosine-at-other-frequency: Your cosines have other frequencies than your sines: the exponent is 2k/dim for
+    both columns of a pair, not i/dim for column i.
+frequencies-grow-linearly: Your frequencies are 1, 2, 3, ..: they grow by addition. They fall by a constant
+    factor, 10000^(-k/half).
+frequencies-linear: Your frequencies fall by equal steps, from 1 to 1/10000. They fall by a constant factor,
+    10000^(-k/half).
+negated: The sign of your columns is the wrong way round. The angle is t * w_k.
+degrees: You convert to radians. The angle t * w_k is in radians already.
+half-angle: Your angles are half of t * w_k.
 """,
     wrong("exponent-positive", sign=1),
     wrong("half-the-range", exponent=lambda k, half: k / (2 * half)),
@@ -121,6 +131,13 @@ joined-along-batch: You put sines and cosines below each other, (2B, dim/2). Joi
     wrong("half-the-columns/added", join=lambda a, b: a + b),
     wrong("twice-the-columns", count=lambda dim: dim),
     wrong("joined-along-batch", join=lambda a, b: torch.cat([a, b], 0)),
+    wrong("cosine-at-other-frequency", second=lambda a: torch.cos(a * 10000 ** (-0.5 / a.shape[1]))),
+    wrong("frequencies-linear", frequencies=lambda half: torch.linspace(1, 1e-4, half, dtype=torch.float64)),
+    wrong("frequencies-grow-linearly", frequencies=lambda half: torch.arange(half, dtype=torch.float64)),
+    wrong("frequencies-grow-linearly", frequencies=lambda half: torch.arange(half, dtype=torch.float64) + 1),
+    wrong("negated", first=lambda a: -torch.sin(a), second=lambda a: -torch.cos(a)),
+    wrong("degrees", angle=lambda t, w: t[:, None] * w * math.pi / 180),
+    wrong("half-angle", angle=lambda t, w: t[:, None] * w / 2),
 )
 
 EXERCISE = Exercise(

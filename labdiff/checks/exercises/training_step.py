@@ -3,9 +3,9 @@
 import torch
 
 from labdiff import training
+from labdiff.checks.exercises import training_mistakes_draws, training_mistakes_loss
 from labdiff.checks.exercises.exercise import Exercise, Form, functions_of
 from labdiff.checks.exercises.probes import draws, schedule, small
-from labdiff.checks.exercises.training_mistakes import MISTAKES
 from labdiff.checks.in_kernel.probe import Probe
 from labdiff.checks.in_kernel.spies import OUTPUTS, Plan, call
 
@@ -31,12 +31,13 @@ def algorithm1(
     result=lambda loss, a, b: loss.item(),
     image=lambda c: c.reshape(-1, 1, 1, 1),
     mix=lambda a, x0, b, eps: a * x0 + b * eps,
+    ask=lambda model, xt, t: model(xt, t),
 ):
     t = draw_t(len(x0), s.T, generator)
     eps = draw(x0, generator)
     a, b = (image(f(s, level(t)).float()) for f in (signal, noise))
     xt = mix(a, x0, b, eps)
-    eps_hat, y = model(model_x(xt, x0, eps), model_t(t, s.T)), target(x0, eps, xt, b * eps, generator)
+    eps_hat, y = ask(model, model_x(xt, x0, eps), model_t(t, s.T)), target(x0, eps, xt, b * eps, generator)
     value = loss(eps_hat, y)
     zero(optimizer)
     order(optimizer, value)
@@ -67,6 +68,7 @@ def _probes(seed):
         if name == "one step":
             add("two steps", s, x0, answer, (seed_b, seed_a), 2)
     long = torch.zeros(48, 1, 2, 3)
+    add("few samples", s, torch.zeros(3, 1, 1, 2), torch.zeros(3, 1, 1, 2), (seed_a,), 24)
     add("many steps", schedule([0.15, 0.3, 0.45, 0.6]), long, long, (seed_b,), 40)
     return probes
 
@@ -80,7 +82,7 @@ EXERCISE = Exercise(
     "all.",
     formula=formula,
     make_probes=_probes,
-    mistakes=MISTAKES,
+    mistakes=training_mistakes_draws.MISTAKES + training_mistakes_loss.MISTAKES,
     forms=(
         Form(
             "Algorithm 1: t ~ Uniform{1..T} for each sample, one eps for x_t and target, mean squared error"

@@ -11,7 +11,8 @@ class WriteItYourself(Exception):
 
 
 _calls = []  # for each running check, one inside of another: names of the blocked functions that were called
-_originals = {}  # (module, qualified name) -> [a copy of the original, the thread that may not call it or None]
+# (module, qualified name) -> [a copy of the original, the thread that may not call it or None]
+_originals = {}
 
 
 @contextlib.contextmanager

@@ -98,12 +98,15 @@ class Optimizer(torch.optim.Optimizer):
         return loss
 
 
-OUTPUTS = ("xt", "t", "pull", "gradient", "loss", "events", "kept")
+EVENTS = {"z": "1", "b": "2", "s": "3", "o": "4"}  # zero_grad, backward, step, weights changed without a step
+OUTPUTS = ("xt", "t", "pull", "gradient", "loss", "is_tensor", "events", "kept")
 
 
 def call(function, args):
-    """What the calls of a Plan did, the OUTPUTS by call. events: digits, z = 1, b = 2, s = 3; kept: x0 is
-    unchanged."""
+    """What the calls of a Plan did, the OUTPUTS by call.
+
+    is_tensor: the loss came as one; events: what happened, a digit each; kept: x0 is unchanged.
+    """
     (plan,) = args
     model, generator = Recorder(plan.answer), torch.Generator()
     optimizer, rows = Optimizer(model), []
@@ -116,20 +119,15 @@ def call(function, args):
             model.answer.copy_(plan.answer)
         x0 = plan.x0.clone()
         result = function(model, optimizer, plan.s, x0, generator)
-        loss = (
-            torch.nan
-            if result is None
-            else float(result.detach() if isinstance(result, torch.Tensor) else result)
-        )
-        digits = "".join({"z": "1", "b": "2", "s": "3"}[e] for e in model.events)[:9]
+        is_tensor = isinstance(result, torch.Tensor)
+        loss = torch.nan if result is None else float(result.detach() if is_tensor else result)
+        if "s" not in model.events and not torch.equal(model.answer, plan.answer):
+            model.events += "o"
+        digits = "".join(EVENTS[e] for e in model.events)[:9]
         t = unknown.flatten(1)[:, 0] if model.t is None else model.t
-        rows.append(
-            [unknown if v is None else v for v in (model.xt, t, model.pull, optimizer.gradient)]
-            + [
-                torch.tensor(v, dtype=torch.float64)
-                for v in (loss, float(digits or 0), torch.equal(x0, plan.x0))
-            ]
-        )
+        tensors = [unknown if v is None else v for v in (model.xt, t, model.pull, optimizer.gradient)]
+        numbers = (loss, is_tensor, float(digits or 0), torch.equal(x0, plan.x0))
+        rows.append(tensors + [torch.tensor(v, dtype=torch.float64) for v in numbers])
     return tuple(torch.stack([row[i].detach().double() for row in rows]) for i in range(len(OUTPUTS)))
 
 

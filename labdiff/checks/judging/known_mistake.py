@@ -12,6 +12,7 @@ import torch
 from labdiff.checks.in_kernel import guard
 from labdiff.checks.in_kernel.numbers import read
 from labdiff.checks.in_kernel.outcome import Outcome
+from labdiff.checks.in_kernel.state import preserved
 from labdiff.checks.judging.agreement import agrees
 
 
@@ -87,7 +88,7 @@ def _explains(exercise, pairs, parts):
 def quietly():
     """For evaluating wrong formulas: no warnings, no output, and the global random state as before."""
     with (
-        guard.preserved(),
+        preserved(),
         warnings.catch_warnings(),
         np.errstate(all="ignore"),
         contextlib.redirect_stdout(io.StringIO()),

@@ -17,7 +17,8 @@ def factor(a, b):
 
 
 def kind_of_error(k, N, B, pull):
-    """In words, how the error depends on the answer; and the constant, if there is one."""
+    """In words, how the error depends on the answer; and its second derivative, one number or (B, 1, ..,
+    1)."""
     if np.isfinite(pull).all() and np.allclose(np.abs(pull), 1 / N, rtol=1e-3):
         return "absolute difference", None
     if np.isfinite(pull).all() and abs((pull**2).sum() * N - 1) < 1e-3:
@@ -25,15 +26,17 @@ def kind_of_error(k, N, B, pull):
     if not np.isfinite(k).all():
         return "no gradient", None
     if not np.allclose(k, k.mean(), rtol=2e-3):
-        rows = k.reshape(len(k), -1)
-        by_sample = np.allclose(rows, rows[:, :1], rtol=2e-3) and rows.shape[1] > 1
-        return "weighted by sample" if by_sample else "not a square", None
-    known = {"mean square": 2 / N, "sum": 2, "sum for each image": 2 / B, "half": 1 / N}
+        of_sample = k.reshape(B, -1).mean(1).reshape(-1, *[1] * (k.ndim - 1))
+        if N > B and of_sample.all() and np.allclose(k, of_sample, rtol=2e-3):
+            return "weighted by sample", of_sample
+        return "not a square", None
     if abs(k.mean()) < 1e-9:
         return "not a square", None
-    return next(
-        (name for name, v in known.items() if abs(k.mean() / v - 1) < 2e-3), "another factor"
-    ), k.mean()
+    if k.mean() < 0:
+        return "negative", k.mean()
+    known = {"mean square": 2 / N, "sum": 2, "sum for each image": 2 / B, "half": 1 / N}
+    fits = (name for name, v in known.items() if abs(k.mean() / v - 1) < 2e-3)
+    return next(fits, "another factor"), k.mean()
 
 
 def target_of(y, x0, xt, part):

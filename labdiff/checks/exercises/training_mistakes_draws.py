@@ -1,4 +1,4 @@
-"""The catalogue of training_step: what goes wrong in Algorithm 1."""
+"""The first half of training_step's catalogue: what goes wrong with t, the noise, x_t and the target."""
 
 import torch
 
@@ -7,6 +7,11 @@ from labdiff.checks.exercises.exercise import catalogue, wrong
 
 def _randint(low, high):
     return lambda B, T, g: torch.randint(low, T + high, (B,), generator=g)
+
+
+def _fixed(draw):
+    """Draws of a generator that starts anew in every call."""
+    return lambda *args: draw(*args[:-1], torch.Generator().manual_seed(0))
 
 
 MISTAKES = catalogue(
@@ -18,17 +23,6 @@ t-from-0-to-T-1: Your t is from 0..T-1. The slides' t is 1..T: t = 0 is clean da
 t-from-1-to-T-1: Your t never is T: torch.randint leaves its upper end out. Use randint(1, s.T + 1, ...).
 t-from-0-to-T: Your t is from 0..T. t = 0 is clean data, with no noise to predict: draw from 1..T (S14).
 t-from-2-to-T: Your t never is 1. Algorithm 1 draws from 1..T.
-no-zero-grad: The gradients of earlier steps are still there when the optimizer steps: they pile up. Call
-    optimizer.zero_grad() once in every step.
-step-before-backward: You call optimizer.step() before loss.backward(): it steps along the gradient of the
-    step before, or along none.
-step-before-backward/none: You call optimizer.step() before loss.backward(): there is no gradient yet.
-step-before-backward/piles-up: You call optimizer.step() before loss.backward(), and the gradients pile up.
-zero-grad-after-backward: You call zero_grad() between backward() and step(): that wipes out the gradient
-    just before it is used.
-no-step: You never call optimizer.step(): the weights stay as they are.
-no-backward: You never call loss.backward(): there is no gradient to step along.
-no-backward/no-step: You compute the loss only: loss.backward() and optimizer.step() are missing.
 second-draw: Your target is a second draw of noise. It has to be the same eps that made x_t: nothing can
     predict another one.
 target-scaled: Your target is sqrt(1 - alpha_bar_t) eps. The network predicts eps itself (S14).
@@ -55,43 +49,29 @@ ignores-generator/t: Your t (and perhaps your eps) does not come from `generator
     Give it to torch.randint and torch.randn.
 ignores-generator/both: Your t (and perhaps your eps) does not come from `generator`: the run can't be
     replayed. Give it to torch.randint and torch.randn.
-sum-for-mean: You sum the squares. Take their mean, so that loss and step size do not depend on batch or
-    image size.
-sum-for-mean/image: You sum the squares over each image and average over the batch only. The mean goes over
-    everything: 1 then means that nothing was learned.
-absolute-error: Your error is not squared: absolute differences. Algorithm 1 has the square.
-root-of-mean: You take the root of the mean square. Algorithm 1 has the mean square itself.
 in-place: Your function changes its argument x0 in place (an operation such as *=, or one whose name ends in
     _). The caller still needs the clean images: make a new tensor.
-no-return: Your function does the step but returns nothing. Return the loss as a number: loss.item().
-no-gradient: There is no way from your loss back to the model's weights (torch.no_grad, .detach() or .item()
-    before backward).
+fixed-t: Your t is the same in every call: the network never learns the other levels. Draw it, uniformly from
+    1..T.
+t-not-uniform: Your t is not uniform: some levels come more often than others. Algorithm 1 draws from 1..T
+    with equal chances.
+same-noise-every-call: Your noise is the same in every call: a seed is set, or a generator made, inside of
+    the function. Draw it from the generator that you are given.
+same-noise-every-call/t: Your t and your noise are the same in every call: a seed is set, or a generator
+    made, inside of the function. Draw them from the generator that you are given.
+one-number-for-noise: All pixels of an image get the same number as noise. Draw eps in the shape of x0.
+noise-variance: Your noise does not have variance 1. Algorithm 1 has eps ~ N(0, I): torch.randn as it is.
+target-mix: Your target is a mix of x_0 and eps, as for v-prediction or flow matching. Algorithm 1 predicts
+    eps.
+model-not-called: Your function never calls the model. It predicts eps from x_t and t: model(xt, t).
+t-not-a-batch: Your model gets t in another shape than (B,). Give it t as it was drawn, one number for each
+    sample.
 """,
     wrong("one-t-for-all", draw_t=lambda B, T, g: torch.randint(1, T + 1, (1,), generator=g).expand(B)),
     wrong("t-from-0-to-T-1", draw_t=_randint(0, 0)),
     wrong("t-from-1-to-T-1", draw_t=_randint(1, 0)),
     wrong("t-from-0-to-T", draw_t=_randint(0, 1)),
     wrong("t-from-2-to-T", draw_t=_randint(2, 1)),
-    wrong("no-zero-grad", zero=lambda o: None),
-    wrong(
-        "step-before-backward",
-        zero=lambda o: None,
-        order=lambda o, loss: (o.step(), o.zero_grad(), loss.backward()),
-    ),
-    wrong("step-before-backward/none", order=lambda o, loss: (o.step(), loss.backward())),
-    wrong(
-        "step-before-backward/piles-up",
-        zero=lambda o: None,
-        order=lambda o, loss: (o.step(), loss.backward()),
-    ),
-    wrong(
-        "zero-grad-after-backward",
-        zero=lambda o: None,
-        order=lambda o, loss: (loss.backward(), o.zero_grad(), o.step()),
-    ),
-    wrong("no-step", order=lambda o, loss: loss.backward()),
-    wrong("no-backward", order=lambda o, loss: o.step()),
-    wrong("no-backward/no-step", order=lambda o, loss: None),
     wrong("second-draw", target=lambda x0, eps, xt, scaled, g: torch.randn(eps.shape, generator=g)),
     wrong("target-scaled", target=lambda x0, eps, xt, scaled, g: scaled),
     wrong("target-x0", target=lambda x0, eps, xt, scaled, g: x0),
@@ -122,11 +102,26 @@ no-gradient: There is no way from your loss back to the model's weights (torch.n
         draw_t=lambda B, T, g: torch.randint(1, T + 1, (B,)),
         draw=lambda x0, g: torch.randn_like(x0),
     ),
-    wrong("sum-for-mean", loss=lambda a, b: ((a - b) ** 2).sum()),
-    wrong("sum-for-mean/image", loss=lambda a, b: ((a - b) ** 2).sum() / len(a)),
-    wrong("absolute-error", loss=lambda a, b: (a - b).abs().mean()),
-    wrong("root-of-mean", loss=lambda a, b: ((a - b) ** 2).mean().sqrt()),
     wrong("in-place", mix=lambda a, x0, b, eps: x0.mul_(a).add_(b * eps)),
-    wrong("no-return", result=lambda loss, a, b: None),
-    wrong("no-gradient", loss=lambda a, b: ((a - b) ** 2).mean().detach()),
+    wrong("fixed-t", draw_t=lambda B, T, g: torch.full((B,), T)),
+    wrong("fixed-t", draw_t=lambda B, T, g: torch.arange(B) % T + 1),
+    wrong("t-not-uniform", draw_t=lambda B, T, g: 1 + (torch.rand(B, generator=g) ** 2 * T).long()),
+    wrong("same-noise-every-call", draw=_fixed(lambda x0, g: torch.randn(x0.shape, generator=g))),
+    wrong(
+        "same-noise-every-call/t",
+        draw=_fixed(lambda x0, g: torch.randn(x0.shape, generator=g)),
+        draw_t=_fixed(lambda B, T, g: torch.randint(1, T + 1, (B,), generator=g)),
+    ),
+    wrong(
+        "one-number-for-noise",
+        draw=lambda x0, g: torch.randn(x0[:, :1, :1, :1].shape, generator=g).expand_as(x0),
+    ),
+    wrong("noise-variance", draw=lambda x0, g: 0.5 * torch.randn(x0.shape, generator=g)),
+    wrong("target-mix", target=lambda x0, eps, xt, scaled, g: eps - x0),
+    wrong("model-not-called", ask=lambda model, x, t: 0 * x, order=lambda o, loss: None),
+    wrong("t-not-a-batch", model_t=lambda t, T: t.view(-1, 1, 1, 1)),
+    wrong("t-not-a-batch", model_t=lambda t, T: t[:, None]),
+    wrong("t-not-a-batch", model_t=lambda t, T: t[0]),
+    wrong("t-not-a-batch", model_t=lambda t, T: t[:1]),
+    wrong("t-not-a-batch", model_t=lambda t, T: t[0].item()),
 )
