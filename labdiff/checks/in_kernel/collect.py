@@ -21,7 +21,7 @@ def collect(exercise, function, probes):
     """Outcomes of the student's function on the probes, in their order; shorter if going on makes no
     sense."""
     _import_compiler(function)
-    outcomes, clock = [], guard.Clock(guard.TOTAL_LIMIT)
+    outcomes, clock = [], guard.Clock(guard.TOTAL_LIMIT, guard.PATIENCE)
     with preserved(), blocked(exercise.blocked) as calls:
         for probe in probes:
             outcomes.append(_one(exercise, function, probe, calls))

@@ -62,7 +62,7 @@ def guarded(function, seed=SEED, limit=TIME_LIMIT):
         warnings.simplefilter("always")
         seed_all(seed)
         try:
-            with time_limit(limit):
+            with time_limit(limit, PATIENCE):
                 call.result = function()
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and not raised_by_code(error):
@@ -75,19 +75,23 @@ def guarded(function, seed=SEED, limit=TIME_LIMIT):
     return call
 
 
-class Clock:
-    """Tells when a time is over: on a machine that is busy with other things, up to six times as late."""
+PATIENCE = 6  # times as long as a limit, where the machine is so busy that half of that time was not ours
 
-    def __init__(self, seconds):
-        self.seconds, self.began, self.worked = seconds, time.monotonic(), time.process_time()
+
+class Clock:
+    """Tells when a time is over, or with patience: when half of it was also worked in this process."""
+
+    def __init__(self, seconds, patience=1):
+        self.seconds, self.patience = seconds, patience
+        self.began, self.worked = time.monotonic(), time.process_time()
 
     def over(self):
         elapsed, worked = time.monotonic() - self.began, time.process_time() - self.worked
-        return elapsed >= 6 * self.seconds or elapsed >= self.seconds and worked >= 0.5 * self.seconds
+        return elapsed >= self.seconds * (self.patience if worked < self.seconds / 2 else 1)
 
 
 @contextlib.contextmanager
-def time_limit(seconds):
+def time_limit(seconds, patience=1):
     """Raise OutOfTime after that time, again and again; works in the main thread where there is SIGALRM,
     else does nothing.
 
@@ -97,7 +101,7 @@ def time_limit(seconds):
         yield
         return
 
-    rings, tracer, clock = [], sys.gettrace(), Clock(seconds)
+    rings, tracer, clock = [], sys.gettrace(), Clock(seconds, patience)
 
     def stop_at_next_line(frame, event, arg):
         raise OutOfTime
