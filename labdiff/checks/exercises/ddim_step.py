@@ -49,10 +49,6 @@ def _ddpm_noise(a, b):
     return (b / a).sqrt() * ((1 - a).sqrt() - (1 - a / b) / (1 - a).sqrt())
 
 
-def _with_room(a, b):
-    return (1 - b - (1 - b) / (1 - a) * (1 - a / b)).clamp(min=0).sqrt()
-
-
 def _probes(seed):
     made = []
     for label, s, t, x, _, options in settings(seed):
@@ -80,7 +76,8 @@ alpha-bar-of-t-minus-1/signal: You scale x0_hat by sqrt(alpha_bar[t-1]). With a 
 alpha-bar-of-t-minus-1/noise: You put back the noise of alpha_bar[t-1]. With a stride the next level is
     t_prev: use alpha_bar[t_prev] there too.
 last-step-to-1: Your last step goes to alpha_bar[1]. t_prev = 0 is clean data: alpha_bar[0] = 1.
-stays-at-t: You put the noise of level t back on. The new level is t_prev.
+stays-at-t: Your result is x_t as it was: x0_hat is solved for and noised again at one and the same level.
+    Solve at level t (S5), and noise to level t_prev.
 variance-for-std: You put (1 - alpha_bar) eps_hat back on, a variance. It is sqrt(1 - alpha_bar[t_prev]).
 missing-root-signal: You scale x0_hat by alpha_bar[t_prev]. It is its square root (S5).
 noise-of-t: Your noise term has sqrt(1 - alpha_bar[t]). The new level has sqrt(1 - alpha_bar[t_prev]).
@@ -101,11 +98,8 @@ off-by-one: Your x0_hat uses level t-1. Entry t of labdiff's arrays is the slide
 model-gets-t-prev: Your model gets t_prev. It has to be told the level of the x_t that it sees: t.
 xt-for-x0-hat: You scale x_t to the new level where x0_hat belongs: the noise is still in it. First solve for
     x0_hat (S5).
-ddpm-mean: This is the mean of a DDPM step over the levels between (alpha = alpha_bar_t / alpha_bar_t'). It
-    leaves out its noise; DDIM's step is another one: x0_hat noised to the new level with eps_hat.
-direction-of-ddpm: Your noise term leaves room for sigma^2 of DDPM, sqrt(1 - alpha_bar_t' - sigma^2). With
-    sigma = 0 it is sqrt(1 - alpha_bar_t').
-x0-at-t-prev: Your x0_hat uses the level t_prev. x_t is at level t: solve S5 with alpha_bar[t].
+ddpm-mean: This is the mean of a DDPM step from t to t_prev: its noise term leaves room for sigma^2, sqrt(1 -
+    alpha_bar[t_prev] - sigma^2). With sigma = 0 it is sqrt(1 - alpha_bar[t_prev]).
 wrong-sign/x0: In x0_hat you add the noise. It was added on the way to x_t, so it is subtracted.
 noise-unscaled: In x0_hat you subtract all of eps_hat. Only sqrt(1 - alpha_bar_t) of it is in x_t.
 noise-unscaled/new: You put eps_hat back on at full size. It is sqrt(1 - alpha_bar[t_prev]) eps_hat.
@@ -141,8 +135,6 @@ multiplied: In x0_hat you multiply by sqrt(alpha_bar_t). S5 multiplied x_0 by it
     wrong("model-gets-t-prev", model_level=lambda t, t_prev: t_prev),
     wrong("xt-for-x0-hat", x0_hat=lambda s, xt, *_, **__: xt),
     wrong("ddpm-mean", noise=_ddpm_noise),
-    wrong("direction-of-ddpm", noise=_with_room),
-    wrong("x0-at-t-prev", level=lambda t, t_prev: t_prev),
     wrong("wrong-sign/x0", sign=1),
     wrong("noise-unscaled", x0_hat=lambda *q, **k: solve(*q, noise=lambda a: a / a, **k)),
     wrong("noise-unscaled/new", noise=lambda a, a_prev: a_prev / a_prev),

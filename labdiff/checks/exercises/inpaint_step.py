@@ -33,13 +33,13 @@ def inpaint(
     noise=lambda a: (1 - a).sqrt(),
     sign=1,
     draw=lambda eps: eps,
-    known=lambda x0, x_prev: x0,
+    known=lambda x0, x_prev, mask: x0,
     rest=lambda x_prev, mask: (1 - mask) * x_prev,
     keep=lambda mask: mask,
     out=lambda x: x,
 ):
     a = table(s)[level(t, s.T)]
-    made = signal(a).to(x0.dtype) * known(x0, x_prev) + sign * noise(a).to(x0.dtype) * draw(eps)
+    made = signal(a).to(x0.dtype) * known(x0, x_prev, mask) + sign * noise(a).to(x0.dtype) * draw(eps)
     return out(keep(mask) * made + rest(x_prev, mask))
 
 
@@ -103,6 +103,7 @@ only-known: Outside of the mask your result is 0. Those pixels are x_prev's.
 only-unknown: Where mask = 1 your result is 0. Those pixels are x0's, noised to level t-1.
 returns-x-prev: You return x_prev as it is: the known pixels never enter.
 mask-ignored: The mask never enters your result: all pixels come from x0.
+noises-x-prev: You noise x_prev too. It is at level t-1 already: keep it as it is.
 noises-x-prev/known: Your known pixels come from x_prev. They come from x0.
 averaged: Where mask = 1 you take the mean of x_prev and the known pixels. The known ones replace it.
 variance-for-std: You multiply eps by 1 - alpha_bar_{t-1}, a variance. Noise is scaled by a standard
@@ -132,7 +133,13 @@ clamped: You clamp the result to [-1, 1]. It still holds noise and goes beyond.
     wrong("only-unknown", keep=lambda mask: 0 * mask),
     wrong("returns-x-prev", keep=lambda mask: 0 * mask, rest=lambda x_prev, mask: x_prev),
     wrong("mask-ignored", keep=lambda mask: torch.ones_like(mask), rest=lambda x_prev, mask: 0 * x_prev),
-    wrong("noises-x-prev/known", known=lambda x0, x_prev: x_prev),
+    wrong(
+        "noises-x-prev",
+        known=lambda x0, x_prev, mask: mask * x0 + (1 - mask) * x_prev,
+        keep=torch.ones_like,
+        rest=lambda x_prev, mask: 0 * x_prev,
+    ),
+    wrong("noises-x-prev/known", known=lambda x0, x_prev, mask: x_prev),
     wrong("averaged", keep=lambda mask: mask / 2, rest=lambda x_prev, mask: (1 - mask / 2) * x_prev),
     wrong("variance-for-std", noise=lambda a: 1 - a),
     wrong("missing-root-signal", signal=lambda a: a),

@@ -114,6 +114,8 @@ clamped: You clamp the result to [-1, 1]. x_t is a Gaussian and goes beyond: onl
 root-in-root: Your noise is scaled by sqrt(1 - sqrt(a)), a root too many. It is sqrt(1 - a), where sqrt(a) is
     the signal's factor: their squares add up to 1.
 bracket: You multiply the whole bracket (x + sqrt(1 - a) eps) by the signal's factor. It belongs to x alone.
+square-in-root: Your noise is scaled by sqrt(1 - a^2): the square is too much. a is a variance already, and
+    the noise's factor is sqrt(1 - a).
 squares-for-roots: Your factors are a and sqrt(1 - a^2): you take the variance that is kept for the factor
     itself. Slides S4 and S5 have its root, sqrt(a), and sqrt(1 - a).
 """,
@@ -131,5 +133,6 @@ squares-for-roots: Your factors are a and sqrt(1 - a^2): you take the variance t
     wrong("clamped", out=lambda x: x.clamp(-1, 1)),
     wrong("root-in-root", noise=lambda a: (1 - a.sqrt()).sqrt()),
     wrong("bracket", noise=lambda a: (a * (1 - a)).sqrt()),
+    wrong("square-in-root", noise=lambda a: (1 - a**2).sqrt()),
     wrong("squares-for-roots", signal=lambda a: a, noise=lambda a: (1 - a**2).sqrt()),
 )

@@ -90,6 +90,8 @@ minus-one-missing: The -1 is missing. Check: the KL of two equal normals must be
 negated: The sign is the wrong way round: a KL is never negative.
 summed: You sum over the elements. The result is asked for element by element, in the arguments' shape.
 averaged: You average over the elements. The result is asked for element by element, in the arguments' shape.
+half-missing/quotients: The factor 1/2 is missing in front of the two quotients: log(sigma2/sigma1) has it
+    already, var1/var2 and the squared distance do not.
 halved-twice: The squared distance is halved twice: the 1/2 in front of it all is enough.
 halved-twice/both: var1/var2 and the squared distance are halved twice: the 1/2 in front of it all is enough.
 plus-one: You add 1 at the end. It is -1. Check: the KL of two equal normals must be 0.
@@ -130,6 +132,7 @@ means-added: You square the sum of the means. It is their difference, (mean1 - m
     wrong("negated", half=-0.5),
     wrong("summed", out=lambda kl: kl.sum()),
     wrong("averaged", out=lambda kl: kl.mean()),
+    wrong("half-missing/quotients", half=1, one=0.5, log=lambda v1, v2: 0.5 * (v2 / v1).log()),
     wrong("halved-twice", square=lambda d, v1, v2: d**2 / (2 * v2)),
     wrong("halved-twice/both", ratio=lambda v1, v2: v1 / (2 * v2), square=lambda d, v1, v2: d**2 / (2 * v2)),
     wrong("plus-one", one=-1),

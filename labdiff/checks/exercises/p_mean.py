@@ -47,8 +47,8 @@ missing-root-front: You divide by alpha_t in front of the bracket. Slide S11 div
 root-beta: You have sqrt(beta_t) in front of eps_hat. Slide S11 has beta_t / sqrt(1 - alpha_bar_t).
 alpha-bar-in-front: You divide the bracket by sqrt(alpha_bar_t): that leads all the way to x_0. One step back
     divides by sqrt(alpha_t) (S11).
-alpha-for-alpha-bar: You have alpha_t under the root of the noise factor. Slide S11 has beta_t / sqrt(1 -
-    alpha_bar_t).
+alpha-for-alpha-bar: You have beta_t / sqrt(1 - alpha_t), which is sqrt(beta_t), in front of eps_hat. Slide
+    S11 has beta_t / sqrt(1 - alpha_bar_t).
 alpha-for-beta: You have alpha_t where beta_t = 1 - alpha_t belongs, in front of eps_hat (S11).
 all-noise-removed: You subtract sqrt(1 - alpha_bar_t) eps_hat, all of the noise. One step back takes off only
     beta_t / sqrt(1 - alpha_bar_t) of it (S11).
@@ -64,8 +64,6 @@ previous-level-denominator: You have 1 - alpha_bar_{t-1} under the root in front
     - alpha_bar_t; yours is 0 at t = 1.
 beta-tilde-for-beta: You have beta_tilde_t in front of eps_hat. Slide S11 has beta_t; beta_tilde_t is a
     variance for sigma_t.
-root-beta/alone: You subtract sqrt(beta_t) eps_hat, the noise of one step forward. One step back takes off
-    beta_t / sqrt(1 - alpha_bar_t) of it (S11).
 """,
     wrong("wrong-sign", sign=1),
     wrong("missing-root-noise", noise=lambda q: q.beta / (1 - q.ab)),
@@ -87,7 +85,6 @@ root-beta/alone: You subtract sqrt(beta_t) eps_hat, the noise of one step forwar
     wrong("beta-of-t-1", noise=lambda q: q.beta_prev / (1 - q.ab).sqrt()),
     wrong("previous-level-denominator", noise=lambda q: q.beta / (1 - q.abp).sqrt()),
     wrong("beta-tilde-for-beta", noise=lambda q: (1 - q.abp) * q.beta / (1 - q.ab) ** 1.5),
-    wrong("root-beta/alone", noise=lambda q: q.beta.sqrt()),
 )
 
 MISTAKES = catalogue(

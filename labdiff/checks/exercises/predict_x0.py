@@ -53,6 +53,8 @@ bracket-missing/only-xt: You divide only x_t by sqrt(alpha_bar_t). The division 
     difference: put brackets around it.
 missing-root-noise/ratio: You subtract (1/alpha_bar_t - 1) eps_hat. It is the root of it: sqrt(1/alpha_bar_t
     - 1).
+divided-by-noise-factor: You divide by sqrt(1 - alpha_bar_t), the noise's factor. S5 scaled x_0 by
+    sqrt(alpha_bar_t).
 returns-mean: You return mu_theta, the mean of one step back (S11). x0_hat goes all the way: S5 solved for
     x_0.
 """,
@@ -73,6 +75,7 @@ returns-mean: You return mu_theta, the mean of one step back (S11). x0_hat goes 
     wrong("returns-difference", out=lambda x, xt, eps: xt - eps),
     wrong("bracket-missing/only-xt", noise=lambda a: (a * (1 - a)).sqrt()),
     wrong("missing-root-noise/ratio", noise=lambda a: a.sqrt() * (1 / a - 1)),
+    wrong("divided-by-noise-factor", signal=lambda a: 1 / (1 - a).sqrt()),
     wrong("returns-mean", coefficients=lambda s: (1 / s.alpha.sqrt(), s.beta / (1 - s.alpha_bar).sqrt())),
 )
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from labdiff.checks.in_kernel.guard import SEED
 from labdiff.checks.in_kernel.outcome import changed_values
 from labdiff.checks.judging.known_mistake import evaluate
+from labdiff.checks.judging.named_exceptions import named_exception
 from labdiff.checks.judging.training_features import RIGHT, features
 
 
@@ -35,6 +36,9 @@ def by_features(exercise, probes, outcomes):
     }
     if len(pairs) == 1:
         return (False, *pairs.popitem(), rows)
+    raised = named_exception(outcomes)
+    if raised is not None:
+        return False, raised[0], raised[1:], rows
     told = "; ".join(
         f"{k}: {v}" + (f" (should be: {RIGHT[k]})" if k in RIGHT else "") for k, v in off.items()
     )

@@ -7,6 +7,7 @@ from labdiff.checks.in_kernel.outcome import STOPS
 from labdiff.checks.judging.agreement import agrees
 from labdiff.checks.judging.failing_probe import evidence
 from labdiff.checks.judging.known_mistake import diagnose, quietly, right_form
+from labdiff.checks.judging.named_exceptions import named_exception
 from labdiff.checks.judging.report import CORRECT, NOT_ATTEMPTED, NOT_YET, Picture, Report
 from labdiff.checks.judging.training_verdict import by_features
 from labdiff.checks.judging.unknown_mistake import clues
@@ -94,6 +95,9 @@ def _by_numbers(exercise, probes, outcomes):
         return Finding(False, found.id, found.hints, *shown)
     if drawn:
         return Finding(False, "fresh-noise", (FRESH,), *shown)
+    raised = named_exception(outcomes)
+    if raised is not None:
+        return Finding(False, raised[0], raised[1:], *shown)
     return Finding(False, None, tuple(clues(exercise, probes, expected, outcomes)), *shown)
 
 

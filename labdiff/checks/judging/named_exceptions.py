@@ -1,0 +1,104 @@
+"""Exceptions that tell the mistake by themselves: what they mean here, and what to do."""
+
+import re
+
+# id, kinds of exception, pattern of the message, pattern of the student's line, hint
+KNOWN = (
+    (
+        "math-on-a-tensor",
+        "TypeError|ValueError|RuntimeError",
+        r"one.element tensors|converted to (a )?(Python )?scalar|0-dimensional arrays|size-1 arrays",
+        r"\bmath\.",
+        "The functions of `math` take one number, and here they get a tensor of several. Use torch's, such "
+        "as "
+        "torch.log and torch.sqrt.",
+    ),
+    (
+        "one-number-from-a-batch",
+        "TypeError|ValueError|RuntimeError",
+        r"one.element tensors|converted to (a )?(Python )?scalar|single element|0-dimensional arrays",
+        "",
+        "A tensor of several numbers is used as one number. t has an entry for each sample of the batch: "
+        "index the "
+        "arrays with all of t, s.beta[t], and calculate with tensors.",
+    ),
+    (
+        "if-on-a-batch",
+        "RuntimeError|ValueError",
+        "[Bb]oolean value of Tensor|truth value of an array",
+        "",
+        "`if`, `and`, `or` and `max` look at one number, but this tensor has several. Use torch.where, or "
+        "multiply by a mask.",
+    ),
+    (
+        "undefined-name",
+        "NameError|UnboundLocalError",
+        "",
+        "",
+        "{message}: define it, or look at its spelling.",
+    ),
+    (
+        "no-such-attribute",
+        "AttributeError",
+        "'Schedule' object",
+        "",
+        "{message}. A Schedule has beta, alpha, alpha_bar and beta_tilde, arrays with the entries t = 0..T, "
+        "and T.",
+    ),
+    ("no-such-attribute", "AttributeError", "", "", "{message}: look at its spelling, and at what it is."),
+    (
+        "called-like-a-function",
+        "TypeError",
+        "'Tensor' object is not callable",
+        "",
+        "Round brackets call a function. An array is indexed with square ones: s.alpha_bar[t].",
+    ),
+    (
+        "torch-on-a-number",
+        "TypeError",
+        r"must be Tensor, not (float|int)",
+        "",
+        "A function of torch gets a plain number where it takes a tensor. Write ** 0.5 for the root of a "
+        "number, or "
+        "use math's functions.",
+    ),
+    (
+        "model-call",
+        "ValueError",
+        r"^model\(x, t\)",
+        "",
+        "Your call of the model is not right: {message}. It takes the images and one t for each of them.",
+    ),
+    (
+        "index-out-of-range",
+        "IndexError",
+        "out of (bounds|range)",
+        "",
+        "{message}. labdiff's arrays have the entries t = 0..T, and entry t is the slides' t.",
+    ),
+    (
+        "shapes-do-not-fit",
+        "RuntimeError|ValueError",
+        r"must match the size of tensor|could not be broadcast|not broadcastable",
+        "",
+        "Two tensors do not fit: {message}. A number for each sample, (B,), needs the shape (B, 1, 1, 1) to "
+        "scale "
+        "images, for example with .view(-1, 1, 1, 1).",
+    ),
+)
+
+
+def named_exception(outcomes):
+    """(id, hint) if the function raised one kind of exception that is known, else None."""
+    raised = [o for o in outcomes if o.problem == "raised"]
+    if not raised or len({o.kind for o in raised}) > 1:
+        return None
+    first = raised[0]
+    for id, kinds, message, line, hint in KNOWN:
+        if (
+            re.fullmatch(kinds, first.kind)
+            and re.search(message, first.message)
+            and re.search(line, first.line)
+        ):
+            return id, hint.format(message=first.message.rstrip("."))
+    return None
