@@ -25,10 +25,7 @@ def loss(
 ):
     xt = jump(s, x0, t, eps, **noising)
     eps_hat, y = model(model_x(xt, x0, eps), model_t(t, s.T)), target(s, x0, t, eps, xt)
-    if weight is not None:  # of the squares
-        root = scale(weight(s, t).sqrt(), x0)
-        eps_hat, y = root * eps_hat, root * y
-    value = reduce(eps_hat, y)
+    value = reduce(eps_hat, y) if weight is None else (scale(weight(s, t), x0) * (eps_hat - y) ** 2).mean()
     return value, gradient(model, value)
 
 

@@ -99,6 +99,7 @@ alpha-bar-for-alpha: The factor of x_t has sqrt(alpha_bar_t) where slide S10 has
 swapped-outputs: You return (var, mean). The order is (mean, var).
 var-not-reshaped: Your variance has the shape (B,). It meets the columns W of an image when it is used; give
     it the shape (B, 1, 1, 1) like the coefficients.
+precision-for-variance: Your second result is 1 / beta_tilde_t, the precision. Return the variance.
 beta-missing: Your variance is (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t), without the factor beta_t (S10).
 beta-missing/x0: In the factor of x_0 beta_t is missing (S10).
 alpha-bar-of-t/xt: In the factor of x_t you have 1 - alpha_bar_t where slide S10 has 1 - alpha_bar_{t-1}:
@@ -152,6 +153,7 @@ p-mean-for-posterior: Your mean takes x_0 for the noise: that is slide S11's for
         on_xt=lambda q: on_xt(q, lambda q: (1 - q.ab).sqrt()),
         var=lambda q: beta_tilde(q, lambda q: (1 - q.ab).sqrt()),
     ),
+    wrong("precision-for-variance", var=lambda q: 1 / beta_tilde(q)),
     wrong("beta-missing", var=lambda q: (1 - q.abp) / (1 - q.ab)),
     wrong("beta-missing/x0", on_x0=lambda q: q.abp.sqrt() / (1 - q.ab)),
     wrong("alpha-bar-of-t/xt", on_xt=lambda q: q.alpha.sqrt()),

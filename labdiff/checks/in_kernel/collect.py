@@ -42,7 +42,7 @@ def _import_compiler(function):
 
 def _one(exercise, function, probe, calls):
     call = exercise.call or direct
-    given, untouched = copy_args(probe.args), copy_args(probe.args)
+    given = copy_args(probe.args)
     done = guard.guarded(lambda: call(function, given))
     outcome = outcome_of(done, exercise, function, calls)
     if outcome.values:
@@ -52,7 +52,7 @@ def _one(exercise, function, probe, calls):
             return again
         outcome = replace(outcome, random=changed_values(outcome.values, again.values))
     changed = tuple(
-        name for name, a, b in zip(exercise.arguments, given, untouched, strict=False) if _differ(a, b)
+        name for name, a, b in zip(exercise.arguments, given, probe.args, strict=False) if _differ(a, b)
     )
     return replace(outcome, changed=changed, notes=(*outcome.notes, *_model_notes(given)))
 
