@@ -98,6 +98,7 @@ off-by-one: Your x0_hat uses level t-1. Entry t of labdiff's arrays is the slide
 model-gets-t-prev: Your model gets t_prev. It has to be told the level of the x_t that it sees: t.
 xt-for-x0-hat: You scale x_t to the new level where x0_hat belongs: the noise is still in it. First solve for
     x0_hat (S5).
+levels-swapped: The two levels are swapped: x0_hat is solved for at level t, and noised to level t_prev.
 ddpm-mean: This is the mean of a DDPM step from t to t_prev: its noise term leaves room for sigma^2, sqrt(1 -
     alpha_bar[t_prev] - sigma^2). With sigma = 0 it is sqrt(1 - alpha_bar[t_prev]).
 wrong-sign/x0: In x0_hat you add the noise. It was added on the way to x_t, so it is subtracted.
@@ -134,6 +135,7 @@ multiplied: In x0_hat you multiply by sqrt(alpha_bar_t). S5 multiplied x_0 by it
     wrong("off-by-one", level=lambda t, t_prev: t - 1),
     wrong("model-gets-t-prev", model_level=lambda t, t_prev: t_prev),
     wrong("xt-for-x0-hat", x0_hat=lambda s, xt, *_, **__: xt),
+    wrong("levels-swapped", level=lambda t, t_prev: t_prev, to=lambda t, t_prev: t),
     wrong("ddpm-mean", noise=_ddpm_noise),
     wrong("wrong-sign/x0", sign=1),
     wrong("noise-unscaled", x0_hat=lambda *q, **k: solve(*q, noise=lambda a: a / a, **k)),
