@@ -89,11 +89,10 @@ KNOWN = (
 
 
 def named_exception(outcomes):
-    """(id, hint) if the function raised one kind of exception that is known, else None."""
-    raised = [o for o in outcomes if o.problem == "raised"]
-    if not raised or len({o.kind for o in raised}) > 1:
+    """(id, hint) if the first exception that the function raised is a known one, else None."""
+    first = next((o for o in outcomes if o.problem == "raised"), None)
+    if first is None:
         return None
-    first = raised[0]
     for id, kinds, message, line, hint in KNOWN:
         if (
             re.fullmatch(kinds, first.kind)
