@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from labdiff.checks import EXERCISES
-from labdiff.grading.intake import reading, submissions, trusted
+from labdiff.grading.intake import choice, reading, submissions, trusted
 from labdiff.grading.publish.solutions import SOLUTIONS
 
 ROOT = Path(__file__).parents[1]
@@ -169,9 +169,10 @@ FILES = {
 
 @pytest.mark.parametrize("kind", [as_folder, as_zip])
 def test_folders_flat_files_and_zips(tmp_path, kind):
-    found = submissions.students(kind(tmp_path, FILES), COURSE)
+    found = {n: w.files for n, w in submissions.collect(kind(tmp_path, FILES), COURSE).students.items()}
     read = {
-        name: {stem: [f.read() for f in files] for stem, files in row.items()} for name, row in found.items()
+        name: {stem: [f.read() for f in files if not f.autosaved] for stem, files in row.items() if stem}
+        for name, row in found.items()
     }
     assert read == {
         "anna": {"01_forward_noising": [b"a"]},
@@ -182,7 +183,7 @@ def test_folders_flat_files_and_zips(tmp_path, kind):
 
 def test_of_several_files_the_exact_name_counts(tmp_path):
     files = {"anna/01_forward_noising (1).ipynb": b"copy", "anna/01_forward_noising.ipynb": b"exact"}
-    found = submissions.pick(submissions.students(as_folder(tmp_path, files), COURSE)["anna"], COURSE)[
+    found = choice.pick(submissions.collect(as_folder(tmp_path, files), COURSE).students["anna"], COURSE)[
         "01_forward_noising"
     ]
     assert found.data == b"exact" and "2 files" in found.flags[0]
@@ -190,18 +191,19 @@ def test_of_several_files_the_exact_name_counts(tmp_path):
 
 def test_a_renamed_notebook_is_known_by_its_content(tmp_path):
     data = (ROOT / "notebooks" / "02_posterior.ipynb").read_bytes()
-    files = submissions.students(as_folder(tmp_path, {"anna/homework.ipynb": data}), COURSE)["anna"]
-    assert submissions.pick(files, COURSE)["02_posterior"].data == data
+    place = as_folder(tmp_path, {"anna/homework.ipynb": data})
+    files = submissions.collect(place, COURSE).students["anna"]
+    assert choice.pick(files, COURSE)["02_posterior"].data == data
 
 
 def test_links_and_nothing(tmp_path):
     as_folder(tmp_path, {"anna/01_forward_noising.ipynb": b"a", "ben/x.txt": b""})
     (tmp_path / "ben" / "01_forward_noising.ipynb").symlink_to(tmp_path / "anna" / "01_forward_noising.ipynb")
-    found = submissions.students(tmp_path, COURSE)
-    assert "link" in submissions.pick(found["ben"], COURSE)["01_forward_noising"].problem
+    found = submissions.collect(tmp_path, COURSE).students
+    assert "link" in choice.pick(found["ben"], COURSE)["01_forward_noising"].problem
     for place, words in (
         (tmp_path / "none", "expected a folder or a zip"),
         (tmp_path / "ben" / "x.txt", "expected a folder or a zip"),
     ):
         with pytest.raises(ValueError, match=words):
-            submissions.find(place)
+            submissions.collect(place, COURSE)

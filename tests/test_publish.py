@@ -78,17 +78,17 @@ def test_names_stay_apart_and_text_is_escaped(tmp_path):
 
 
 def test_damaged_records_are_graded_again(tmp_path):
-    results.save(tmp_path, RECORDS[0])
-    assert results.load(tmp_path, "a/b") == RECORDS[0] and results.load(tmp_path, "a.b") is None
+    results.save(tmp_path, RECORDS[0], "key")
+    assert results.load(tmp_path, "a/b", "key") == RECORDS[0] and results.load(tmp_path, "a.b", "key") is None
     next((tmp_path / "students").glob("*.json")).write_text("{")
-    assert results.load(tmp_path, "a/b") is None
+    assert results.load(tmp_path, "a/b", "key") is None
 
 
 def test_merge_is_the_whole_class(tmp_path, capsys):
     for i, record in enumerate(RECORDS):
-        results.save(tmp_path / str(i), record)
+        results.save(tmp_path / str(i), record, results.secret(tmp_path / str(i)))
     assert (
-        cli.main(["merge", *(str(tmp_path / str(i)) for i in range(3)), "--out", str(tmp_path / "all")]) == 0
+        cli.main(["merge", *(str(tmp_path / str(i)) for i in range(3)), "--out", str(tmp_path / "all")]) == 1
     )
     assert len((tmp_path / "all" / "grades.csv").read_text().splitlines()) == 4
     assert cli.main(["merge", str(tmp_path / "none"), "--out", str(tmp_path / "all")]) == 2
@@ -190,9 +190,7 @@ def test_wrong_arguments_say_what_is_expected(args, words, capsys):
 
 
 def test_the_secret_is_kept_and_private(tmp_path):
-    from labdiff.grading.run import batch
-
-    assert batch.secret(tmp_path) == batch.secret(tmp_path)
+    assert results.secret(tmp_path) == results.secret(tmp_path)
     assert stat.S_IMODE((tmp_path / ".secret").stat().st_mode) == 0o600
 
 

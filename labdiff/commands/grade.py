@@ -131,9 +131,8 @@ def run_merge(args: argparse.Namespace) -> int:
     """Put shards together."""
     from labdiff.grading.publish import results
 
-    records = {r.student: r for part in args.parts for r in results.load_all(part)}
-    for record in records.values():
-        results.save(args.out, record)
-    results.write_all(args.out, [records[name] for name in sorted(records)])
+    records, unread = results.merge(args.parts, args.out)
     print(f"{len(records)} students: {args.out}/index.html")
-    return 0
+    for line in unread:
+        print(f"labdiff merge: can't be read, grade that student again: {line}", file=sys.stderr)
+    return 1 if unread or any(record.ungraded for record in records) else 0

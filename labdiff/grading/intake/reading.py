@@ -7,26 +7,19 @@ untouched stub counts, as it does in a notebook that is run from top to bottom; 
 
 import json
 import re
+from dataclasses import replace
 
 from labdiff.course import source_of
+from labdiff.grading.intake.files import Unreadable
 from labdiff.grading.records import MISSING, NOT_ATTEMPTED, Answer, Cell, Question, Trusted
 
-BIGGEST = 256 * 1024 * 1024  # bytes of a file; a notebook with more than that in its outputs is not read
 MARKER = re.compile(r"^[ \t]*#+[ \t]*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)[ \t]*$", re.M)
-
-
-class Unreadable(Exception):
-    """Why a file can't be graded, in words for student and instructor."""
 
 
 def parse(data: bytes) -> tuple[list[Cell], list[str]]:
     """(cells, flags) of a notebook's bytes. Raises Unreadable."""
     if not data.strip():
         raise Unreadable("the file is empty")
-    if len(data) > BIGGEST:
-        raise Unreadable(
-            f"the file has {len(data) >> 20} MB, more than {BIGGEST >> 20}: clear the outputs and hand it in again"
-        )
     text, flags = decode(data)
     try:
         notebook = json.loads(text)
@@ -59,6 +52,9 @@ def tidy(cell):
     metadata = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
     grader = metadata.get("nbgrader") if isinstance(metadata.get("nbgrader"), dict) else {}
     source = source_of(cell if "source" in cell else {"source": cell.get("input", "")})
+    source = source.encode("utf-16", "surrogatepass").decode(
+        "utf-16", "replace"
+    )  # no message holds half a pair
     return Cell(
         str(cell.get("cell_type")),
         str(cell.get("id") or ""),
@@ -67,27 +63,56 @@ def tidy(cell):
     )
 
 
+def answers(cells: list[Cell], trusted: Trusted) -> dict[Question, Answer]:
+    """The Answer to each question; one that is missing is flagged if the student wrote something else."""
+    found = {q: answer(cells, q) for q in trusted.questions}
+    if own_cells(cells, trusted) or any(not a.status for a in found.values()):
+        flag = ("no answer found, but other code of the student's: look for it",)
+        found |= {q: replace(a, flags=a.flags + flag) for q, a in found.items() if a.status == MISSING}
+    return found
+
+
 def answer(cells: list[Cell], question: Question) -> Answer:
     """The Answer to a question."""
     code = [c for c in cells if c.kind == "code"]
-    starts = re.compile(rf"^[ \t]*(async\s+)?def\s+{question.name}\s*\(", re.M)
-    groups = [
-        ([c for c in code if c.id == question.cell_id], ""),
-        ([c for c in code if c.grade_id == question.cell_id], ""),
-        ([c for c in code if starts.search(c.source)], "found by its def: the cell's id is lost"),
+    by_id = [c for c in code if c.id == question.cell_id] or [
+        c for c in code if c.grade_id == question.cell_id
     ]
-    stub = False
-    for group, flag in groups:
-        touched = [c for c in group if c.source.strip() and not same(c.source, question.stub)]
-        if touched:
-            many = f"{len(group)} cells answer {question.name}: the last one that was filled in counts"
-            return Answer(
-                touched[-1].source, flags=tuple(f for f in (flag, many if len(group) > 1 else "") if f)
-            )
-        stub = stub or any(c.source.strip() for c in group)
-    if stub:
+    filled = [c for c in by_id if touched(c, question)]
+    answering = [c for c in filled if defines(c, question)]
+    if answering:
+        many = f"{len(by_id)} cells answer {question.name}: the last one that was filled in counts"
+        return Answer(answering[-1].source, flags=(many,) if len(by_id) > 1 else ())
+    others = [c for c in code if c not in by_id and defines(c, question)]
+    elsewhere = [c for c in others if touched(c, question)]
+    if elsewhere:
+        why = (
+            f"{question.name} was answered in another cell"
+            if by_id
+            else "found by its def: the cell's id is lost"
+        )
+        many = f"{len(elsewhere)} cells define {question.name}: the last one counts"
+        flags = (why, many) if len(elsewhere) > 1 else (why,)
+        # a cell that was split: its first part, which keeps the id, comes before
+        return Answer("\n\n".join(c.source for c in (*filled, elsewhere[-1])), flags=flags)
+    if filled:
+        return Answer(filled[-1].source)
+    if any(c.source.strip() for c in (*by_id, *others)):
         return Answer(question.stub, NOT_ATTEMPTED, "The answer cell is as it was handed out.")
     return Answer(status=MISSING, hint=_why_missing(cells, question))
+
+
+def touched(cell: Cell, question: Question) -> bool:
+    return bool(cell.source.strip()) and not same(cell.source, question.stub)
+
+
+def defines(cell: Cell, question: Question) -> bool:
+    """Whether a cell gives the question's name a value, as far as a look at its lines tells."""
+    name = question.name
+    lines = (
+        rf"^[ \t]*((async[ \t]+)?def[ \t]+{name}[ \t]*\(|class[ \t]+{name}\b|{name}[ \t]*(:[^=\n]*)?=[^=]|"
+    )
+    return re.search(lines + rf"(from|import)\b[^\n]*\b{name}\b)", cell.source, re.M) is not None
 
 
 def _why_missing(cells, question):

@@ -1,131 +1,146 @@
-"""What was handed in: a folder with a folder for each student, flat files named student_notebook.ipynb, or a zip of either.
+"""Who handed in what: a folder with a folder for each student, flat files, zips, or what a learning platform exports.
 
-Nothing of a submission is followed, imported or unpacked to disk: files are read as bytes, links are refused.
+What a file holds decides before its name: it is the notebook whose questions are in it. What can't be told apart is
+flagged, and stays apart.
 """
 
+import hashlib
 import re
-import stat
-import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from labdiff.grading.intake import reading
-from labdiff.grading.records import MISSING, HandedIn, Trusted
+from labdiff.grading.intake import owner
+from labdiff.grading.intake.files import File, Unreadable
+from labdiff.grading.intake.find import Found, find
+from labdiff.grading.records import Trusted
+
+
+@dataclass
+class Work:
+    """What one student handed in: by notebook's stem, "" for what is none of the course's; flags on the whole."""
+
+    files: dict[str, list[File]] = field(default_factory=dict)
+    flags: list[str] = field(default_factory=list)
+    digests: list[tuple[str, bytes]] = field(default_factory=list)  # (path, digest) of all that was handed in
+
+    def add(self, file: File, stems: Sequence[str], digest: bytes) -> None:
+        for stem in stems or [""]:
+            self.files.setdefault(stem, []).append(file)
+        self.digests.append((str(file.inner), digest))
 
 
 @dataclass(frozen=True)
-class File:
-    """One .ipynb: `inner` is its path below the submissions; read() gives its bytes, or raises Unreadable."""
+class Class:
+    """All students by name, and what was skipped."""
 
-    inner: PurePosixPath
-    source: Path
-    zipped: bool = False
+    students: Mapping[str, Work]
+    skipped: list[str]
 
-    def read(self):
-        if not self.zipped:
-            if self.source.is_symlink():
-                raise reading.Unreadable("the file is a link, and links are not followed")
-            if not self.source.is_file():
-                raise reading.Unreadable("it is not a file")
-            if self.source.stat().st_size > reading.BIGGEST:
-                raise reading.Unreadable(
-                    f"the file has more than {reading.BIGGEST >> 20} MB: clear the outputs"
-                )
-            return self.source.read_bytes()
-        with zipfile.ZipFile(self.source) as archive:
-            info = archive.getinfo(str(self.inner))
-            if stat.S_ISLNK(info.external_attr >> 16) or info.file_size > reading.BIGGEST:
-                raise reading.Unreadable("the file is a link, or too large")
-            try:
-                return archive.read(info)
-            except (zipfile.BadZipFile, RuntimeError, OSError) as error:
-                raise reading.Unreadable(f"the zip is damaged here ({error})") from None
+    def stems(self) -> set[str]:
+        """The notebooks that at least one student handed in."""
+        return {stem for work in self.students.values() for stem in work.files if stem}
 
 
-def find(place):
-    """All .ipynb files. Raises ValueError if there is nothing to grade."""
+def collect(place: Path, course: Sequence[Trusted], out: Path | None = None) -> Class:
+    """What lies in `place`, by student. Raises ValueError if there is nothing to grade."""
     place = Path(place)
-    if place.is_file() and zipfile.is_zipfile(place):
-        with zipfile.ZipFile(place) as archive:
-            files = [File(PurePosixPath(n), place, True) for n in archive.namelist() if n.endswith(".ipynb")]
-    elif place.is_dir():
-        files = [File(PurePosixPath(p.relative_to(place).as_posix()), p) for p in walk(place)]
-    else:
-        raise ValueError(f"SUBMISSIONS: expected a folder or a zip, got {place}. Is the path right?")
-    files = [f for f in files if not any(part.startswith((".", "__MACOSX")) for part in f.inner.parts)]
-    if not files:
+    found = find(place, out)
+    notebooks = [f for f in found.files if f.is_notebook]
+    if not notebooks:
         raise ValueError(
             f"SUBMISSIONS: expected .ipynb files in {place} or in a folder for each student, got none"
         )
-    return sorted(files, key=lambda f: str(f.inner))
-
-
-def walk(folder, depth=6):
-    for path in sorted(folder.iterdir()):
-        if path.is_dir() and not path.is_symlink() and depth:
-            yield from walk(path, depth - 1)
-        elif path.suffix == ".ipynb" or path.is_symlink() and path.is_dir():
-            yield path / "link.ipynb" if path.suffix != ".ipynb" else path
-
-
-def students(place, notebooks):
-    """student -> {notebook's stem: [File, ...], "": [files that no name tells apart]}."""
-    found, files = {}, find(place)
-    if Path(place).is_dir() and any(
-        len(f.inner.parts) > 1 for f in files
-    ):  # one who handed in nothing has a row too
-        folders = [p for p in sorted(Path(place).iterdir()) if p.is_dir() and not p.is_symlink()]
-        found = {p.name: {} for p in folders if not p.name.startswith(".")}
-    for file in files:
-        stem = next((t.stem for t in notebooks if names(t, file.inner.stem)), "")
-        parts = file.inner.parts
-        if len(parts) > 1:
-            student = parts[0]
+    top = folders_on_top(found, course, place.resolve().stem)
+    contents = {file: content(file, course) for file in notebooks}
+    platform = names_of_canvas(contents, top)
+    students: dict[str, Work] = {}
+    in_folders = any(len(file.inner.parts) > top + 1 for file in notebooks)
+    for folder in found.folders if in_folders else ():  # who handed in nothing has a row too
+        if len(folder.parts) == top + 1 and not folder.name.startswith("."):
+            students.setdefault(who(folder.name, course, platform) or folder.name, Work())
+    for file in found.files:
+        name, flag = file.inner.parts[top] if len(file.inner.parts) > top else file.inner.name, ""
+        if len(file.inner.parts) > top + 1:
+            student = who(name, course, platform) or name
+        elif file.is_notebook:
+            student = who(file.stem, course, platform)
+            flag = "" if student else f"no student's name in {file.inner.name}"
         else:
-            before = re.split(re.escape(stem), file.inner.stem, flags=re.I)[0] if stem else file.inner.stem
-            student = before.strip("_- .") or Path(place).resolve().stem
-        found.setdefault(student, {}).setdefault(stem, []).append(file)
-    return found
-
-
-def names(trusted, stem):
-    """Whether a file's name says that it is this notebook: its name is in it, or it begins with its number."""
-    return trusted.stem.lower() in stem.lower() or re.match(rf"{trusted.number}(\D|$)", stem) is not None
-
-
-def pick(files: dict[str, list[File]], notebooks: list[Trusted]) -> dict[str, HandedIn]:
-    """What one student handed in for each notebook, by its stem. Files are told by name, then by content."""
-    chosen = {}
-    for stem, group in files.items():
-        if not stem:
+            found.skip(file.inner, "no notebook, and in no student's folder")
             continue
-        exact = (
-            [f for f in group if f.inner.stem == stem]
-            or [f for f in group if f.inner.stem.lower().endswith(stem)]
-            or group
-        )
-        flags = [f"{len(group)} files for {stem}: graded {exact[0].inner.name}"] if len(group) > 1 else []
-        chosen[stem] = load(exact[0], *flags)
-    for file in files.get("", []):
-        found = load(file, f"known by its content: {file.inner.name}")
-        stem = by_content(found.data, notebooks) if found.data is not None else None
-        if stem and stem not in chosen:
-            chosen[stem] = found
-    return chosen
+        work = students.setdefault(student or place.resolve().stem, Work())
+        work.add(file, *contents.get(file, ((), b"")))
+        work.flags += [flag] if flag else []
+    return Class(students, found.said())
 
 
-def load(file: File, *flags: str) -> HandedIn:
+def who(name: str, course: Sequence[Trusted], platform: Mapping[str, str]) -> str:
+    return platform.get(owner.canvas(name), "") or owner.student(name, course)
+
+
+def folders_on_top(found: Found, course: Sequence[Trusted], name: str) -> int:
+    """How many folders hold the whole class, such as the one on top of a zip."""
+    notebooks = [f.inner for f in found.files if f.is_notebook]
+    top = depth = 0
+    while not any(len(path.parts) == depth + 1 for path in notebooks):
+        here = {path.parts[: depth + 1] for path in [*notebooks, *found.folders] if len(path.parts) > depth}
+        if len(here) != 1 or PurePosixPath(*min(here)) in found.repositories:
+            break
+        depth += 1
+        if min(here)[-1] == name or students_in(found, course, depth):
+            top = depth
+    return top
+
+
+def students_in(found: Found, course: Sequence[Trusted], depth: int) -> bool:
+    """Whether what is `depth` folders deep, all in one folder, is of several students, or named after one."""
+    notebooks = [f.inner for f in found.files if f.is_notebook]
+    flat = [path.stem for path in notebooks if len(path.parts) == depth + 1]
+    if flat:
+        return any(owner.student(stem, course) for stem in flat if owner.named(stem, course))
+    not_empty = {f.inner.parts[: depth + 1] for f in found.files}
+    folders = {path.parts[: depth + 1] for path in notebooks}
+    folders |= {f.parts for f in found.folders if len(f.parts) == depth + 1} - not_empty
+    return len(folders) > 1 and not all(owner.named(parts[-1], course) for parts in folders)
+
+
+def names_of_canvas(contents: Mapping[File, tuple], top: int) -> dict[str, str]:
+    """The names that Canvas gives, NAME_UID -> itself; those under which one notebook comes twice are no such names."""
+    seen: dict[str, list[str]] = {}
+    for file, (stems, _) in contents.items():
+        name = file.inner.parts[top] if len(file.inner.parts) > top + 1 else file.stem
+        if key := owner.canvas(name):
+            seen.setdefault(key, []).extend((stem, name) for stem in stems or [""])
+    return {key: key for key, pairs in seen.items() if len({s for s, _ in pairs}) == len(set(pairs))}
+
+
+def content(file: File, course: Sequence[Trusted]) -> tuple[tuple[str, ...], bytes]:
+    """(the stems of the notebooks that a file is, a digest of what is in it).
+
+    It is the one with the largest share of its questions in the file, found by cell ids and definitions; by its name
+    if there is none.
+    """
     try:
-        return HandedIn(file.read(), flags=flags)
-    except (reading.Unreadable, OSError) as why:
-        return HandedIn(problem=str(why), flags=flags)
+        data = file.read()
+    except Unreadable as why:
+        data = b""
+        digest = str(why).encode()
+    else:
+        digest = hashlib.sha256(data).digest()
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        data = data.decode("utf-16", "replace").encode()
+    shares = {t.stem: share(data, t) for t in course}
+    best = max(shares.values())
+    if best:
+        return tuple(stem for stem, value in shares.items() if value == best), digest
+    by_name = owner.named(file.stem, course)
+    return ((by_name.stem,) if by_name else ()), digest
 
 
-def by_content(data: bytes, notebooks: list[Trusted]) -> str | None:
-    try:
-        cells, _ = reading.parse(data)
-    except reading.Unreadable:
-        return None
-    scores = {t.stem: sum(reading.answer(cells, q).status != MISSING for q in t.questions) for t in notebooks}
-    best = max(scores, key=scores.get)
-    return best if scores[best] else None
+def share(data: bytes, trusted: Trusted) -> float:
+    ids = sum(f'"{q.cell_id}"'.encode() in data for q in trusted.questions)
+    defined = sum(
+        re.search(rb"\bdef\s+" + q.name.encode() + rb"\s*\(", data) is not None for q in trusted.questions
+    )
+    return (2 * ids + defined) / len(trusted.questions)

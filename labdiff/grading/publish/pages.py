@@ -43,7 +43,7 @@ def student_page(record: Record) -> str:
     return render("student.html", title=record.student, record=record)
 
 
-def class_page(records: Sequence[Record]) -> str:
+def class_page(records: Sequence[Record], skipped: Sequence[str] = ()) -> str:
     """Which exercise hurts, which mistake is commonest, who needs a look, who is done."""
     names = columns(records)
     by_name = {name: [] for name in names}
@@ -57,6 +57,7 @@ def class_page(records: Sequence[Record]) -> str:
         "class.html",
         title="Grades",
         records=records,
+        skipped=skipped,
         names=names,
         done=sum(all(r.status == CORRECT for r in record.results) for record in records),
         mean=sum(record.total for record in graded) / max(1, len(graded)),

@@ -1,15 +1,17 @@
-"""A class: each student in a process of their own, some at once, with progress and resume; and a self-test before them."""
+"""A class: each student in a process of their own, some at once, with resume; and a self-test before them."""
 
 import hashlib
 import json
 import os
-import secrets
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
-import labdiff
-from labdiff.grading.intake import submissions, trusted
+import torch
+
+from labdiff.grading.intake import choice, submissions, trusted
 from labdiff.grading.publish import results
 from labdiff.grading.publish.solutions import SOLUTIONS
 from labdiff.grading.records import GRADER_ERROR, HandedIn, Options, Record, Trusted
@@ -23,8 +25,8 @@ SELF_TEST = {"the reference": SOLUTIONS, "the untouched notebooks": {}}
 def grade_class(
     place: str,
     out: str,
-    course: list[Trusted],
-    only: list[str],
+    course: Sequence[Trusted],
+    only: Sequence[str],
     isolation: str,
     why: str,
     jobs: int = 1,
@@ -42,64 +44,61 @@ def grade_class(
         jobs: students at once; timeout: seconds for a cell; memory: bytes for a process.
         shard: (i, n): the i-th of n parts of the class.
         again: grade also what is graded already.
+    Raises: ValueError: nothing to grade, or a wrong folder; RuntimeError: the self-test failed.
     """
     out = Path(out)
+    if out.exists() and os.path.exists(place) and out.samefile(place):
+        raise ValueError(f"--out: expected another folder than the submissions, got {out}")
     (out / "students").mkdir(parents=True, exist_ok=True)
-    found = submissions.students(place, course)
-    notebooks = tuple(trusted.select(course, only) if only else asked(found, course))
-    names = sorted(found)[shard[0] - 1 :: shard[1]]
+    found = submissions.collect(Path(place), course, out)
+    handed_in = [t for t in course if t.stem in found.stems()]
+    notebooks = tuple(trusted.select(course, only) if only else handed_in or course)
+    names = sorted(found.students)[shard[0] - 1 :: shard[1]]
+    key = results.secret(out)
     with isolate.batch_folder() as base:
-        options = Options(notebooks, secret(out), f"{base}/lib", isolation, memory, timeout)
+        options = Options(notebooks, key, f"{base}/lib", isolation, memory, timeout)
         os.mkdir(options.lib)
-        package.write_all(options.lib, [q.name for t in notebooks for q in t.questions])
         todo, records = [], []
         for name in names:
-            old, stamp = results.load(out, name), fingerprint(found[name], options)
+            work, old = found.students[name], results.load(out, name, key)
+            stamp = fingerprint(work, options)
             if old and old.stamp == stamp and not again and not old.ungraded:
                 records.append(old)
             else:
-                todo.append(Task(name, partial(submissions.pick, found[name], notebooks), stamp))
+                todo.append(Task(name, partial(choice.pick, work, notebooks), stamp))
         if todo:
+            package.write_all(options.lib, [q.name for t in notebooks for q in t.questions])
             with isolate.server(base) as server:
                 options = replace(options, server=server)
                 self_test(base, options, jobs)
                 tick = workers.progress(len(names), len(records))
                 for task, done in workers.processes(todo, base, options, jobs, tick):
                     record = Record(task.student, isolation, why, task.stamp, tuple(done))
-                    results.save(out, record)
+                    results.save(out, record, key)
                     records.append(record)
     records.sort(key=lambda r: r.student)
-    results.write_all(out, records)
+    for record in records:  # once more: without isolation, a student's code may have changed another's
+        results.save(out, record, key)
+    results.write_all(out, records, found.skipped)
+    for line in found.skipped[:20]:
+        print(f"labdiff grade: skipped {line}", file=sys.stderr)
     return records
 
 
-def asked(found: dict, course: list[Trusted]) -> list[Trusted]:
-    """The notebooks that at least one student handed in; the others were not asked for."""
-    stems = {stem for files in found.values() for stem in files}
-    if stems <= {""}:
-        loaded = [submissions.load(file).data for files in found.values() for file in files.get("", [])]
-        stems = {submissions.by_content(data, course) for data in loaded if data is not None}
-    return [t for t in course if t.stem in stems] or course
+def fingerprint(work: submissions.Work, options: Options) -> str:
+    """Changes with the submission, the notebooks, labdiff's code and the options that a grade may depend on."""
+    given = replace(options, secret="", lib="", server=None)
+    return hashlib.sha256(
+        repr((code(), torch.__version__, given, work.digests, work.flags)).encode()
+    ).hexdigest()
 
 
-def secret(out: Path) -> str:
-    """What the hidden probes of this results folder are drawn from: kept, so that grading again draws the same."""
-    path = out / ".secret"
-    if not path.exists():
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as f:
-            f.write(secrets.token_hex(16))
-    return path.read_text()
-
-
-def fingerprint(files: dict, options: Options) -> str:
-    """Changes with the submission, the notebooks, labdiff and the options that a grade may depend on."""
-    digest = hashlib.sha256(
-        repr([labdiff.__version__, options.isolation, options.timeout, options.notebooks]).encode()
-    )
-    for file in (f for group in files.values() for f in group):
-        found = submissions.load(file)
-        digest.update(f"\0{file.inner}\0".encode())
-        digest.update(found.problem.encode() if found.data is None else found.data)
+@cache
+def code() -> str:
+    """A digest of labdiff's own source."""
+    digest = hashlib.sha256()
+    for path in sorted(trusted.PACKAGE.rglob("*.py")):
+        digest.update(repr((str(path.relative_to(trusted.PACKAGE)), path.read_bytes())).encode())
     return digest.hexdigest()
 
 
@@ -117,7 +116,7 @@ def self_test(base: str, options: Options, jobs: int) -> None:
             )
 
 
-def made(notebooks: tuple[Trusted, ...], answers: dict[str, str]) -> dict[str, HandedIn]:
+def made(notebooks: Sequence[Trusted], answers: Mapping[str, str]) -> dict[str, HandedIn]:
     """Minimal notebooks with these answers in the answer cells, or else the stubs."""
     found = {}
     for notebook in notebooks:

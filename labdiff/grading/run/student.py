@@ -68,7 +68,7 @@ def notebook_jobs(
 ) -> dict[Question, Job | Result]:
     """A Job with its grading notebook for each question that has an answer, a Result for each that has
     none."""
-    answers = {q: reading.answer(cells, q) for q in trusted.questions}
+    answers = reading.answers(cells, trusted)
     sequence, made = steps.parts(cells, trusted, answers), {}
     for question, answer in answers.items():
         odd = (*flags, *answer.flags)

@@ -1,0 +1,67 @@
+"""Of all that a student handed in, the one file for each notebook that is graded."""
+
+from collections.abc import Sequence
+
+from labdiff.grading.intake import owner, reading
+from labdiff.grading.intake.files import File, Unreadable
+from labdiff.grading.intake.submissions import Work
+from labdiff.grading.records import HandedIn, Trusted
+
+MOST_COPIES = 40  # of one notebook by one student that are read
+
+
+def pick(work: Work, notebooks: Sequence[Trusted]) -> dict[str, HandedIn]:
+    """What one student handed in for each notebook, by its stem."""
+    known = any(stem for stem in work.files)
+    strays = [file.inner.name for file in work.files.get("", []) if file.is_notebook or not known]
+    nothing = f"other files: {', '.join(strays[:5])}" if strays else ""
+    flags = tuple(dict.fromkeys(work.flags))
+    return {
+        t.stem: best(work.files[t.stem], t, flags)
+        if t.stem in work.files
+        else HandedIn(flags=(*flags, nothing) if nothing else flags)
+        for t in notebooks
+    }
+
+
+def best(files: list[File], trusted: Trusted, flags: tuple[str, ...]) -> HandedIn:
+    """Of several files for a notebook: the one with the most answers, then the one whose name is the notebook's."""
+    if len(files) > MOST_COPIES:
+        flags = (*flags, f"{len(files)} files for {trusted.stem}: only {MOST_COPIES} were looked at")
+    rows = []
+    for file in files[:MOST_COPIES]:
+        found, answers = load(file), None
+        if found.data is not None:
+            try:
+                cells, _ = reading.parse(found.data)
+                answers = [reading.answer(cells, q) for q in trusted.questions]
+            except Unreadable:
+                pass
+        given = {a.source for a in answers or () if not a.status}
+        given |= {str(file.inner)} if answers is None else set()
+        order = (
+            -len(given),
+            answers is None,
+            file.autosaved,
+            file.stem != trusted.stem,
+            len(file.inner.parts),
+        )
+        rows.append((order, str(file.inner), file, found, given))
+    rows.sort(key=lambda row: row[:2])
+    _, _, chosen, found, given = rows[0]
+    others = [file for _, _, file, _, answers in rows[1:] if answers - given and not file.autosaved]
+    if others:
+        names = ", ".join(str(f.inner) for f in others[:3])
+        flags = (*flags, f"{len(rows)} files for {trusted.stem}: graded {chosen.inner.name}, not {names}")
+    if not owner.pattern(trusted).search(chosen.stem):
+        flags = (*flags, f"known by its content: {chosen.inner.name} is {trusted.stem}")
+    if chosen.autosaved:
+        flags = (*flags, f"only an autosaved copy was handed in: {chosen.inner}")
+    return HandedIn(found.data, found.problem, flags)
+
+
+def load(file: File) -> HandedIn:
+    try:
+        return HandedIn(file.read())
+    except Unreadable as why:
+        return HandedIn(problem=str(why))

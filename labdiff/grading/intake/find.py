@@ -1,0 +1,135 @@
+"""All files in a folder or zip of submissions, zips in it included, and what is left out."""
+
+import io
+import os
+import stat
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from labdiff.grading.intake.files import DAMAGE, File, Unreadable
+
+DEEPEST, NESTED, MOST = 12, 3, 200_000  # folders in folders, zips in zips, entries
+TOOLS = {"__MACOSX", ".git", "__pycache__", "node_modules", "site-packages"}
+A_TOOL, TOO_DEEP = "a folder of tools, not of answers", f"more than {DEEPEST} folders deep"
+
+
+@dataclass
+class Found:
+    """All files; folders, for students who handed in nothing; and what was not looked at."""
+
+    files: list[File] = field(default_factory=list)
+    folders: list[PurePosixPath] = field(default_factory=list)
+    repositories: set[PurePosixPath] = field(default_factory=set)  # folders with a .git
+    skipped: dict[str, list[str]] = field(default_factory=dict)  # by why
+
+    def add(self, file: File) -> None:
+        if len(self.files) + len(self.folders) >= MOST:
+            self.skip(file.inner, f"there are more than {MOST} files")
+        elif file.inner.suffix.lower() == ".zip" and not file.problem:
+            look_into_zip(self, file, file.inner.with_suffix(""))
+        else:
+            self.files.append(file)
+
+    def skip(self, inner: PurePosixPath, why: str) -> None:
+        self.skipped.setdefault(why, []).append(str(inner))
+
+    def said(self) -> list[str]:
+        """What was skipped, in a line for each reason."""
+        more = {why: f" and {len(paths) - 5} more" * (len(paths) > 5) for why, paths in self.skipped.items()}
+        return [f"{', '.join(paths[:5])}{more[why]}: {why}" for why, paths in self.skipped.items()]
+
+
+def find(place: Path, out: Path | None = None) -> Found:
+    """All that lies in `place`; `out`: the results' own folder, which may be in it. Raises ValueError for another thing."""
+    found, place = Found(), Path(place)
+    if place.is_dir():
+        look_into_folder(found, place, out)
+    elif place.is_file() and zipfile.is_zipfile(place):
+        look_into_zip(found, File(PurePosixPath(place.name), place), PurePosixPath())
+    else:
+        raise ValueError(f"SUBMISSIONS: expected a folder or a zip, got {place}. Is the path right?")
+    found.files.sort(key=lambda file: str(file.inner))
+    return found
+
+
+def look_into_folder(found: Found, place: Path, out: Path | None) -> None:
+    todo = [(place, PurePosixPath())]
+    while todo:
+        folder, inner = todo.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as why:
+            problem = f"the folder can't be read ({why.strerror})"
+            found.files.append(File(inner / "folder.ipynb", folder, problem=problem))
+            continue
+        for entry in entries:
+            path = inner / printable(entry.name)
+            if entry.is_symlink():
+                name = path if path.suffix else path / "link.ipynb"
+                found.add(File(name, Path(entry), problem="the file is a link, and links are not followed"))
+            elif not entry.is_dir():
+                odd = "" if entry.is_file() else "it is not a file"
+                found.add(File(path, Path(entry), problem=odd))
+            elif why := not_looked_into(Path(entry), path, out):
+                found.skip(path, why)
+                found.repositories |= {inner} if path.name == ".git" else set()
+            else:
+                found.folders.append(path)
+                todo.append((Path(entry), path))
+
+
+def not_looked_into(folder: Path, inner: PurePosixPath, out: Path | None) -> str:
+    """Why a folder is left out; "" if it is not."""
+    if out is not None and out.exists() and folder.samefile(out):
+        return "the results of this run"
+    if (folder / ".secret").is_file() and (folder / "students").is_dir():
+        return "results of labdiff grade"
+    if inner.name in TOOLS or (folder / "pyvenv.cfg").exists():
+        return A_TOOL
+    return TOO_DEEP if len(inner.parts) > DEEPEST else ""
+
+
+def look_into_zip(found: Found, zipped: File, top: PurePosixPath) -> None:
+    """Add what is in a zip, as if it were the folder `top`."""
+    try:
+        if len(zipped.members) >= NESTED:
+            raise Unreadable(f"more than {NESTED} zips in each other")
+        data = io.BytesIO(zipped.read()) if zipped.members else zipped.source
+        with zipfile.ZipFile(data) as archive:
+            infos = archive.infolist()
+    except (*DAMAGE, Unreadable) as why:
+        problem = f"the zip can't be opened ({why})"
+        found.files.append(File(top / "zip.ipynb", zipped.source, zipped.members, problem))
+        return
+    found.folders += [top] if top.parts else []
+    for index, info in enumerate(infos):
+        parts = [printable(p) for p in name_in_zip(info).split("/") if p not in ("", ".", "..")]
+        path = top.joinpath(*parts)
+        if TOOLS.intersection(parts):
+            first = next(i for i, part in enumerate(parts) if part in TOOLS)
+            found.repositories |= {top.joinpath(*parts[:first])} if parts[first] == ".git" else set()
+            found.skip(path, A_TOOL)
+        elif len(parts) > DEEPEST:
+            found.skip(path, TOO_DEEP)
+        elif info.is_dir():
+            found.folders.append(path)
+        else:
+            link = "the file is a link" if stat.S_ISLNK(info.external_attr >> 16) else ""
+            found.add(File(path, zipped.source, (*zipped.members, index), link))
+
+
+def name_in_zip(info: zipfile.ZipInfo) -> str:
+    """Its name, with /. Zips that macOS makes are in UTF-8 and don't say so, those of Windows may have backslashes."""
+    name = info.filename
+    if not info.flag_bits & 0x800:
+        try:
+            name = name.encode("cp437").decode("utf-8")
+        except UnicodeError:
+            pass
+    return name.replace("\\", "/")
+
+
+def printable(name: str) -> str:
+    """A name without bytes that are no text; two names stay two."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace") if not name.isascii() else name

@@ -1,0 +1,55 @@
+"""Whose file or folder it is, by its name: as students name them, and as learning platforms do."""
+
+import re
+from collections.abc import Sequence
+
+from labdiff.grading.records import Trusted
+
+MOODLE = re.compile(r"_assignsubmission_(file|onlinetext)(_|$).*", re.S)  # NAME_ID_assignsubmission_file_...
+CANVAS = re.compile(
+    r"([^_]+)(?:_LATE)?_(\d{2,})_(\d{4,})(?:_|$)"
+)  # NAME_UID_FILEID_..., with other ids for each file
+COPIED = re.compile(r"(\s*\(\d+\)|[\s_-]*(copy|kopie|copie)\s*\d*)+$", re.I)
+NO_NAME = re.compile(
+    r"(copy ?of|kopie ?von|copie ?de|final|solved|solution|done|v)?[\s_-]*\d*|-\d{1,2}", re.I
+)
+
+
+def pattern(trusted: Trusted) -> re.Pattern:
+    """A notebook's name as students may write it: with other separators, with or without its number."""
+    words = trusted.stem.removeprefix(trusted.number).strip("_- ")
+    words = r"[\W_]*".join(re.escape(word) for word in re.split(r"[\W_]+", words) if word)
+    return re.compile(rf"(?:(?<!\d){trusted.number}[\W_]*)?{words or trusted.stem}", re.I)
+
+
+def named(name: str, course: Sequence[Trusted]) -> Trusted | None:
+    """The notebook that a file's name names: by its words, or else by the number that it begins with."""
+    for by in (lambda t: pattern(t).search(name), lambda t: re.match(rf"{t.number}(\D|$)", name)):
+        for trusted in course:
+            if trusted.number and by(trusted) or trusted.stem.lower() in name.lower():
+                return trusted
+    return None
+
+
+def canvas(name: str) -> str:
+    """NAME_UID, if the name is one that Canvas gives; else ""."""
+    match = CANVAS.match(name)
+    return f"{match[1]}_{match[2]}" if match else ""
+
+
+def student(name: str, course: Sequence[Trusted]) -> str:
+    """Who is named by a file's or folder's name (without ending); "" if it names only a notebook."""
+    if MOODLE.search(name):
+        return MOODLE.sub("", name)
+    match = next(filter(None, (pattern(t).search(name) for t in course)), None)
+    if match is None:
+        return name.strip()
+    before, after = (tidy(part) for part in (name[: match.start()], name[match.end() :]))
+    return "_".join(part for part in (before, after) if part)
+
+
+def tidy(part: str) -> str:
+    """What is before or after a notebook's name, without marks of a copy or version; a number after _ is a name."""
+    part = COPIED.sub("", part)
+    number = re.fullmatch(r"_?\d+_?|\d+[\s-]*", part)
+    return "" if NO_NAME.fullmatch(part.strip("_ .")) and not number else part.strip("_- .")
