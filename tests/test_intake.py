@@ -1,6 +1,9 @@
 """Grading: the course, and what is found and read of submissions."""
 
+import io
 import json
+import os
+import time
 import zipfile
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import pytest
 
 from labdiff.checks import EXERCISES
 from labdiff.grading.intake import choice, reading, submissions, trusted
+from labdiff.grading.publish import files
 from labdiff.grading.publish.solutions import SOLUTIONS
 
 ROOT = Path(__file__).parents[1]
@@ -207,3 +211,222 @@ def test_links_and_nothing(tmp_path):
     ):
         with pytest.raises(ValueError, match=words):
             submissions.collect(place, COURSE)
+
+
+# who is who
+
+
+def solved(stem, *names):
+    """A course's notebook with these answers, or all of them."""
+    notebook = json.loads((ROOT / "notebooks" / f"{stem}.ipynb").read_text("utf-8"))
+    for cell in notebook["cells"]:
+        name = cell["id"].removesuffix("-answer").replace("-", "_")
+        if cell["id"].endswith("-answer") and (not names or name in names):
+            cell["source"] = SOLUTIONS[name]
+    return json.dumps(notebook).encode()
+
+
+ONE, TWO = "01_forward_noising.ipynb", "02_posterior.ipynb"
+FULL, HALF, FULL2 = solved(ONE[:-6]), solved(ONE[:-6], "q_step"), solved(TWO[:-6])
+RAW, RAW2 = ((ROOT / "notebooks" / name).read_bytes() for name in (ONE, TWO))
+
+
+def zipped(files):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return data.getvalue()
+
+
+# layout -> (what is handed in, the right answers that each student has in it)
+LAYOUTS = {
+    "a name of 03 that holds 01": ({"s7/03_my_lab.ipynb": FULL, "s8/" + ONE: HALF}, {"s7": 3, "s8": 1}),
+    "the student 01": ({"01_" + TWO: FULL2, "02_" + TWO: RAW2}, {"01": 2, "02": 0}),
+    "one folder on top": ({"lab/anna/" + ONE: FULL, "lab/ben/" + ONE: HALF}, {"anna": 3, "ben": 1}),
+    "two on top": ({"a/b/anna/" + ONE: FULL, "a/b/ben/w/" + ONE: HALF}, {"anna": 3, "ben": 1}),
+    "name behind": ({ONE[:-6] + "_s7.ipynb": FULL, ONE[:-6] + "_s8.ipynb": HALF}, {"s7": 3, "s8": 1}),
+    "a name around": ({"x_" + ONE[:-6] + "_a.ipynb": FULL, "x_" + ONE[:-6] + "_b.ipynb": HALF}, {"x_a": 3, "x_b": 1}),
+    "zips": ({"anna.zip": zipped({ONE: FULL}), "ben.zip": zipped({"w/" + ONE: HALF})}, {"anna": 3, "ben": 1}),
+    "own zip": ({"anna/lab.zip": zipped({"w/" + ONE: FULL}), "ben/" + ONE: HALF}, {"anna": 3, "ben": 1}),
+    "own zip in a zip": ({"anna/lab.zip": zipped({"w.zip": zipped({ONE: FULL})})}, {"anna": 3}),
+    "damaged zip": ({"anna.zip": zipped({ONE: FULL})[:-30], "ben/" + ONE: HALF}, {"anna": 0, "ben": 1}),
+    "Canvas": (
+        {"doe_11_9001_" + ONE: FULL, "doe_11_9002_" + TWO: FULL2, "roe_LATE_12_9003_my-1.ipynb": HALF},
+        {"doe_11": 5, "roe_12": 1},
+    ),
+    "not Canvas": ({"s_2024_0001_" + ONE: FULL, "s_2024_0002_" + ONE: HALF}, {"s_2024_0001": 3, "s_2024_0002": 1}),
+    "Moodle": (
+        {"Zoë M_1_assignsubmission_file_/x.ipynb": FULL, "Zoë M_1_assignsubmission_onlinetext_/o.html": b"", "B_2_assignsubmission_file_" + ONE: HALF},
+        {"Zoë M_1": 3, "B_2": 1},
+    ),
+    "Gradescope": ({"export/submission_1/" + ONE: FULL, "export/submission_2/" + ONE: HALF, "export/m.yml": b""}, {"submission_1": 3, "submission_2": 1}),
+    "repositories": (
+        {f"all/lab-{n}/{p}": d for n, b in (("anna", FULL), ("ben", HALF)) for p, d in ((".git/HEAD", b""), ("notebooks/" + ONE, b), ("old/" + ONE, RAW), (".venv/pyvenv.cfg", b""), (".venv/" + ONE, FULL))},
+        {"lab-anna": 3, "lab-ben": 1},
+    ),
+    "one repository": ({"anna/.git/HEAD": b"", "anna/notebooks/" + ONE: HALF, "anna/old/" + ONE: RAW}, {"anna": 1}),
+    "a folder for each notebook": ({"anna/01/" + ONE: FULL, "anna/02/" + TWO: FULL2, "ben/01/" + ONE: HALF}, {"anna": 5, "ben": 1}),
+    "capitals": ({"anna/01_Forward_Noising.IPYNB": FULL, "ben/" + ONE + ".txt": HALF}, {"anna": 3, "ben": 1}),
+    "original and copy": ({"anna/" + ONE: RAW, "anna/" + ONE[:-6] + "-Copy1.ipynb": FULL}, {"anna": 3}),
+    "swapped names": ({"anna/" + ONE: FULL2, "anna/" + TWO: FULL}, {"anna": 5}),
+    "all in one": ({"anna/x.ipynb": json.dumps({"nbformat": 4, "cells": json.loads(FULL)["cells"] + json.loads(FULL2)["cells"]}).encode()}, {"anna": 5}),
+    "names alike": ({"Müller [a]/" + ONE: FULL, "Müller__a_-a3d7b4/" + ONE: HALF, "trail /" + ONE: RAW, "trail/" + ONE: HALF}, {"Müller [a]": 3, "Müller__a_-a3d7b4": 1, "trail ": 0, "trail": 1}),
+    "dots": ({".anna/" + ONE: FULL, "ben/.work/" + ONE: HALF}, {".anna": 3, "ben": 1}),
+    "autosaved only": ({"anna/.ipynb_checkpoints/" + ONE: FULL, "ben/" + ONE: HALF}, {"anna": 3, "ben": 1}),
+    "a venv and old results": ({"anna/" + ONE: FULL, "venv/pyvenv.cfg": b"", "venv/x/" + ONE: RAW, "old/.secret": b"", "old/students/a.json": b""}, {"anna": 3}),
+    "only a text": ({"anna/answers.pdf": b"", "ben/" + ONE: HALF}, {"anna": 0, "ben": 1}),
+}  # fmt: skip
+
+
+def right(work):
+    """(how many right answers are found in what a student handed in, all flags)."""
+    count, flags = 0, []
+    for trusted_notebook, handed_in in zip(COURSE, choice.pick(work, COURSE).values(), strict=True):
+        flags += handed_in.flags
+        if handed_in.data is not None:
+            found = reading.answers(reading.parse(handed_in.data)[0], trusted_notebook)
+            count += sum(a.source == SOLUTIONS[q.name] for q, a in found.items())
+    return count, flags
+
+
+@pytest.mark.parametrize("kind", [as_folder, as_zip])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_who_handed_in_what(tmp_path, layout, kind):
+    files, expected = LAYOUTS[layout]
+    if kind is as_zip and layout in ("a venv and old results", "repositories"):
+        pytest.skip("what is a folder of tools is seen in folders")
+    found = submissions.collect(kind(tmp_path, files), COURSE)
+    assert {name: right(work)[0] for name, work in found.students.items()} == expected
+    asked = {name for name in (ONE, TWO) for data in (FULL, HALF, FULL2, RAW, RAW2) if name}
+    assert {f"{stem}.ipynb" for stem in found.stems()} <= asked
+
+
+def flags_of(tmp_path, files, name):
+    return " ".join(right(submissions.collect(as_folder(tmp_path, files), COURSE).students[name])[1])
+
+
+@pytest.mark.parametrize(
+    "files, words",
+    [
+        ({"anna/" + ONE: FULL, "anna/" + ONE[:-6] + " (1).ipynb": HALF + b" "}, ""),
+        ({"anna/" + ONE: HALF, "anna/x/" + ONE: solved(ONE[:-6], "q_sample")}, "2 files for 01_forward_noising"),
+        ({"anna/x.ipynb": FULL}, "known by its content: x.ipynb is 01_forward_noising"),
+        ({"anna/.ipynb_checkpoints/" + ONE: FULL}, "only an autosaved copy"),
+        ({"anna/report.pdf": b"", "ben/" + ONE: FULL}, "other files: report.pdf"),
+        ({"anna/lab.zip": b"no zip", "ben/" + ONE: FULL}, "other files: lab.zip (the zip can't be opened"),
+    ],
+)
+def test_what_an_instructor_should_look_at_is_flagged(tmp_path, files, words):
+    flags = flags_of(tmp_path, files, "anna")
+    assert words in flags and bool(words) == bool(flags)
+
+
+def test_a_file_without_a_students_name_is_flagged(tmp_path):
+    found = submissions.collect(as_folder(tmp_path / "mine", {ONE: FULL, TWO: FULL2}), COURSE)
+    assert list(found.students) == ["mine"] and "no student's name" in right(found.students["mine"])[1][0]
+
+
+def test_one_bad_entry_costs_that_entry(tmp_path):
+    as_folder(tmp_path, {"anna/" + ONE: FULL, "fifo/x.txt": b"", "deep/" + ONE: HALF, "zip/a.zip": b""})
+    (tmp_path / "loop").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "fifo" / ONE)
+    os.mkdir(os.fsencode(tmp_path) + b"/M\xfc")
+    (tmp_path / "M\\xfc").mkdir()
+    longest = "\U0001f600" * 63
+    as_folder(tmp_path, {longest + "/" + ONE: FULL})
+    place = os.open(tmp_path / "deep", os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d" * 10, dir_fd=place)
+        below = os.open("d" * 10, os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = below
+    os.close(place)
+    found = submissions.collect(tmp_path, COURSE)
+    cleanup.remove_tree(str(tmp_path / "deep"))
+    assert {name: right(work)[0] for name, work in found.students.items()} == {
+        **{"anna": 3, "deep": 1, longest: 3, "fifo": 0, "zip": 0, "loop": 0},
+        **{"M\\xfc": 0, "M\\\\xfc": 0},
+    }
+    assert "12 folders deep" in " ".join(found.skipped) and len(files.slug(longest).encode()) < 200
+    assert "not a file" in choice.pick(found.students["fifo"], COURSE[:1])[ONE[:-6]].problem
+
+
+def strange_zip(method=zipfile.ZIP_DEFLATED, at=3000):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", method) as archive:
+        archive.writestr(ONE, FULL)
+    damaged = bytearray(data.getvalue())
+    for i in range(at, at + 300):
+        damaged[i] ^= 0x5A
+    return bytes(damaged)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_STORED])
+def test_a_damaged_member_of_a_zip_is_unreadable(tmp_path, method):
+    (tmp_path / "class.zip").write_bytes(strange_zip(method))
+    found = submissions.collect(tmp_path / "class.zip", COURSE).students["class"]
+    handed_in = choice.pick(found, COURSE[:1])[ONE[:-6]]
+    assert handed_in.data is None and "the zip is damaged here" in handed_in.problem
+
+
+def test_strange_paths_in_a_zip(tmp_path):
+    files = {"./anna/" + ONE: FULL, "ben//" + ONE: HALF, "cleo\\" + ONE: RAW, "/dora/../" + ONE: HALF}
+    (tmp_path / "class.zip").write_bytes(zipped(files))
+    found = submissions.collect(tmp_path / "class.zip", COURSE).students
+    assert {name: right(work)[0] for name, work in found.items()} == {"anna": 3, "ben": 1, "cleo": 0, "dora": 1}
+
+
+def test_the_results_are_no_submission(tmp_path):
+    place = as_folder(tmp_path, {"anna/" + ONE: FULL, "results/students/.keep": b""})
+    assert list(submissions.collect(place, COURSE, place / "results").students) == ["anna"]
+
+
+# answers that are not where they were asked for
+
+SPLIT = "SHAPE = (-1, 1, 1, 1)"
+
+
+@pytest.mark.parametrize(
+    "cells, source",
+    [
+        ([code(SPLIT, id="q-sample-answer"), code(DEF, id="new")], SPLIT + "\n\n" + DEF),
+        ([code("# see below", id="q-sample-answer"), code(DEF)], "# see below\n\n" + DEF),
+        ([code(Q_SAMPLE.stub, id="q-sample-answer"), code(DEF)], DEF),
+        ([code("", id="q-sample-answer"), code("q_sample = lambda s, x0, t, eps: x0")], "q_sample = lambda s, x0, t, eps: x0"),
+        ([code(Q_SAMPLE.stub, id="q-sample-answer"), code("from mine import q_sample", id="q-sample-check")], "from mine import q_sample"),
+        ([code(DEF, id="q-sample-answer"), code("b = 1\n" + DEF)], DEF),
+    ],
+)  # fmt: skip
+def test_an_answer_in_another_cell(cells, source):
+    assert answer_in(*cells).source == source
+
+
+def test_a_missing_answer_beside_other_code_is_flagged():
+    for other, flagged in ((code("def my_sample(x): pass"), True), (code(""), False)):
+        cells, _ = reading.parse(book(other))
+        assert bool(reading.answers(cells, FIRST)[Q_SAMPLE].flags) == flagged
+
+
+def test_half_a_pair_of_surrogates_is_replaced():
+    data = book(code(DEF + "# \ud83d", id="q-sample-answer"), code("x = '\ud83d\ude00'", id="x"))
+    found, other = (c.source for c in reading.parse(data)[0])
+    assert found.encode() == (DEF + "# \ufffd").encode() and other == "x = '\U0001f600'"
+
+
+def test_blank_lines_cost_little(monkeypatch):
+    """In steps of the regular expressions, counted by growth: four times as many lines take about four times as long."""
+    lines = ["\n" * n + DEF + "\n" * n for n in (20_000, 80_000)]
+    seconds = []
+    for source in lines:
+        begin = time.process_time()
+        cells, _ = reading.parse(book(code(source, id="x"), code("# NBVAL_SKIP" + source, id="y")))
+        assert reading.answer(cells, Q_SAMPLE).source == source
+        seconds.append(time.process_time() - begin)
+    assert seconds[1] < 8 * seconds[0] + 0.5
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-32", "utf-8-sig"])
+def test_any_unicode(coding, tmp_path):
+    place = as_folder(tmp_path, {"anna/x.ipynb": FULL.decode().encode(coding)})
+    assert right(submissions.collect(place, COURSE).students["anna"])[0] == 3

@@ -13,7 +13,11 @@ MOST_COPIES = 40  # of one notebook by one student that are read
 def pick(work: Work, notebooks: Sequence[Trusted]) -> dict[str, HandedIn]:
     """What one student handed in for each notebook, by its stem."""
     known = any(stem for stem in work.files)
-    strays = [file.inner.name for file in work.files.get("", []) if file.is_notebook or not known]
+    strays = [
+        file.inner.name + f" ({file.problem})" * bool(file.problem)
+        for file in work.files.get("", [])
+        if file.is_notebook or file.problem or not known
+    ]
     nothing = f"other files: {', '.join(strays[:5])}" if strays else ""
     flags = tuple(dict.fromkeys(work.flags))
     return {

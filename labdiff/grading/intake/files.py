@@ -69,7 +69,9 @@ class File:
             with open(os.open(self.source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     raise Unreadable("it is not a file")
-                return within(file.read(BIGGEST + 1))
+                data = file.read(BIGGEST + 1)
+                within(len(data))
+                return data
         except DAMAGE as error:
             where = "the zip is damaged here" if self.members else "it can't be read"
             raise Unreadable(f"{where} ({error or type(error).__name__})") from None
@@ -79,12 +81,17 @@ def member(source: Path, members: tuple[int, ...]) -> bytes:
     """Bytes of a file in a zip, or in a zip in a zip: `members` are places in their lists of contents."""
     data = source
     for index in members:
-        with zipfile.ZipFile(data) as archive, archive.open(archive.infolist()[index]) as file:
-            data = io.BytesIO(within(file.read(BIGGEST + 1)))
+        with zipfile.ZipFile(data) as archive:
+            info = archive.infolist()[index]
+            if info.flag_bits & 1:
+                raise Unreadable("the zip is encrypted: hand it in without a password")
+            within(info.file_size)  # what it says of itself, which may be wrong
+            with archive.open(info) as file:
+                data = io.BytesIO(file.read(BIGGEST + 1))
+                within(data.getbuffer().nbytes)
     return data.getvalue()
 
 
-def within(data: bytes) -> bytes:
-    if len(data) > BIGGEST:
+def within(size: int) -> None:
+    if size > BIGGEST:
         raise Unreadable(f"the file has more than {BIGGEST >> 20} MB: clear the outputs and hand it in again")
-    return data

@@ -61,7 +61,7 @@ def look_into_folder(found: Found, place: Path, out: Path | None) -> None:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as why:
             problem = f"the folder can't be read ({why.strerror})"
-            found.files.append(File(inner / "folder.ipynb", folder, problem=problem))
+            found.files.append(File(inner / "(folder)", folder, problem=problem))
             continue
         for entry in entries:
             path = inner / printable(entry.name)
@@ -100,7 +100,7 @@ def look_into_zip(found: Found, zipped: File, top: PurePosixPath) -> None:
             infos = archive.infolist()
     except (*DAMAGE, Unreadable) as why:
         problem = f"the zip can't be opened ({why})"
-        found.files.append(File(top / "zip.ipynb", zipped.source, zipped.members, problem))
+        found.files.append(File(top / zipped.inner.name, zipped.source, zipped.members, problem))
         return
     found.folders += [top] if top.parts else []
     for index, info in enumerate(infos):
@@ -132,4 +132,4 @@ def name_in_zip(info: zipfile.ZipInfo) -> str:
 
 def printable(name: str) -> str:
     """A name without bytes that are no text; two names stay two."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace") if not name.isascii() else name
+    return os.fsencode(name.replace("\\", "\\\\")).decode("utf-8", "backslashreplace")

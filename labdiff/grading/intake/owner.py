@@ -43,7 +43,7 @@ def student(name: str, course: Sequence[Trusted]) -> str:
         return MOODLE.sub("", name)
     match = next(filter(None, (pattern(t).search(name) for t in course)), None)
     if match is None:
-        return name.strip()
+        return name
     before, after = (tidy(part) for part in (name[: match.start()], name[match.end() :]))
     return "_".join(part for part in (before, after) if part)
 

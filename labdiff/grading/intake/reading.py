@@ -39,7 +39,13 @@ def parse(data: bytes) -> tuple[list[Cell], list[str]]:
 
 
 def decode(data):
-    for mark, name in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+    marks = {
+        b"\xff\xfe\0\0": "utf-32",
+        b"\0\0\xfe\xff": "utf-32",
+        b"\xff\xfe": "utf-16",
+        b"\xfe\xff": "utf-16",
+    }
+    for mark, name in marks.items():
         if data.startswith(mark):
             return data.decode(name, "replace"), [name]
     try:
@@ -51,7 +57,8 @@ def decode(data):
 def tidy(cell):
     metadata = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
     grader = metadata.get("nbgrader") if isinstance(metadata.get("nbgrader"), dict) else {}
-    source = source_of(cell if "source" in cell else {"source": cell.get("input", "")})
+    text = cell.get("source", cell.get("input"))
+    source = source_of({"source": "" if text is None else text})
     source = source.encode("utf-16", "surrogatepass").decode(
         "utf-16", "replace"
     )  # no message holds half a pair

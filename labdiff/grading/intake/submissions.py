@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from labdiff.grading.intake import owner
+from labdiff.grading.intake import owner, reading
 from labdiff.grading.intake.files import File, Unreadable
 from labdiff.grading.intake.find import Found, find
 from labdiff.grading.records import Trusted
@@ -128,9 +128,13 @@ def content(file: File, course: Sequence[Trusted]) -> tuple[tuple[str, ...], byt
         digest = str(why).encode()
     else:
         digest = hashlib.sha256(data).digest()
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        data = data.decode("utf-16", "replace").encode()
-    shares = {t.stem: share(data, t) for t in course}
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff", b"\0\0"):
+        data = reading.decode(data)[0].encode("utf-8", "replace")
+    ids = {q.cell_id.encode() for t in course for q in t.questions}
+    names = b"|".join(q.name.encode() for t in course for q in t.questions)
+    there = {i for i in ids if b'"' + i + b'"' in data}
+    defined = set(re.findall(rb"def[ \t]+(" + names + rb")[ \t]*\(", data))
+    shares = {t.stem: share(t, there, defined) for t in course}
     best = max(shares.values())
     if best:
         return tuple(stem for stem, value in shares.items() if value == best), digest
@@ -138,9 +142,6 @@ def content(file: File, course: Sequence[Trusted]) -> tuple[tuple[str, ...], byt
     return ((by_name.stem,) if by_name else ()), digest
 
 
-def share(data: bytes, trusted: Trusted) -> float:
-    ids = sum(f'"{q.cell_id}"'.encode() in data for q in trusted.questions)
-    defined = sum(
-        re.search(rb"\bdef\s+" + q.name.encode() + rb"\s*\(", data) is not None for q in trusted.questions
-    )
-    return (2 * ids + defined) / len(trusted.questions)
+def share(trusted: Trusted, ids: set[bytes], defined: set[bytes]) -> float:
+    found = sum(2 * (q.cell_id.encode() in ids) + (q.name.encode() in defined) for q in trusted.questions)
+    return found / len(trusted.questions)
