@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import time
 import zipfile
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from labdiff.checks import EXERCISES
 from labdiff.grading.intake import choice, reading, submissions, trusted
 from labdiff.grading.publish import files
 from labdiff.grading.publish.solutions import SOLUTIONS
+from labdiff.grading.sandbox import cleanup
 
 ROOT = Path(__file__).parents[1]
 COURSE = trusted.load()
@@ -310,7 +310,10 @@ def flags_of(tmp_path, files, name):
     "files, words",
     [
         ({"anna/" + ONE: FULL, "anna/" + ONE[:-6] + " (1).ipynb": HALF + b" "}, ""),
-        ({"anna/" + ONE: HALF, "anna/x/" + ONE: solved(ONE[:-6], "q_sample")}, "2 files for 01_forward_noising"),
+        (
+            {"anna/" + ONE: HALF, "anna/x/" + ONE: solved(ONE[:-6], "q_sample")},
+            "2 files for 01_forward_noising",
+        ),
         ({"anna/x.ipynb": FULL}, "known by its content: x.ipynb is 01_forward_noising"),
         ({"anna/.ipynb_checkpoints/" + ONE: FULL}, "only an autosaved copy"),
         ({"anna/report.pdf": b"", "ben/" + ONE: FULL}, "other files: report.pdf"),
@@ -343,8 +346,9 @@ def test_one_bad_entry_costs_that_entry(tmp_path):
         place = below
     os.close(place)
     found = submissions.collect(tmp_path, COURSE)
+    counts = {name: right(work)[0] for name, work in found.students.items()}
     cleanup.remove_tree(str(tmp_path / "deep"))
-    assert {name: right(work)[0] for name, work in found.students.items()} == {
+    assert counts == {
         **{"anna": 3, "deep": 1, longest: 3, "fifo": 0, "zip": 0, "loop": 0},
         **{"M\\xfc": 0, "M\\\\xfc": 0},
     }
@@ -362,7 +366,9 @@ def strange_zip(method=zipfile.ZIP_DEFLATED, at=3000):
     return bytes(damaged)
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_STORED])
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_STORED]
+)
 def test_a_damaged_member_of_a_zip_is_unreadable(tmp_path, method):
     (tmp_path / "class.zip").write_bytes(strange_zip(method))
     found = submissions.collect(tmp_path / "class.zip", COURSE).students["class"]
@@ -374,7 +380,12 @@ def test_strange_paths_in_a_zip(tmp_path):
     files = {"./anna/" + ONE: FULL, "ben//" + ONE: HALF, "cleo\\" + ONE: RAW, "/dora/../" + ONE: HALF}
     (tmp_path / "class.zip").write_bytes(zipped(files))
     found = submissions.collect(tmp_path / "class.zip", COURSE).students
-    assert {name: right(work)[0] for name, work in found.items()} == {"anna": 3, "ben": 1, "cleo": 0, "dora": 1}
+    assert {name: right(work)[0] for name, work in found.items()} == {
+        "anna": 3,
+        "ben": 1,
+        "cleo": 0,
+        "dora": 1,
+    }
 
 
 def test_the_results_are_no_submission(tmp_path):
@@ -402,6 +413,21 @@ def test_an_answer_in_another_cell(cells, source):
     assert answer_in(*cells).source == source
 
 
+def test_a_tensor_of_the_functions_name_is_no_answer():
+    alpha_bar = next(q for q in FIRST.questions if q.name == "alpha_bar")
+    stub = code(alpha_bar.stub, id="alpha-bar-answer")
+    for source in ("alpha_bar = s.alpha_bar[t]", "def q_sample(s, x0, t, eps):\n    alpha_bar = lambda: 1\n"):
+        cells, _ = reading.parse(book(stub, code(source)))
+        assert reading.answer(cells, alpha_bar).status == "not attempted"
+
+
+def test_no_handed_out_cell_but_the_answer_cells_defines_an_answer():
+    for t in COURSE:
+        others = [code(source, id=i) for i, source in t.sources.items() if not i.endswith("-answer")]
+        found = [reading.answer(reading.parse(book(*others))[0], q).status for q in t.questions]
+        assert found == ["missing"] * len(t.questions)
+
+
 def test_a_missing_answer_beside_other_code_is_flagged():
     for other, flagged in ((code("def my_sample(x): pass"), True), (code(""), False)):
         cells, _ = reading.parse(book(other))
@@ -414,16 +440,12 @@ def test_half_a_pair_of_surrogates_is_replaced():
     assert found.encode() == (DEF + "# \ufffd").encode() and other == "x = '\U0001f600'"
 
 
-def test_blank_lines_cost_little(monkeypatch):
-    """In steps of the regular expressions, counted by growth: four times as many lines take about four times as long."""
-    lines = ["\n" * n + DEF + "\n" * n for n in (20_000, 80_000)]
-    seconds = []
-    for source in lines:
-        begin = time.process_time()
-        cells, _ = reading.parse(book(code(source, id="x"), code("# NBVAL_SKIP" + source, id="y")))
-        assert reading.answer(cells, Q_SAMPLE).source == source
-        seconds.append(time.process_time() - begin)
-    assert seconds[1] < 8 * seconds[0] + 0.5
+@pytest.mark.timeout(60)
+def test_blank_lines_cost_little():
+    """With a regular expression that goes on over line ends, this takes a quarter of an hour."""
+    source = "\n" * 300_000 + DEF + "\n" * 300_000
+    cells, _ = reading.parse(book(code(source, id="x"), code("# NBVAL_SKIP" + "\n" * 300_000, id="y")))
+    assert reading.answer(cells, Q_SAMPLE).source == source
 
 
 @pytest.mark.parametrize("coding", ["utf-16", "utf-32", "utf-8-sig"])

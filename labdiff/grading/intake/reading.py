@@ -86,7 +86,7 @@ def answer(cells: list[Cell], question: Question) -> Answer:
         c for c in code if c.grade_id == question.cell_id
     ]
     filled = [c for c in by_id if touched(c, question)]
-    answering = [c for c in filled if defines(c, question)]
+    answering = [c for c in filled if defines(c, question, value="[^=]")]
     if answering:
         many = f"{len(by_id)} cells answer {question.name}: the last one that was filled in counts"
         return Answer(answering[-1].source, flags=(many,) if len(by_id) > 1 else ())
@@ -113,13 +113,21 @@ def touched(cell: Cell, question: Question) -> bool:
     return bool(cell.source.strip()) and not same(cell.source, question.stub)
 
 
-def defines(cell: Cell, question: Question) -> bool:
-    """Whether a cell gives the question's name a value, as far as a look at its lines tells."""
+def defines(
+    cell: Cell, question: Question, value: str = r"(lambda\b|[\w.]*partial\(|\w+[ \t]*(#.*)?$)"
+) -> bool:
+    """Whether a cell defines the question's function, as far as its lines tell; `value`: what it may be assigned from.
+
+    A tensor that has the function's name, such as alpha_bar, is no answer.
+    """
     name = question.name
-    lines = (
-        rf"^[ \t]*((async[ \t]+)?def[ \t]+{name}[ \t]*\(|class[ \t]+{name}\b|{name}[ \t]*(:[^=\n]*)?=[^=]|"
+    kinds = (
+        rf"[ \t]*(async[ \t]+)?def[ \t]+{name}[ \t]*\(",
+        rf"[ \t]*class[ \t]+{name}\b",
+        rf"(from|import)\b[^\n]*\b{name}\b",
+        rf"{name}[ \t]*(:[^=\n]*)?=[ \t]*{value}",
     )
-    return re.search(lines + rf"(from|import)\b[^\n]*\b{name}\b)", cell.source, re.M) is not None
+    return re.search("^(" + "|".join(kinds) + ")", cell.source, re.M) is not None
 
 
 def _why_missing(cells, question):
