@@ -11,6 +11,7 @@ from labdiff.grading.sandbox import protocol
 from labdiff.grading.sandbox.protocol import Ran
 
 STRANGE = "strange output"
+STARTED = "the answer was begun, but raises NotImplementedError"
 ONLY_PUBLIC = (
     "It is right on the probes of ld.check, but not on hidden probes with other numbers and sizes: "
     "does it rely on particular ones?"
@@ -98,6 +99,7 @@ class Job:
         self.finish(
             status,
             *(["calls labdiff's own function"] if verdict.mistake == "library-call" else []),
+            *([STARTED] if status == records.NOT_ATTEMPTED else []),
             mistake=verdict.mistake,
             hint=hint,
             rows=tuple((str(label), str(text)) for label, text in public.rows),
