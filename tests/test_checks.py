@@ -321,7 +321,7 @@ HELD_OUT = {
         lambda m, s, x, t, z: x,
         lambda m, s, x, t, z: student("p_step")(m, s, x, t, 0 * z) + (t > 1) * 0.1 * z,
         lambda m, s, x, t, z: student("p_step")(m, s, x, t, z) if t != 3 else x,
-        lambda m, s, x, t, z: student("p_step")(m, s, x, t, z, level=lambda t: min(t + 1, s.T)),
+        lambda m, s, x, t, z: student("p_step", level=lambda t: min(t + 1, s.T))(m, s, x, t, z),
     ],
     "ddim_step": [
         lambda m, s, x, t, p: x,

@@ -77,6 +77,8 @@ def _explains(exercise, pairs, parts):
     numbers = same_text = 0
     for probe, got in reversed(pairs):  # the later, larger probes rule out more
         wrong = _evaluated(exercise, probe, tuple(parts.items()))
+        if "unexpected keyword argument" in wrong.message:  # parts that do not go together
+            return False
         if not agrees(exercise, wrong, got, probe.rtol if probe.rtol > 1e-4 else probe.rtol / 5):
             return False
         numbers += bool(got.values)
