@@ -58,8 +58,8 @@ def _merged(old: bytes | None, mine: bytes, new: bytes) -> bytes | None:
     own = {i for i, cell in cells.items() if course.source_of(cell) != sources.get(i)}
     result = []
     for cell in fresh["cells"]:
-        yours_of_it = cells.get(cell["id"])
-        same = yours_of_it and course.source_of(yours_of_it) == course.source_of(cell)
+        yours_of_it = cells.get(cell["id"], cell)
+        same = course.source_of(yours_of_it) == course.source_of(cell)
         result.append(yours_of_it if same or cell["id"] in own else cell)
     above = None
     for i, cell in cells.items():

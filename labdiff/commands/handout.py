@@ -28,7 +28,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         command.add_argument(
             "--package",
             metavar="WHAT",
-            help="with --colab: what pip installs there, such as a wheel's address (default: that repository)",
+            help="with --colab: what pip installs there, such as a wheel's URL (default: that repository)",
         )
         command.set_defaults(run=run, solved=name == "key")
 

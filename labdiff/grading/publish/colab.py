@@ -36,7 +36,7 @@ def prepare(notebook: dict, name: str, place: str, package: str | None = None) -
     path = f"{found['folder']}/{name}".lstrip("/").replace(" ", "%20")
     badge = BADGE.format(owner=owner, repository=repository, branch=branch, path=path)
     package = package or f"labdiff @ git+https://github.com/{owner}/{repository}@{branch}"
-    new = [
+    new: list[dict] = [
         {"cell_type": "markdown", "id": "colab-badge", "metadata": {}, "source": badge},
         {
             "cell_type": "code",
