@@ -105,6 +105,29 @@ def test_a_step_that_failed_has_not_happened(s, tmp_path):
     assert checkpoint.n == 1 and torch.equal(checkpoint.part("model")["head.bias"], weight)
 
 
+def test_a_run_that_moves_to_another_kind_of_device_goes_on(s, tmp_path):
+    """A GPU's generator has another state than a CPU's: the run goes on, with other draws than its first ones."""
+    images, run = torch.full((2, 1, 4, 4), -0.5), dict(n_steps=4, batch_size=2, lr=1e-9)
+    steps = ld.train(make_net(s), s, images, generator=torch.Generator().manual_seed(3), **run)
+    first = next(steps)
+    ld.save_checkpoint(tmp_path / "run", first)
+    checkpoint = ld.load_checkpoint(tmp_path / "run")
+    checkpoint.tensors["generator"] = torch.zeros(16, dtype=torch.uint8)
+    losses = []
+    for _ in range(2):
+        again = ld.train(
+            make_net(s), s, images, generator=torch.Generator().manual_seed(3), resume=checkpoint, **run
+        )
+        with pytest.warns(
+            UserWarning, match="resume: the checkpoint's generator ran on another kind of device"
+        ):
+            losses.append(next(again))
+    assert [step.n for step in losses] == [2, 2] and losses[0].loss == losses[1].loss  # repeatable
+    assert (
+        losses[0].loss != first.loss
+    )  # the same weights and learning rate of about 0, but not the same draws
+
+
 def test_notes_travel_with_the_checkpoint(steps, tmp_path):
     ld.save_checkpoint(tmp_path / "run", steps[-1][0])
     assert ld.load_checkpoint(tmp_path / "run").notes == {}
