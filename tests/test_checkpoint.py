@@ -106,7 +106,7 @@ def test_a_step_that_failed_has_not_happened(s, tmp_path):
 
 
 def test_a_run_that_moves_to_another_kind_of_device_goes_on(s, tmp_path):
-    """A GPU's generator has another state than a CPU's: the run goes on, with other draws than its first ones."""
+    """The state of a GPU's generator is none for a CPU's: the run goes on with new draws."""
     images, run = torch.full((2, 1, 4, 4), -0.5), dict(n_steps=4, batch_size=2, lr=1e-9)
     steps = ld.train(make_net(s), s, images, generator=torch.Generator().manual_seed(3), **run)
     first = next(steps)

@@ -1,6 +1,5 @@
 """labdiff train: what was trained is what load_pretrained gives, and each user's error is one line."""
 
-import inspect
 import re
 
 import numpy as np
@@ -14,7 +13,6 @@ from labdiff import cli
 from labdiff.commands import fit
 from labdiff.pretrained import with_labels
 
-LABELS = pytest.mark.skipif("classes" not in inspect.signature(ld.UNet).parameters, reason="no labels yet")
 SHORT = ["--batch-size", "4", "--schedule", "linear"]
 
 
@@ -122,6 +120,22 @@ def test_a_shorter_run_does_not_hide_behind_a_longer_one(labdiff, tmp_path):
     assert same(before, weights(tmp_path / "out", 3)) and ld.pretrained_steps(tmp_path / "out") == [1, 3]
 
 
+def test_a_batch_in_parts_is_the_same_batch(labdiff, tmp_path, monkeypatch):
+    sizes, real = [], fit.UNet
+
+    def watched(**kwargs):
+        model = real(**kwargs)
+        model.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+        return model
+
+    monkeypatch.setattr(fit, "UNet", watched)
+    assert labdiff("--steps", 2, out="whole")[0] == labdiff("--steps", 2, "--accumulate", 2)[0] == 0
+    assert sizes == [4, 4, 2, 2, 2, 2]
+    torch.testing.assert_close(
+        weights(tmp_path / "whole", 2), weights(tmp_path / "out", 2), rtol=1e-2, atol=1e-4
+    )
+
+
 def test_snapshots_and_the_place_of_the_checkpoint(labdiff, tmp_path):
     code, out, _ = labdiff("--steps", 3, "--snapshots", 1, 2, "--checkpoint", "else/where")
     assert code == 0 and ld.pretrained_steps(tmp_path / "out") == [1, 2, 3]
@@ -163,7 +177,6 @@ def test_own_images_in_colour(labdiff, photos):
     assert ld.sample(model, s, (1, 3, 16, 16), method="ddim", n_steps=2).shape == (1, 3, 16, 16)
 
 
-@LABELS
 def test_with_labels(labdiff, photos):
     code, _, err = labdiff("--images", photos, "--size", 8, "--labels", "--drop-label", 0.5, "--steps", 2)
     assert code == 0, err
@@ -192,7 +205,6 @@ def test_start_from_weights(labdiff, tmp_path):
     assert ld.pretrained_steps(tmp_path / "shipped") == [ld.pretrained_steps()[-1] + 1]
 
 
-@LABELS
 def test_labels_on_top_of_a_network_without(labdiff, tmp_path):
     assert labdiff("--steps", 2, out="first")[0] == 0
     code, _, err = labdiff("--start", "first", "--labels", "--steps", 1, "--lr", 1e-9)
@@ -203,7 +215,6 @@ def test_labels_on_top_of_a_network_without(labdiff, tmp_path):
     torch.testing.assert_close(new(x, t), old(x, t), rtol=1e-2, atol=2e-3)
 
 
-@LABELS
 def test_with_labels_predicts_as_before_without_a_label(s, g):
     """The new table: N(0, 1) for each label, and what "no label" was."""
     from conftest import make_net

@@ -11,10 +11,10 @@ from torch import distributed as dist
 
 from labdiff.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from labdiff.data import Digits, load_digits
+from labdiff.edge import train
 from labdiff.image_folder import load_images
 from labdiff.pretrained import load_pretrained, pretrained_steps, save_weights, with_labels
 from labdiff.schedule import Schedule, cosine_schedule, linear_schedule
-from labdiff.training import train
 from labdiff.unet import UNet
 
 EVERY = 500  # steps between two checkpoints
