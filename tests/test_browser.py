@@ -8,6 +8,7 @@ import base64
 import io
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -359,3 +360,101 @@ def test_links_players_and_the_kernel_in_jupyterlab(tmp_path):
             "document.querySelectorAll('section.labdiff').length === 6",
             timeout=30_000,
         )
+
+
+def has_ended(section):
+    section.page.wait_for_function(
+        "(el) => el.getAttribute('aria-busy') === 'false'", arg=section.element_handle(), timeout=30_000
+    )
+
+
+def test_stop_save_restart_and_open_again_in_jupyterlab(tmp_path):
+    (tmp_path / "lab").mkdir()
+    path = notebook(
+        tmp_path / "lab" / "kept.ipynb",
+        START,
+        "ld.widgets.noise_slider(s, x0, eps=eps, t=300)",
+        "ld.widgets.noise_slider(s, x0, q_sample=bent, eps=eps, t=300)",  # too large to be kept as it is
+        "ld.widgets.renoise(halving, s, x0, t=200)",
+        "ld.widgets.reverse_slider(s, ld.two_bumps(), t=41, beta=0.004, xt=0.0)",
+        "ld.widgets.drawing_pad(halving, s)",
+        "net = ld.UNet(8, mults=(1, 2), alpha_bar=s.alpha_bar)\n"
+        "ld.widgets.training(net, s, x0, n_steps=100_000, batch_size=4, checkpoint='a.checkpoint')",
+    )
+    with jupyter_lab(tmp_path / "lab") as url, chromium(tmp_path / "profile") as context:
+        page = context.new_page()
+        run_all(page, url("kept.ipynb"), panels=6)
+        noise, _, renoise, reverse, pad, training = page.locator("section.labdiff").all()
+
+        stop = training.get_by_role("button", name="Stop")
+        stop.wait_for(timeout=60_000)
+        stop.click()
+        page.wait_for_function("document.body.innerText.includes('stopped after step')", timeout=60_000)
+        text = page.inner_text(".jp-Notebook")
+        assert "Traceback" not in text and "KeyboardInterrupt" not in text
+        assert re.search(r"TrainingRun: \d+ of 100000 steps", text) and not stop.is_visible()
+        assert (tmp_path / "lab" / "a.checkpoint").is_file()
+
+        price = float(reverse.locator("td").last.inner_text())  # 0 log 0 where the posterior underflows
+        assert 0 <= price < 0.01
+
+        noise.locator(".labdiff-coefficient").first.scroll_into_view_if_needed()
+        box = noise.locator(".labdiff-coefficient").first.bounding_box()
+        before = int(slider_of(noise).input_value())
+        page.mouse.move(box["x"] + 60, box["y"] + 20)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 92, box["y"] + 20, steps=4)  # 0.2 more of the signal
+        page.mouse.up()
+        after = int(slider_of(noise).input_value())
+        grown = S.alpha_bar[after].sqrt() - S.alpha_bar[before].sqrt()
+        assert after < before and abs(grown - 0.2) < 0.02
+        set_t(noise, 300)
+        assert noise.locator("svg[role=img]").nth(0).is_hidden()  # the pixel's path
+        noise.locator("canvas").first.click(position={"x": 50, "y": 50})
+        assert noise.locator("svg[role=img]").nth(0).is_visible()
+
+        first = pixels(renoise, 1)
+        renoise.get_by_role("button", name="new noise").click()
+        has_ended(renoise)
+        page.wait_for_function(
+            "([el, old]) => el.getContext('2d').getImageData(4, 4, 1, 1).data[0] !== old",
+            arg=[renoise.locator("canvas").nth(1).element_handle(), int(first[4, 4])],
+            timeout=30_000,
+        )
+
+        pad.locator("canvas.labdiff-pad").focus()
+        page.keyboard.press(" ")
+        for _ in range(12):
+            page.keyboard.press("ArrowDown")
+        page.keyboard.press(" ")
+        has_ended(pad)
+        drawn = pixels(pad, 1)
+        assert (
+            drawn.max() > 200 and np.ptp(np.nonzero(drawn > 40)[0]) >= 17
+        )  # upright, as high as MNIST's digits
+        page.keyboard.press("Backspace")
+        assert pixels(pad, 1).max() == 0
+
+        page.evaluate("() => { jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart() }")
+        status = renoise.locator("[role=status]")
+        page.wait_for_function(
+            "(el) => el.textContent.includes('run this cell again')", arg=status.element_handle()
+        )
+        slider_of(renoise).focus()
+        page.keyboard.press("PageUp")
+        assert "was restarted or shut down: run this cell again" in status.inner_text()
+
+        page.evaluate("async () => { await jupyterapp.commands.execute('docmanager:save') }")
+        page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
+        page.evaluate("async () => { await jupyterapp.shell.currentWidget.sessionContext.shutdown() }")
+        assert path.stat().st_size < 1_500_000
+        page.close()
+
+        page = context.new_page()
+        page.goto(url("kept.ipynb"))
+        page.wait_for_function("document.querySelectorAll('section.labdiff').length === 6", timeout=90_000)
+        assert "model not found" not in page.inner_text(".jp-Notebook")
+        noise, large, renoise, *_ = page.locator("section.labdiff").all()
+        pictures_are_true(page, noise)
+        assert large.locator("img").count() == 1 and "Run this cell" in large.inner_text()
+        assert "running notebook" in renoise.locator("[role=status]").inner_text()

@@ -33,6 +33,10 @@ def run(path):
             "language_info": {"name": "python"},
         }
     )
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            # without its state JupyterLab would show an error in its place; the text beside it stays
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     nbformat.write(notebook, path)
     size = path.stat().st_size
     print(f"{path.name}: {time.perf_counter() - start:.0f} s, {size / 1000:.0f} kB", flush=True)
