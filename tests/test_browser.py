@@ -446,6 +446,8 @@ def test_stop_save_restart_and_open_again_in_jupyterlab(tmp_path):
 
         page.evaluate("async () => { await jupyterapp.commands.execute('docmanager:save') }")
         page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
+        ready = "jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'"
+        page.wait_for_function(ready, timeout=60_000)  # the restart is over
         page.evaluate("async () => { await jupyterapp.shell.currentWidget.sessionContext.shutdown() }")
         assert path.stat().st_size < 1_500_000
         page.close()

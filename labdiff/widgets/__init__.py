@@ -7,6 +7,7 @@ moves, so that it follows the hand at the screen's rate and goes on without a ke
 """
 
 from labdiff.widgets.bayes import posterior_slider, reverse_slider
+from labdiff.widgets.labelled import guidance_slider
 from labdiff.widgets.live import drawing_pad, renoise
 from labdiff.widgets.marginals import marginal_slider
 from labdiff.widgets.panel import Panel, link
@@ -23,6 +24,7 @@ __all__ = [
     "TrainingView",
     "curve_slider",
     "drawing_pad",
+    "guidance_slider",
     "interpolation_slider",
     "link",
     "marginal_slider",

@@ -7,10 +7,12 @@ const STATE_TYPE = "application/vnd.jupyter.widget-state+json";
 const VIEW_TYPE = "application/vnd.jupyter.widget-view+json";
 const LARGEST_KEPT = 400000; // characters of base64 of one panel
 const shown = (globalThis.labdiffShown ||= new Map()); // {model id: root of its view}, of all copies of this script
+const whole = (globalThis.labdiffModels ||= new Map()); // {model id: JupyterLab's own model}
 const watched = (globalThis.labdiffWatched ||= new WeakSet()); // notebooks
 
 function keepWithNotebook(model, id, root) {
   shown.set(id, root);
+  model.widget_manager?.get_model?.(id).then((found) => whole.set(id, found), () => {});
   const manager = model.widget_manager;
   const context = manager?.context;
   if (!context?.saveState?.connect || !manager.get_state_sync || watched.has(context)) return;
@@ -18,13 +20,28 @@ function keepWithNotebook(model, id, root) {
   context.saveState.connect((_, phase) => {
     if (phase !== "started") return;
     try {
-      const kept = keptState(context.model, manager.get_state_sync({ drop_defaults: true }).state);
+      const kept = keptState(context.model, stateOf(manager));
       const other = context.model.getMetadata("widgets") || {};
       context.model.setMetadata("widgets", { ...other, [STATE_TYPE]: { version_major: 2, version_minor: 0, state: kept } });
     } catch (error) {
       console.warn("labdiff: the panels were not kept with the notebook", error);
     }
   });
+}
+
+function forget(id, root) {
+  if (shown.get(id) === root) [shown, whole].forEach((each) => each.delete(id));
+}
+
+// JupyterLab leaves out what has lost its kernel; these panels still stand on the page.
+function stateOf(manager) {
+  const lost = [...whole.values()].flatMap((each) => [each, each.get("layout")]).filter((each) => each?.comm_live === false);
+  for (const each of lost) each.comm_live = true;
+  try {
+    return manager.get_state_sync({ drop_defaults: true }).state;
+  } finally {
+    for (const each of lost) each.comm_live = false;
+  }
 }
 
 // The panels that stand in the notebook's outputs, with what they refer to.

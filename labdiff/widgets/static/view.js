@@ -170,6 +170,7 @@ function render({ model, el }) {
     clearTimeout(patience);
     observer.disconnect();
     document.removeEventListener("labdiff-link", onLink);
+    if (!model.static) forget(spec.id, root);
     for (const [event, callback] of heard) model.off(event, callback);
     for (const control of Object.values(ui.controls)) control.stop();
   };
