@@ -398,6 +398,35 @@ def test_interpolation_goes_from_one_sample_to_the_other(s, g):
     ).all()  # a straight line would lose a quarter
 
 
+def test_guidance_slider_heads_for_the_label(s):
+    asked = []
+
+    def model(x, t, label=None):
+        asked.append(label)
+        return x / 3 if label is None else x / 3 - 0.1 * label
+
+    panel = W.guidance_slider(model, s, labels=[3, 4], n=2, label=4, scale=2)
+    first = unpack(panel.computed["tree"], panel.computed["buffers"])
+    assert {4, None} == set(asked) and first["samples_caption"] == "label 4, scale 2, seed 0"
+    x = ld.sample(
+        ld.guided(model, 4, scale=2.0),
+        s,
+        (2, 1, 28, 28),
+        method="dpm",
+        n_steps=10,
+        generator=torch.Generator().manual_seed(0),
+    )
+    assert np.array_equal(first["samples"], to_uint8(x))
+    asked.clear()
+    panel.label = 3
+    assert set(asked) == {3, None}
+    with pytest.raises(traitlets.TraitError, match="label: expected one of 3, 4, got 5"):
+        panel.label = 5
+    for wrong in ({"label": 10}, {"labels": []}, {"scale": 7.0}, {"n_steps": 0}):
+        with pytest.raises((TypeError, ValueError), match="^guidance_slider: .*: expected"):
+            W.guidance_slider(model, s, **wrong)
+
+
 def test_the_pad_starts_where_strokes_are_lost(s):
     assert W.drawing_pad(lambda x, t: x, ld.linear_schedule(), n_steps=1).t == 300
     assert W.drawing_pad(lambda x, t: x, ld.linear_schedule(T=1), n_steps=1).t == 1

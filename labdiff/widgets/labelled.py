@@ -5,9 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 
 from labdiff.arguments import check_int, check_model, check_number, check_schedule
-from labdiff.guidance import guided
+from labdiff.edge import guided, sample
 from labdiff.images import to_uint8
-from labdiff.sampling import sample
 from labdiff.schedule import Schedule
 from labdiff.widgets.controls import slider, stops
 from labdiff.widgets.panel import Panel

@@ -7,8 +7,8 @@ import traitlets
 
 from labdiff import process
 from labdiff.arguments import check_generator, check_int, check_model, check_schedule, device_of, randn
+from labdiff.edge import ddim_steps
 from labdiff.images import to_uint8
-from labdiff.sampling import ddim_steps
 from labdiff.schedule import Schedule
 from labdiff.widgets.controls import button, t_slider
 from labdiff.widgets.noised import check_images

@@ -14,8 +14,8 @@ from labdiff.arguments import (
     device_of,
     randn,
 )
+from labdiff.edge import ddim_steps, sample
 from labdiff.images import to_uint8
-from labdiff.sampling import ddim_steps, sample
 from labdiff.schedule import Schedule
 from labdiff.widgets.controls import slider, stops
 from labdiff.widgets.panel import Panel

@@ -13,10 +13,9 @@ from IPython.display import display
 
 from labdiff.arguments import check_choice, check_data, check_int, check_path, check_schedule
 from labdiff.checkpoint import load_checkpoint, save_checkpoint
+from labdiff.edge import sample, train
 from labdiff.images import to_uint8
-from labdiff.sampling import sample
 from labdiff.schedule import Schedule
-from labdiff.training import train
 from labdiff.widgets.interrupts import stop_requests
 from labdiff.widgets.training_view import TrainingView
 
@@ -100,9 +99,13 @@ def training(
         _paint(paint, ema, n_steps, gallery, view)
         view.say(f"all {n_steps} steps were done before ({path}): restart=True trains anew", n=n_steps)
         return TrainingRun(n_steps, n_steps, ema, losses, gallery)
-    arguments = {"n_steps": n_steps, "batch_size": batch_size, "lr": lr, "generator": generator}
-    if labels is not None:
-        arguments["labels"] = labels
+    arguments = {
+        "n_steps": n_steps,
+        "batch_size": batch_size,
+        "lr": lr,
+        "labels": labels,
+        "generator": generator,
+    }
     steps = train(model, s, images, resume=saved, **arguments)
     _show(view)
     n, saved_at = saved.n if saved else 0, time.monotonic()
