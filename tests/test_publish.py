@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,9 +18,10 @@ import torch
 
 import labdiff as ld
 from labdiff import cli
-from labdiff.grading.intake import reading, trusted
+from labdiff.grading.intake import reading, submissions, trusted
 from labdiff.grading.publish import files, pages, results, tables
-from labdiff.grading.records import Question, Record, Result
+from labdiff.grading.records import Options, Question, Record, Result
+from labdiff.grading.run import batch
 
 ROOT = Path(__file__).parents[1]
 COURSE = trusted.load()
@@ -93,6 +95,118 @@ def test_merge_is_the_whole_class(tmp_path, capsys):
     assert len((tmp_path / "all" / "grades.csv").read_text().splitlines()) == 4
     assert cli.main(["merge", str(tmp_path / "none"), "--out", str(tmp_path / "all")]) == 2
     assert "merge: expected results of labdiff grade" in capsys.readouterr().err
+
+
+def test_a_grader_error_is_no_number_anywhere(tmp_path):
+    table = list(csv.DictReader(io.StringIO(tables.grades(RECORDS))))
+    assert [row["total"] for row in table] == ["1", "", "0"]
+    found = tables.gradescope(RECORDS[1])
+    assert "score" not in found and "score" not in found["tests"][0] and found["tests"][1]["score"] == 0
+    assert tables.gradescope(RECORDS[0])["score"] == 1
+    results.save(tmp_path / "a", RECORDS[1], results.secret(tmp_path / "a"))
+    merged, _ = results.merge([tmp_path / "a"], tmp_path / "b")
+    assert merged[0].ungraded and '"score"' not in json.dumps(tables.gradescope(merged[0])["tests"][0])
+    assert "Not graded to the end" in pages.student_page(merged[0])
+
+
+def test_a_result_that_was_changed_does_not_count(tmp_path, capsys):
+    key = results.secret(tmp_path)
+    results.save(tmp_path, RECORDS[0], key)
+    path = next((tmp_path / "students").glob("*.json"))
+    path.write_text(path.read_text().replace('"wrong"', '"correct"'))
+    assert results.load(tmp_path, "a/b", key) is None and "was changed" in capsys.readouterr().err
+    merged, unread = results.merge([tmp_path], tmp_path / "all")
+    assert {r.status for r in merged[0].results} == {"grader error"} and not unread
+    assert merged[0].flags[0] == "changed after grading"
+    unsigned = {k: v for k, v in json.loads(path.read_text()).items() if k != "signature"}
+    path.write_text(json.dumps(unsigned))
+    assert results.load(tmp_path, "a/b", key) is None
+
+
+def test_merge_keeps_the_results_of_other_notebooks(tmp_path):
+    two = [Result.of(Question("predict_x0", "", "02_posterior"), "correct")]
+    parts = {"01": RECORDS[0], "02": replace(RECORDS[0], results=tuple(two))}
+    for name, record in parts.items():
+        results.save(tmp_path / name, record, results.secret(tmp_path / name))
+    for order in (["01", "02"], ["02", "01"]):
+        merged, _ = results.merge([tmp_path / name for name in order], tmp_path / "all")
+        assert [r.exercise for r in merged[0].results] == ["q_step", "q_sample", "predict_x0"]
+        assert merged[0].total == 2
+
+
+def test_in_a_merge_a_grader_error_does_not_replace_a_grade(tmp_path):
+    good = replace(RECORDS[1], results=(row("q_step", "correct"),))
+    for name, record in (("a", good), ("b", RECORDS[1])):
+        results.save(tmp_path / name, record, results.secret(tmp_path / name))
+    for order in ("ab", "ba"):
+        merged, _ = results.merge([tmp_path / name for name in order], tmp_path / "all")
+        assert merged[0].results[0].status == "correct"
+
+
+def test_merge_takes_an_empty_shard_and_tells_a_damaged_file(tmp_path, capsys):
+    results.save(tmp_path / "a", RECORDS[0], results.secret(tmp_path / "a"))
+    results.write_all(tmp_path / "empty", [])  # as a CI's artifact: without empty folders and hidden files
+    assert (tmp_path / "empty" / "grades.csv").exists()
+    (tmp_path / "a" / "students" / "x.json").write_text("{")
+    parts = [str(tmp_path / "a"), str(tmp_path / "empty")]
+    assert cli.main(["merge", *parts, "--out", str(tmp_path / "all")]) == 1
+    assert "x.json" in capsys.readouterr().err
+    assert len((tmp_path / "all" / "grades.csv").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("kept", ["", "\n", "abc", "\xff"])
+def test_a_secret_that_is_none_is_made_again(tmp_path, kept):
+    (tmp_path / ".secret").write_text(kept, "latin-1")
+    made = results.secret(tmp_path)
+    assert len(made) == 32 and made == results.secret(tmp_path)
+    assert stat.S_IMODE((tmp_path / ".secret").stat().st_mode) == 0o600
+
+
+def test_no_students_file_is_anothers():
+    names = [
+        "Müller [a]",
+        files.slug("Müller [a]"),
+        "a/b",
+        "a_b",
+        "\U0001f600" * 63,
+        "\U0001f600" * 62,
+        "a" * 300,
+    ]
+    slugs = [files.slug(name) for name in names]
+    assert len(set(slugs)) == len(names) and max(len(s.encode()) for s in slugs) < 200
+
+
+def test_what_a_grade_depends_on_is_noticed(monkeypatch):
+    given = Options(tuple(COURSE), "secret", "lib", "namespace", 2**30, 60)
+    work = submissions.Work(digests=[("a.ipynb", b"1")])
+    first = batch.fingerprint(work, given)
+    assert batch.fingerprint(work, replace(given, secret="x", lib="y", server="z")) == first
+    for other in (
+        {"memory": 2**31},
+        {"timeout": 61},
+        {"isolation": "none"},
+        {"notebooks": tuple(COURSE[:1])},
+    ):
+        assert batch.fingerprint(work, replace(given, **other)) != first
+    assert batch.fingerprint(submissions.Work(digests=[("a.ipynb", b"2")]), given) != first
+    monkeypatch.setattr(batch, "code", lambda: "changed")
+    assert batch.fingerprint(work, given) != first
+
+
+def test_the_submissions_are_not_the_results(tmp_path):
+    with pytest.raises(ValueError, match="--out: expected another folder than the submissions"):
+        batch.grade_class(str(tmp_path), str(tmp_path), COURSE, [], "none", "")
+
+
+def test_the_page_shows_the_pictures_of_the_check():
+    uri = "data:image/png;base64,AAAA"
+    record = replace(RECORDS[0], results=(row("q_step", "wrong", pictures=(("x_t <got>", uri),)),))
+    page = pages.student_page(record)
+    assert f'src="{uri}"' in page and "x_t &lt;got&gt;" in page
+
+
+def test_what_was_skipped_is_on_the_class_page():
+    assert "venv &lt;x&gt;: a folder of tools" in pages.class_page(RECORDS, ["venv <x>: a folder of tools"])
 
 
 # hand-out and key
