@@ -246,7 +246,10 @@ LAYOUTS = {
     "one folder on top": ({"lab/anna/" + ONE: FULL, "lab/ben/" + ONE: HALF}, {"anna": 3, "ben": 1}),
     "two on top": ({"a/b/anna/" + ONE: FULL, "a/b/ben/w/" + ONE: HALF}, {"anna": 3, "ben": 1}),
     "name behind": ({ONE[:-6] + "_s7.ipynb": FULL, ONE[:-6] + "_s8.ipynb": HALF}, {"s7": 3, "s8": 1}),
-    "a name around": ({"x_" + ONE[:-6] + "_a.ipynb": FULL, "x_" + ONE[:-6] + "_b.ipynb": HALF}, {"x_a": 3, "x_b": 1}),
+    "a name around": (
+        {"x_" + ONE[:-6] + "_a.ipynb": FULL, "x_" + ONE[:-6] + "_b.ipynb": HALF},
+        {"x_a": 3, "x_b": 1},
+    ),
     "zips": ({"anna.zip": zipped({ONE: FULL}), "ben.zip": zipped({"w/" + ONE: HALF})}, {"anna": 3, "ben": 1}),
     "own zip": ({"anna/lab.zip": zipped({"w/" + ONE: FULL}), "ben/" + ONE: HALF}, {"anna": 3, "ben": 1}),
     "own zip in a zip": ({"anna/lab.zip": zipped({"w.zip": zipped({ONE: FULL})})}, {"anna": 3}),
@@ -255,28 +258,78 @@ LAYOUTS = {
         {"doe_11_9001_" + ONE: FULL, "doe_11_9002_" + TWO: FULL2, "roe_LATE_12_9003_my-1.ipynb": HALF},
         {"doe_11": 5, "roe_12": 1},
     ),
-    "not Canvas": ({"s_2024_0001_" + ONE: FULL, "s_2024_0002_" + ONE: HALF}, {"s_2024_0001": 3, "s_2024_0002": 1}),
+    "not Canvas": (
+        {"s_2024_0001_" + ONE: FULL, "s_2024_0002_" + ONE: HALF},
+        {"s_2024_0001": 3, "s_2024_0002": 1},
+    ),
     "Moodle": (
-        {"Zoë M_1_assignsubmission_file_/x.ipynb": FULL, "Zoë M_1_assignsubmission_onlinetext_/o.html": b"", "B_2_assignsubmission_file_" + ONE: HALF},
+        {
+            "Zoë M_1_assignsubmission_file_/x.ipynb": FULL,
+            "Zoë M_1_assignsubmission_onlinetext_/o.html": b"",
+            "B_2_assignsubmission_file_" + ONE: HALF,
+        },
         {"Zoë M_1": 3, "B_2": 1},
     ),
-    "Gradescope": ({"export/submission_1/" + ONE: FULL, "export/submission_2/" + ONE: HALF, "export/m.yml": b""}, {"submission_1": 3, "submission_2": 1}),
+    "Gradescope": (
+        {"export/submission_1/" + ONE: FULL, "export/submission_2/" + ONE: HALF, "export/m.yml": b""},
+        {"submission_1": 3, "submission_2": 1},
+    ),
     "repositories": (
-        {f"all/lab-{n}/{p}": d for n, b in (("anna", FULL), ("ben", HALF)) for p, d in ((".git/HEAD", b""), ("notebooks/" + ONE, b), ("old/" + ONE, RAW), (".venv/pyvenv.cfg", b""), (".venv/" + ONE, FULL))},
+        {
+            f"all/lab-{n}/{p}": d
+            for n, b in (("anna", FULL), ("ben", HALF))
+            for p, d in (
+                (".git/HEAD", b""),
+                ("notebooks/" + ONE, b),
+                ("old/" + ONE, RAW),
+                (".venv/pyvenv.cfg", b""),
+                (".venv/" + ONE, FULL),
+            )
+        },
         {"lab-anna": 3, "lab-ben": 1},
     ),
-    "one repository": ({"anna/.git/HEAD": b"", "anna/notebooks/" + ONE: HALF, "anna/old/" + ONE: RAW}, {"anna": 1}),
-    "a folder for each notebook": ({"anna/01/" + ONE: FULL, "anna/02/" + TWO: FULL2, "ben/01/" + ONE: HALF}, {"anna": 5, "ben": 1}),
+    "one repository": (
+        {"anna/.git/HEAD": b"", "anna/notebooks/" + ONE: HALF, "anna/old/" + ONE: RAW},
+        {"anna": 1},
+    ),
+    "a folder for each notebook": (
+        {"anna/01/" + ONE: FULL, "anna/02/" + TWO: FULL2, "ben/01/" + ONE: HALF},
+        {"anna": 5, "ben": 1},
+    ),
     "capitals": ({"anna/01_Forward_Noising.IPYNB": FULL, "ben/" + ONE + ".txt": HALF}, {"anna": 3, "ben": 1}),
     "original and copy": ({"anna/" + ONE: RAW, "anna/" + ONE[:-6] + "-Copy1.ipynb": FULL}, {"anna": 3}),
     "swapped names": ({"anna/" + ONE: FULL2, "anna/" + TWO: FULL}, {"anna": 5}),
-    "all in one": ({"anna/x.ipynb": json.dumps({"nbformat": 4, "cells": json.loads(FULL)["cells"] + json.loads(FULL2)["cells"]}).encode()}, {"anna": 5}),
-    "names alike": ({"Müller [a]/" + ONE: FULL, "Müller__a_-a3d7b4/" + ONE: HALF, "trail /" + ONE: RAW, "trail/" + ONE: HALF}, {"Müller [a]": 3, "Müller__a_-a3d7b4": 1, "trail ": 0, "trail": 1}),
+    "all in one": (
+        {
+            "anna/x.ipynb": json.dumps(
+                {"nbformat": 4, "cells": json.loads(FULL)["cells"] + json.loads(FULL2)["cells"]}
+            ).encode()
+        },
+        {"anna": 5},
+    ),
+    "names alike": (
+        {
+            "Müller [a]/" + ONE: FULL,
+            "Müller__a_-a3d7b4/" + ONE: HALF,
+            "trail /" + ONE: RAW,
+            "trail/" + ONE: HALF,
+        },
+        {"Müller [a]": 3, "Müller__a_-a3d7b4": 1, "trail ": 0, "trail": 1},
+    ),
     "dots": ({".anna/" + ONE: FULL, "ben/.work/" + ONE: HALF}, {".anna": 3, "ben": 1}),
     "autosaved only": ({"anna/.ipynb_checkpoints/" + ONE: FULL, "ben/" + ONE: HALF}, {"anna": 3, "ben": 1}),
-    "a venv and old results": ({"anna/" + ONE: FULL, "venv/pyvenv.cfg": b"", "venv/x/" + ONE: RAW, "old/.secret": b"", "old/students/a.json": b""}, {"anna": 3}),
+    "a venv and old results": (
+        {
+            "anna/" + ONE: FULL,
+            "venv/pyvenv.cfg": b"",
+            "venv/x/" + ONE: RAW,
+            "old/.secret": b"",
+            "old/students/a.json": b"",
+        },
+        {"anna": 3},
+    ),
     "only a text": ({"anna/answers.pdf": b"", "ben/" + ONE: HALF}, {"anna": 0, "ben": 1}),
-}  # fmt: skip
+}
 
 
 def right(work):
@@ -404,11 +457,20 @@ SPLIT = "SHAPE = (-1, 1, 1, 1)"
         ([code(SPLIT, id="q-sample-answer"), code(DEF, id="new")], SPLIT + "\n\n" + DEF),
         ([code("# see below", id="q-sample-answer"), code(DEF)], "# see below\n\n" + DEF),
         ([code(Q_SAMPLE.stub, id="q-sample-answer"), code(DEF)], DEF),
-        ([code("", id="q-sample-answer"), code("q_sample = lambda s, x0, t, eps: x0")], "q_sample = lambda s, x0, t, eps: x0"),
-        ([code(Q_SAMPLE.stub, id="q-sample-answer"), code("from mine import q_sample", id="q-sample-check")], "from mine import q_sample"),
+        (
+            [code("", id="q-sample-answer"), code("q_sample = lambda s, x0, t, eps: x0")],
+            "q_sample = lambda s, x0, t, eps: x0",
+        ),
+        (
+            [
+                code(Q_SAMPLE.stub, id="q-sample-answer"),
+                code("from mine import q_sample", id="q-sample-check"),
+            ],
+            "from mine import q_sample",
+        ),
         ([code(DEF, id="q-sample-answer"), code("b = 1\n" + DEF)], DEF),
     ],
-)  # fmt: skip
+)
 def test_an_answer_in_another_cell(cells, source):
     assert answer_in(*cells).source == source
 

@@ -1,4 +1,4 @@
 """The instructor's side: hand a notebook out, collect it, grade a class through nbval. See `labdiff --help`.
 
-What a submission's code does happens in a kernel of its own; whether its numbers are right is decided outside of it.
+A submission's code runs in a kernel of its own; whether its numbers are right is decided outside of it.
 """

@@ -1,4 +1,4 @@
-"""What passes between the rooms of grading: the course's questions, a student's answers, results, a student's record."""
+"""What passes between the rooms of grading: questions, answers as they are found, results, records."""
 
 import re
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ class Trusted:
         return re.match(r"\d*", self.stem).group()
 
     def helpers(self, before: Question) -> list[str]:
-        """Sources of the cells between the setup and an answer: an answer may use what they import and define."""
+        """Sources of the cells between the setup and an answer, which may use what they define."""
         ids = list(self.sources)
         known = {q.cell_id for q in self.questions} | {
             q.cell_id.removesuffix("answer") + "check" for q in self.questions
@@ -83,7 +83,7 @@ class HandedIn:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a submission says to one question: `source`, or a `status` (MISSING, NOT_ATTEMPTED) and a hint instead."""
+    """What a submission says to one question: `source`, or a status (MISSING, NOT_ATTEMPTED) and a hint."""
 
     source: str = ""
     status: str = ""
@@ -152,7 +152,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Record:
-    """A student's results, in the notebooks' order; `why`: why the isolation is "none"; `stamp`: see batch.fingerprint."""
+    """A student's results; `why`: why the isolation is "none"; `stamp`: see batch.fingerprint."""
 
     student: str
     isolation: str
@@ -162,7 +162,7 @@ class Record:
 
     @classmethod
     def from_plain(cls, plain: dict) -> "Record":
-        """The Record that plain() was made from. Raises ValueError, TypeError or KeyError for anything else."""
+        """The Record that plain() was made from. Raises ValueError, TypeError or KeyError."""
         return cls(**{**plain, "results": tuple(map(Result.from_plain, plain["results"]))})
 
     def plain(self) -> dict:

@@ -29,7 +29,7 @@ def pick(work: Work, notebooks: Sequence[Trusted]) -> dict[str, HandedIn]:
 
 
 def best(files: list[File], trusted: Trusted, flags: tuple[str, ...]) -> HandedIn:
-    """Of several files for a notebook: the one with the most answers, then the one whose name is the notebook's."""
+    """Of several files for a notebook: the one with the most answers, then the one named like it."""
     if len(files) > MOST_COPIES:
         flags = (*flags, f"{len(files)} files for {trusted.stem}: only {MOST_COPIES} were looked at")
     rows = []

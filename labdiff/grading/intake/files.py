@@ -1,4 +1,4 @@
-"""One file that was handed in, on disk, in a zip or in a zip in a zip: read as bytes, never followed or unpacked."""
+"""One file that was handed in, on disk or in a zip: read as bytes, never followed or unpacked."""
 
 import io
 import lzma

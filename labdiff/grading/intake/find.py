@@ -41,7 +41,7 @@ class Found:
 
 
 def find(place: Path, out: Path | None = None) -> Found:
-    """All that lies in `place`; `out`: the results' own folder, which may be in it. Raises ValueError for another thing."""
+    """All that lies in a folder or zip, without the results' own folder `out`. Raises ValueError."""
     found, place = Found(), Path(place)
     if place.is_dir():
         look_into_folder(found, place, out)
@@ -120,7 +120,7 @@ def look_into_zip(found: Found, zipped: File, top: PurePosixPath) -> None:
 
 
 def name_in_zip(info: zipfile.ZipInfo) -> str:
-    """Its name, with /. Zips that macOS makes are in UTF-8 and don't say so, those of Windows may have backslashes."""
+    """Its name, with /. macOS writes UTF-8 without saying so; zips of Windows may have backslashes."""
     name = info.filename
     if not info.flag_bits & 0x800:
         try:

@@ -49,7 +49,7 @@ def student(name: str, course: Sequence[Trusted]) -> str:
 
 
 def tidy(part: str) -> str:
-    """What is before or after a notebook's name, without marks of a copy or version; a number after _ is a name."""
+    """What stands before or after a notebook's name, without marks of a copy; a number after _ is a name."""
     part = COPIED.sub("", part)
     number = re.fullmatch(r"_?\d+_?|\d+[\s-]*", part)
     return "" if NO_NAME.fullmatch(part.strip("_ .")) and not number else part.strip("_- .")

@@ -1,8 +1,8 @@
 """A submission's file, read with patience: only the sources of the answer cells are taken from it.
 
-Which cell answers a question, in this order: code cells with the answer's id; with that id as nbgrader's grade_id (formats
-before 4.5 have no ids); any code cell with a line `def <name>(`. Of several, the last that is neither empty nor the
-untouched stub counts, as it does in a notebook that is run from top to bottom; the result is flagged.
+Which cell answers a question, in this order: code cells with the answer's id; with that id as nbgrader's
+grade_id (formats before 4.5 have no ids); any code cell that defines the function. Of several, the last that is
+neither empty nor the untouched stub counts, as it does when a notebook is run from top to bottom; it is flagged.
 """
 
 import json
@@ -116,7 +116,7 @@ def touched(cell: Cell, question: Question) -> bool:
 def defines(
     cell: Cell, question: Question, value: str = r"(lambda\b|[\w.]*partial\(|\w+[ \t]*(#.*)?$)"
 ) -> bool:
-    """Whether a cell defines the question's function, as far as its lines tell; `value`: what it may be assigned from.
+    """Whether a cell defines the question's function, by its lines; `value`: what it may be assigned from.
 
     A tensor that has the function's name, such as alpha_bar, is no answer.
     """
@@ -148,7 +148,7 @@ def same(a: str, b: str) -> bool:
 
 
 def own_cells(cells: list[Cell], trusted: Trusted) -> list[str]:
-    """Sources of the code cells that the student added or changed: an answer may use what they import and define."""
+    """Sources of the code cells that the student added or changed."""
     given = {"".join(s.split()) for s in trusted.sources.values()}
     answers = {q.cell_id for q in trusted.questions}
     return [

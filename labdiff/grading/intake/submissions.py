@@ -1,7 +1,7 @@
-"""Who handed in what: a folder with a folder for each student, flat files, zips, or what a learning platform exports.
+"""Who handed in what: a folder for each student, flat files, zips, or what a learning platform exports.
 
-What a file holds decides before its name: it is the notebook whose questions are in it. What can't be told apart is
-flagged, and stays apart.
+What a file holds decides before its name: it is the notebook whose questions are in it. What can't be told
+apart is flagged, and stays apart.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from labdiff.grading.records import Trusted
 
 @dataclass
 class Work:
-    """What one student handed in: by notebook's stem, "" for what is none of the course's; flags on the whole."""
+    """What one student handed in: by notebook's stem, "" for what is none of the course's."""
 
     files: dict[str, list[File]] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
@@ -106,7 +106,7 @@ def students_in(found: Found, course: Sequence[Trusted], depth: int) -> bool:
 
 
 def names_of_canvas(contents: Mapping[File, tuple], top: int) -> dict[str, str]:
-    """The names that Canvas gives, NAME_UID -> itself; those under which one notebook comes twice are no such names."""
+    """The names NAME_UID that Canvas gives, as a dict; one under which a notebook comes twice is none."""
     seen: dict[str, list[str]] = {}
     for file, (stems, _) in contents.items():
         name = file.inner.parts[top] if len(file.inner.parts) > top + 1 else file.stem
@@ -118,8 +118,8 @@ def names_of_canvas(contents: Mapping[File, tuple], top: int) -> dict[str, str]:
 def content(file: File, course: Sequence[Trusted]) -> tuple[tuple[str, ...], bytes]:
     """(the stems of the notebooks that a file is, a digest of what is in it).
 
-    It is the one with the largest share of its questions in the file, found by cell ids and definitions; by its name
-    if there is none.
+    It is the one with the largest share of its questions in the file, found by cell ids and definitions; by
+    its name if there is none.
     """
     try:
         data = file.read()

@@ -1,4 +1,4 @@
-"""Files of results: named after students, and written beside their place first, so that no half file is left."""
+"""Files of results: named after students, and written whole or not at all."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""The students' copy and the solved copy of a notebook, both made from the course's own: none is kept by hand."""
+"""The students' copy and the solved copy of a notebook, both made from the course's own."""
 
 import json
 import os
@@ -13,8 +13,7 @@ POINTS = 1
 
 
 def mark(notebook):
-    """Set nbgrader's metadata on the cells of the exercises, in place; doing it again changes nothing. Returns the
-    notebook."""
+    """Set nbgrader's metadata on the cells of the exercises, in place; returns the notebook."""
     for cell in notebook["cells"]:
         name, _, part = cell.get("id", "").rpartition("-")
         if not any(other.get("id") == f"{name}-answer" for other in notebook["cells"]):
@@ -36,7 +35,7 @@ def mark(notebook):
 
 
 def solve(notebook):
-    """With the key's answers in the answer cells, in place; between the marks that nbgrader cuts out for the students."""
+    """With the key's answers in the answer cells, in place, between the marks that nbgrader cuts out."""
     for cell in notebook["cells"]:
         if cell.get("id", "").endswith("-answer"):
             name = cell["id"].removesuffix("-answer").replace("-", "_")

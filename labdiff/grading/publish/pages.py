@@ -1,4 +1,4 @@
-"""The pages: one for each student, one for the class. One file each, no script, nothing loaded from anywhere."""
+"""The pages: one for each student, one for the class. One file each, no script, nothing is loaded."""
 
 from collections import Counter
 from collections.abc import Sequence

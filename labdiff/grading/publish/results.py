@@ -18,7 +18,7 @@ CHANGED = "The kept result was changed after grading: it does not count. Grade a
 
 
 def secret(out: Path) -> str:
-    """What this folder's hidden probes are drawn from and its records are signed with; made where there is none."""
+    """What hidden probes are drawn from and records are signed with; made where there is none."""
     kept = known_secret(out)
     if kept is None:
         kept = secrets.token_hex(16)
@@ -48,7 +48,7 @@ def save(out: Path, record: Record, key: str) -> None:
 
 
 def read(path: Path, key: str | None) -> tuple[Record, bool]:
-    """(the record in a file, whether it is as it was signed). Raises ValueError, TypeError or KeyError if damaged."""
+    """(the record in a file, whether its signature is right). Raises if it is damaged."""
     plain = json.loads(path.read_text("utf-8"))
     signature = str(plain.pop("signature", ""))
     signed = key is not None and hmac.compare_digest(signature.encode(), sign(plain, key).encode())

@@ -1,4 +1,4 @@
-"""One student-style right answer for each exercise, in the slides' notation: the answer cells of a solved notebook."""
+"""One right answer for each exercise, in the slides' notation: the answer cells of a solved notebook."""
 
 SOLUTIONS = {
     "alpha_bar": """\

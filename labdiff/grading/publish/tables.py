@@ -19,7 +19,7 @@ def columns(records: Sequence[Record]) -> list[tuple[str, str]]:
 
 
 def grades(records: Sequence[Record]) -> str:
-    """CSV: a row for each student, a column for each exercise; what the grader could not finish stays empty."""
+    """CSV: a row for each student, a column for each exercise; empty where the grader could not finish."""
     text = io.StringIO()
     table = csv.writer(text)
     names = [exercise for _, exercise in columns(records)]

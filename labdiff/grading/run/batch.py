@@ -86,7 +86,7 @@ def grade_class(
 
 
 def fingerprint(work: submissions.Work, options: Options) -> str:
-    """Changes with the submission, the notebooks, labdiff's code and the options that a grade may depend on."""
+    """Changes with the submission, the notebooks, labdiff's code and the options that decide on a grade."""
     given = replace(options, secret="", lib="", server=None)
     return hashlib.sha256(
         repr((code(), torch.__version__, given, work.digests, work.flags)).encode()

@@ -4,8 +4,8 @@ the kernel."""
 from dataclasses import dataclass, field, replace
 
 from labdiff.checks.exercises.exercise import Exercise
-from labdiff.checks.judging.verdict import judge
 from labdiff.checks.judging.report import CORRECT, NOT_ATTEMPTED
+from labdiff.checks.judging.verdict import judge
 from labdiff.grading import records
 from labdiff.grading.sandbox import protocol
 from labdiff.grading.sandbox.protocol import Ran

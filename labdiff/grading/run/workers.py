@@ -37,7 +37,7 @@ class Running:
 def processes(
     todo: Iterable[Task], base: str, options: Options, jobs: int, tick: Callable[[], None] = lambda: None
 ) -> Iterator[tuple[Task, list[Result]]]:
-    """Yield each task with its results, as they come; `jobs` at once. A process that dies costs its student only."""
+    """Yield each task with its results, as they come; a process that dies costs its student only."""
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     todo, running = list(todo)[::-1], {}
     questions = sum(len(t.questions) for t in options.notebooks)
@@ -96,7 +96,8 @@ def progress(total: int, done: int) -> Callable[[], None]:
         count[0] += 1
         left = (time.monotonic() - began) / (count[0] - done) * (total - count[0])
         share = count[0] * 30 // total
-        text = f"[{'#' * share}{'.' * (30 - share)}] {count[0]} of {total} students, about {left / 60:.1f} min left"
+        bar = f"[{'#' * share}{'.' * (30 - share)}]"
+        text = f"{bar} {count[0]} of {total} students, about {left / 60:.1f} min left"
         end = "\n" if count[0] == total else "\r"
         if sys.stderr.isatty():
             print(text, end=end, file=sys.stderr, flush=True)
