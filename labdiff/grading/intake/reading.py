@@ -1,8 +1,8 @@
 """A submission's file, read with patience: only the sources of the answer cells are taken from it.
 
 Which cell answers a question, in this order: code cells with the answer's id; with that id as nbgrader's
-grade_id (formats before 4.5 have no ids); any code cell that defines the function. Of several, the last that is
-neither empty nor the untouched stub counts, as it does when a notebook is run from top to bottom; it is flagged.
+grade_id (formats before 4.5 have no ids); any code cell that defines the function. Of several, the last that
+is neither empty nor the untouched stub counts, as when a notebook is run from top to bottom; it is flagged.
 """
 
 import json
