@@ -2,6 +2,7 @@
 is named."""
 
 import os
+from collections.abc import Callable
 
 from labdiff.checks import exercises
 from labdiff.checks.exercises.probes import PUBLIC
@@ -13,7 +14,7 @@ from labdiff.checks.judging.verdict import judge
 EXERCISES = {exercise.name: exercise for exercise in exercises.ALL}
 
 
-def check(name, function):
+def check(name: str, function: Callable) -> Report:
     """Check a student's function for an exercise, and say which mistake it makes.
 
     Args:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from labdiff.checks import EXERCISES
-from labdiff.course import PACKAGE, folder, source_of  # noqa: F401
+from labdiff.course import folder, source_of
 from labdiff.grading.records import Question, Trusted
 
 

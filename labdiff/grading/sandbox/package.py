@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from labdiff.checks import EXERCISES
-from labdiff.grading.intake.trusted import PACKAGE
+from labdiff.course import PACKAGE
 from labdiff.grading.sandbox.visible import write_site
 
 CHECK = '''"""In a grading kernel ld.check says nothing: what counts is checked by the grader."""
