@@ -208,6 +208,34 @@ def step_low_discrepancy(model, optimizer, s, x0, generator):
     return loss.item()
 
 
+def step_sample_by_sample(model, optimizer, s, x0, generator):
+    """The model sees one sample after another, and their gradients add up."""
+    t = torch.randint(1, s.T + 1, (len(x0),), generator=generator)
+    eps = torch.randn(x0.shape, generator=generator)
+    optimizer.zero_grad()
+    total = 0.0
+    for i in range(len(x0)):
+        xt = ld.q_sample(s, x0[i : i + 1], t[i : i + 1], eps[i : i + 1])
+        loss = F.mse_loss(model(xt, t[i : i + 1]), eps[i : i + 1]) / len(x0)
+        loss.backward()
+        total += loss.item()
+    optimizer.step()
+    return total
+
+
+def step_in_halves(model, optimizer, s, x0, generator):
+    """Two parts of the batch, one backward for both."""
+    t = torch.randint(1, s.T + 1, (len(x0),), generator=generator)
+    eps = torch.randn(x0.shape, generator=generator)
+    xt = ld.q_sample(s, x0, t, eps)
+    out = torch.cat([model(x, k) for x, k in zip(xt.split(2), t.split(2))])
+    optimizer.zero_grad()
+    loss = (out - eps).square().mean()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
 def step_with_closure(model, optimizer, s, x0, generator):
     t = torch.multinomial(torch.ones(s.T), len(x0), replacement=True, generator=generator) + 1
     eps = torch.randn(*x0.shape, generator=generator, device=generator.device)
@@ -415,6 +443,8 @@ RIGHT = {
         step_as_ld_train,
         step_antithetic,
         step_low_discrepancy,
+        step_sample_by_sample,
+        step_in_halves,
         step_with_closure,
         step_by_autograd,
     ],

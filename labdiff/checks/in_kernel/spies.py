@@ -46,30 +46,52 @@ class Plan:
 
 
 class Recorder(torch.nn.Module):
-    """A network that says `answer` and writes down what it saw, and how the loss pulls at what it said."""
+    """A network that says `answer` and writes down what it saw, and how the loss pulls at what it said.
+
+    It takes the batch at once or in parts, one after another.
+    """
 
     def __init__(self, answer):
         super().__init__()
         self.answer = torch.nn.Parameter(answer.clone())
+        self.start()
+
+    def start(self):
+        """Forget all: a new call of the student's function begins."""
         self.events, self.xt, self.t, self.pull = "", None, None, None
+        self.calls, self.done, self.pulled_by = 0, 0, set()
+
+    def event(self, name):
+        self.events += name
+        self.pulled_by = set()
 
     def forward(self, x, t):
         shape = tuple(t.shape) if isinstance(t, torch.Tensor) else type(t).__name__
         if not isinstance(t, torch.Tensor) or t.shape != x.shape[:1]:
             raise ValueError(f"model(x, t): t: expected shape ({len(x)},) like the batch, got {shape}")
-        if x.shape != self.answer.shape:
+        B = len(self.answer)
+        if self.done == B or self.xt is None:  # the first part of a batch
+            self.done, self.xt = 0, torch.full_like(self.answer, torch.nan, requires_grad=False)
+            self.t = torch.full((B,), torch.nan, dtype=torch.float64)
+        if x.shape[1:] != self.answer.shape[1:] or len(x) > B - self.done:
             raise ValueError(
                 f"model(x, t): x: expected shape {tuple(self.answer.shape)} like x0, got {tuple(x.shape)}"
             )
-        self.xt, self.t = x.detach().clone(), t.detach().clone()
-        out = self.answer * 1
+        part = slice(self.done, self.done + len(x))
+        self.xt[part], self.t[part] = x.detach(), t.detach()
+        self.done, self.calls = self.done + len(x), self.calls + 1
+        out = self.answer[part] * 1
         if out.requires_grad:
-            out.register_hook(self._pulled)
+            out.register_hook(lambda gradient, call=self.calls: self._pulled(gradient, part, call))
         return out
 
-    def _pulled(self, gradient):
-        self.events += "b"
-        self.pull = gradient.detach().clone()
+    def _pulled(self, gradient, part, call):
+        if not self.pulled_by or call in self.pulled_by:  # not another part of the same backward
+            self.event("b")
+        self.pulled_by.add(call)
+        if self.pull is None:
+            self.pull = torch.zeros_like(self.answer, requires_grad=False)
+        self.pull[part] += gradient.detach()
 
 
 class Optimizer(torch.optim.Optimizer):
@@ -82,7 +104,7 @@ class Optimizer(torch.optim.Optimizer):
         self.param_groups = [{"params": list(model.parameters()), "lr": 0.0}]
 
     def zero_grad(self, set_to_none=True):
-        self.model.events += "z"
+        self.model.event("z")
         if self.model.answer.grad is not None:
             self.model.answer.grad = None if set_to_none else torch.zeros_like(self.model.answer)
 
@@ -91,7 +113,7 @@ class Optimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        self.model.events += "s"
+        self.model.event("s")
         self.gradient = None if self.model.answer.grad is None else self.model.answer.grad.clone()
         with torch.no_grad():
             self.model.answer += 1  # a model that has learned says something else
@@ -114,7 +136,8 @@ def call(function, args):
     for i in range(plan.calls):
         if i < len(plan.seeds):
             generator.manual_seed(plan.seeds[i])
-        model.events, model.xt, model.t, model.pull, optimizer.gradient = "", None, None, None, None
+        model.start()
+        optimizer.gradient = None
         with torch.no_grad():
             model.answer.copy_(plan.answer)
         x0 = plan.x0.clone()
@@ -122,7 +145,7 @@ def call(function, args):
         is_tensor = isinstance(result, torch.Tensor)
         loss = torch.nan if result is None else float(result.detach() if is_tensor else result)
         if "s" not in model.events and not torch.equal(model.answer, plan.answer):
-            model.events += "o"
+            model.event("o")
         digits = "".join(EVENTS[e] for e in model.events)[:9]
         t = unknown.flatten(1)[:, 0] if model.t is None else model.t
         tensors = [unknown if v is None else v for v in (model.xt, t, model.pull, optimizer.gradient)]

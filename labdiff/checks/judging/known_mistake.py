@@ -34,7 +34,7 @@ def evaluate(exercise, probe, parts, seed=guard.SEED):
         return Outcome(problem="raised", kind=type(error).__name__, message=str(error).split("\n")[0][:200])
 
 
-@functools.lru_cache(maxsize=20_000)
+@functools.lru_cache(maxsize=4096)
 def _evaluated(exercise, probe, parts):
     return evaluate(exercise, probe, dict(parts))
 

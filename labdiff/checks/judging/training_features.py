@@ -38,8 +38,9 @@ def features(probes, outcomes):
         return {"raised": f"{first.kind or first.problem}: {first.message}"}
     plans = {p.name: p.args[0] for p in probes}
     got = {p.name: o.values for p, o in zip(probes, outcomes, strict=False) if o.values}
-    if np.isnan(got["one step"]["t"]).any():
-        return {"model": "not called"}
+    missing = np.isnan(got["one step"]["t"])
+    if missing.any():
+        return {"model": "not called" if missing.all() else "called for some samples only"}
     drawn = {name for o in outcomes for name in o.random}
     elsewhere = f"other random numbers, for {'t' if 't' in drawn else 'eps'}"
     found = {"model": "called", "source": elsewhere if drawn else "generator"}
