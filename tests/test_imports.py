@@ -370,3 +370,13 @@ def test_no_index_of_packages_is_named():
         if path.suffix in {".md", ".yml", ".toml", ""}
     ]
     assert [path for path in texts if path.is_file() and host.search(path.read_text("utf-8"))] == []
+
+
+def test_the_wheel_holds_all_that_the_clone_has():
+    from hatchling.builders.wheel import WheelBuilder
+
+    held = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
+    command = ["git", "ls-files", "-z", "labdiff", "notebooks"]
+    files = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    wanted = {re.sub("^notebooks/", "labdiff/notebooks/", file) for file in files if file}
+    assert wanted - held == set() and "labdiff/notebooks/01_forward_noising.ipynb" in held
