@@ -9,9 +9,12 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+import torch
 from PIL import Image
 
+import labdiff as ld
 from labdiff import cli, course, workcopy
+from labdiff.pretrained import save_weights
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ("lab", "train", "sample", "site", "handout", "key", "grade", "merge")
@@ -141,6 +144,30 @@ def test_sample_says_what_is_wrong_in_one_line(arguments, words, tmp_path, capsy
     assert cli.main(["sample", *arguments]) == 2
     said = capsys.readouterr().err
     assert words in said and said.count("\n") == 1 and list(tmp_path.iterdir()) == []
+
+
+def test_sample_draws_the_label_that_is_asked_for(tmp_path, capsys):
+    """Weights of a network that answers with its label: x_0 then follows from it alone."""
+    s = ld.linear_schedule(T=4)
+    model = ld.UNet(
+        8, mults=(1,), classes=3, alpha_bar=s.alpha_bar, generator=torch.Generator().manual_seed(0)
+    )
+    images, labels = torch.zeros(6, 1, 28, 28), torch.arange(6) % 3
+    more = dict(n_steps=2, batch_size=2, labels=labels, generator=torch.Generator().manual_seed(0))
+    *_, step = ld.train(model, s, images, **more)
+    (tmp_path / "weights").mkdir()
+    with torch.no_grad():
+        step.ema.head.weight.normal_(generator=torch.Generator().manual_seed(1))
+    save_weights(step, tmp_path / "weights", "zeros")
+    command = ["sample", "-n", "2", "--steps", "2", "--weights", str(tmp_path / "weights")]
+    for name, options in (("a", ()), ("b", ("--label", "1")), ("c", ("--label", "2"))):
+        assert cli.main([*command, *options, str(tmp_path / f"{name}.png")]) == 0
+    a, b, c = (Image.open(tmp_path / f"{name}.png").tobytes() for name in "abc")
+    assert len({a, b, c}) == 3
+    capsys.readouterr()
+    assert cli.main([*command, "--label", "4", str(tmp_path / "d.png")]) == 2
+    said = capsys.readouterr().err
+    assert "label: expected" in said and said.count("\n") == 1 and not (tmp_path / "d.png").exists()
 
 
 # ---- labdiff handout --colab ----

@@ -46,6 +46,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     sample.add_argument(
         "--enlarge", type=options.positive, default=3, metavar="N", help="(%(default)s times)"
     )
+    sample.add_argument("--label", type=int, metavar="K", help="only of this class, such as the digit 7")
+    sample.add_argument(
+        "--guidance", type=float, default=1.5, metavar="W", help="with --label: its strength (%(default)s)"
+    )
     sample.add_argument("--seed", type=int, default=0, help="another seed, other pictures (%(default)s)")
     sample.set_defaults(run=run)
 
@@ -64,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     generator = torch.Generator(device).manual_seed(args.seed)
     shape = (args.n, model.config["image_channels"], *args.size)
     model = model.to(device)
+    if args.label is not None:
+        model = ld.guided(model, args.label, args.guidance)
     pictures = ld.sample(model, s, shape, method=args.method, n_steps=args.steps, generator=generator)
     sheet = Image.fromarray(ld.plot.tile(ld.plot.to_uint8(pictures), args.columns))
     args.out.parent.mkdir(parents=True, exist_ok=True)
