@@ -16,6 +16,9 @@ from labdiff.edge import (
     eps_loss,
     eps_weight,
     guided,
+    inpaint,
+    interpolate,
+    invert,
     linear_schedule,
     normal_kl,
     p_mean,
@@ -37,7 +40,7 @@ from labdiff.unet import Preconditioned, UNet
 __version__ = "0.1.0"
 
 _LAZY = {"plot", "widgets"}  # modules that are imported on first use: they need matplotlib, ipywidgets
-_RESULTS = {"Checkpoint", "Elbo", "Step"}  # what functions return, not there to be typed
+_RESULTS = {"Checkpoint", "Elbo", "Preconditioned", "Step"}  # what functions return, not there to be typed
 
 
 def __getattr__(name: str) -> object:

@@ -2,7 +2,6 @@
 
 import math
 import numbers
-import warnings
 from typing import Any
 
 import torch
@@ -19,8 +18,7 @@ from labdiff.arguments import (
     check_schedule,
     check_t,
 )
-from labdiff.checkpoint import Checkpoint
-from labdiff.training import processes
+from labdiff.precondition import check_trained_with
 
 
 def levels(name: str, given: dict[str, Any]) -> None:
@@ -106,6 +104,8 @@ def sampler(name: str, given: dict[str, Any]) -> None:
 def sample(name: str, given: dict[str, Any]) -> None:
     check_choice(name, "method", given["method"], ("ddpm", "ddim", "dpm"))
     sampler(name, given)
+    if not given["any_schedule"]:
+        check_trained_with(name, given["model"], given["s"])
     n_steps, T = given["n_steps"], given["s"].T
     if n_steps is not None:
         check_int(name, "n_steps", n_steps, most=T)
@@ -127,62 +127,26 @@ def guided(name: str, given: dict[str, Any]) -> None:
     check_label(name, label, getattr(model, "classes", math.inf), like)
 
 
-def train(name: str, given: dict[str, Any]) -> None:
-    model, s, resume, n_steps = (given[k] for k in ("model", "s", "resume", "n_steps"))
-    if not isinstance(model, torch.nn.Module):
-        raise TypeError(f"{name}: model: expected a torch.nn.Module, got {type(model).__name__}")
-    if not any(p.requires_grad for p in model.parameters()):
-        got = f"a {type(model).__name__} without"
-        raise ValueError(f"{name}: model: expected parameters that require gradients, got {got}")
-    check_schedule(name, s)
-    for argument, least in (("n_steps", 1), ("batch_size", 1), ("warmup", 0), ("accumulate", 1)):
-        check_int(name, argument, given[argument], least)
-    parts = processes()[1] * given["accumulate"]
-    if given["batch_size"] % parts:
-        expected = f"a multiple of {parts} (processes{' times accumulate' * (given['accumulate'] > 1)})"
-        raise ValueError(f"{name}: batch_size: expected {expected}, got {given['batch_size']}")
-    check_number(name, "lr", given["lr"], "a number > 0", lambda v: 0 < v < math.inf)
-    check_number(name, "clip", given["clip"], "a number > 0", lambda v: v > 0)
-    check_number(name, "ema_decay", given["ema_decay"], "a number in [0, 1)", lambda v: 0 <= v < 1)
-    check_number(name, "drop_label", given["drop_label"], "a number in [0, 1]", lambda v: 0 <= v <= 1)
+def inpaint(name: str, given: dict[str, Any]) -> None:
+    x0, mask = given["x0"], given["mask"]
+    check_model(name, given["model"])
+    check_schedule(name, given["s"])
+    check_data(name, {"x0": x0})
+    if not isinstance(mask, torch.Tensor):
+        raise TypeError(f"{name}: mask: expected a tensor of 0 and 1, got {type(mask).__name__}")
+    fits = mask.ndim == x0.ndim and all(n in (1, m) for n, m in zip(mask.shape, x0.shape, strict=True))
+    if not fits or mask.device != x0.device:
+        expected = f"shape {tuple(x0.shape)} like x0 or with 1 in places, on {x0.device}"
+        raise ValueError(f"{name}: mask: expected {expected}, got {tuple(mask.shape)} on {mask.device}")
+    if not ((mask == 0) | (mask == 1)).all():
+        raise ValueError(f"{name}: mask: expected 1 (known) and 0 (open) alone, got other numbers")
+    check_int(name, "resample", given["resample"])
     check_generator(name, given["generator"])
-    if resume is not None and not isinstance(resume, Checkpoint):
-        got = type(resume).__name__
-        raise TypeError(f"{name}: resume: expected what load_checkpoint() returned, got {got}")
-    if resume is not None and not torch.equal(resume.s.beta, s.beta):
-        expected = f"a checkpoint made with this schedule {s}"
-        raise ValueError(f"{name}: resume: expected {expected}, got one made with {resume.s}")
-    if resume is not None and n_steps < resume.n:
-        expected = f"at least the {resume.n} steps that the checkpoint has done, for they count too"
-        raise ValueError(f"{name}: n_steps: expected {expected}, got {n_steps}")
-    _images(name, given["images"])
-    if given["labels"] is not None:
-        _labels(name, given["labels"], given["images"], model)
 
 
-def _images(name, images):
-    check_data(name, {"images": images})
-    low, high = (v.item() for v in images.aminmax())
-    expected = f"{name}: images: expected values in about [-1, 1], got {low:g}..{high:g}"
-    if max(-low, high) > 10:
-        raise ValueError(f"{expected}. Grey levels 0..255: use images / 127.5 - 1")
-    if low >= 0:
-        warnings.warn(
-            f"{expected}. From [0, 1]: use 2 * images - 1", stacklevel=4
-        )  # the line that calls train
+def interpolate(name: str, given: dict[str, Any]) -> None:
+    check_number(name, "w", given["w"], "a number in [0, 1]", lambda v: 0 <= v <= 1)
 
 
-def _labels(name, labels, images, model):
-    classes = getattr(model, "classes", None)
-    if not isinstance(classes, int):
-        got = f"a {type(model).__name__} without classes"
-        raise ValueError(f"{name}: labels: expected a model with labels, such as UNet(classes=10), got {got}")
-    expected = f"an int64 tensor of shape ({len(images)},) like the images, in 0..{classes - 1}"
-    if not isinstance(labels, torch.Tensor) or labels.dtype != torch.int64:
-        got = labels.dtype if isinstance(labels, torch.Tensor) else type(labels).__name__
-        raise TypeError(f"{name}: labels: expected {expected}, got {got}")
-    if labels.shape != images.shape[:1]:
-        raise ValueError(f"{name}: labels: expected {expected}, got shape {tuple(labels.shape)}")
-    low, high = (v.item() for v in labels.aminmax())
-    if low < 0 or high >= classes:
-        raise ValueError(f"{name}: labels: expected {expected}, got {low}..{high}")
+def invert(name: str, given: dict[str, Any]) -> None:
+    check_int(name, "n_steps", given["n_steps"], most=given["s"].T)

@@ -11,7 +11,18 @@ from typing import Any, ParamSpec, TypeVar
 
 import torch
 
-from labdiff import calls, guidance, objective, process, sampling, schedule, training, unet
+from labdiff import (
+    calls,
+    editing,
+    guidance,
+    objective,
+    process,
+    sampling,
+    schedule,
+    train_call,
+    training,
+    unet,
+)
 from labdiff.arguments import Model, check_data, check_model, check_schedule, check_t
 from labdiff.schedule import Levels, Schedule
 
@@ -46,7 +57,8 @@ def _explain_call(name, signature, args, kwargs):
         signature.bind(*args, **kwargs)
     except TypeError as error:
         plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
-        raise TypeError(f"{name}: {error}, expected {name}{inspect.Signature(plain)}") from None
+        seed = ". Randomness comes from generator=torch.Generator().manual_seed(0) alone" * ("seed" in kwargs)
+        raise TypeError(f"{name}: {error}, expected {name}{inspect.Signature(plain)}{seed}") from None
 
 
 def as_hinted(function: Callable, t_min: int = 1) -> Check:
@@ -85,9 +97,12 @@ eps_weight = formula(objective.eps_weight)
 eps_loss = formula(objective.eps_loss)
 elbo = checked(objective.elbo, as_hinted(objective.elbo), calls.elbo)
 timestep_embedding = checked(unet.timestep_embedding, calls.embedding)
-train = checked(training.train, calls.train)
+train = checked(training.train, train_call.train)
 ddpm_steps = checked(sampling.ddpm_steps, calls.sampler)
 ddim_steps = checked(sampling.ddim_steps, calls.sampler)
 dpm_steps = checked(sampling.dpm_steps, calls.sampler)
 sample = checked(sampling.sample, calls.sample)
 guided = checked(guidance.guided, calls.guided)
+inpaint = checked(editing.inpaint, calls.inpaint)
+interpolate = checked(editing.interpolate, as_hinted(editing.interpolate), calls.interpolate)
+invert = checked(editing.invert, as_hinted(editing.invert), calls.invert)

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from labdiff.arguments import check_data, check_t
+from labdiff.schedule import Schedule
 
 
 class Preconditioned(nn.Module):
@@ -30,6 +31,7 @@ class Preconditioned(nn.Module):
                 "Preconditioned: alpha_bar: expected that of a Schedule, (T+1,) in [0, 1] with alpha_bar[0] "
                 f"= 1, got shape {tuple(alpha_bar.shape)}, values {alpha_bar.min():g}..{alpha_bar.max():g}"
             )
+        self.alpha_bar = alpha_bar.detach().to("cpu", torch.float64, copy=True)
         self.register_buffer("signal", alpha_bar.sqrt().float())
         self.register_buffer("noise", (1 - alpha_bar).sqrt().float())
 
@@ -39,3 +41,22 @@ class Preconditioned(nn.Module):
             a[t].reshape(-1, *[1] * (xt.ndim - 1)).to(xt.dtype) for a in (self.signal, self.noise)
         )
         return noise * xt + signal * out
+
+    def _load_from_state_dict(self, *args):
+        super()._load_from_state_dict(*args)
+        self.alpha_bar = self.signal.detach().cpu().double() ** 2
+
+
+def check_trained_with(
+    function: str, model: object, s: Schedule, instead: str = ", or say any_schedule=True if you mean it"
+) -> None:
+    """Raise where the model is preconditioned with another schedule than s."""
+    modules = model.modules() if isinstance(model, nn.Module) else ()
+    for own in (m.alpha_bar for m in modules if isinstance(m, Preconditioned)):
+        if own.shape != s.alpha_bar.shape or not torch.allclose(own, s.alpha_bar, rtol=1e-4, atol=1e-6):
+            beta = f"{1 - own[1]:.2g}..{1 - own[-1] / own[-2].clamp(min=1e-37):.2g}"
+            trained = f"Schedule(T={len(own) - 1}, beta={beta}, alpha_bar_T={own[-1]:.2g})"
+            raise ValueError(
+                f"{function}: s: expected the schedule that the model was made for, {trained}, got {s}. "
+                f"Use that one{instead}"
+            )

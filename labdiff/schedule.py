@@ -57,7 +57,7 @@ class Schedule:
     def __post_init__(self):
         beta = _checked_beta(self.beta).detach().to("cpu", torch.float64, copy=True)
         alpha = 1 - beta
-        alpha_bar = alpha.cumprod(0)
+        alpha_bar = alpha.cumprod(0).clamp(min=1e-37)  # its root can be divided by, in float32 too
         beta_tilde = torch.zeros_like(beta)
         beta_tilde[1:] = (1 - alpha_bar[:-1]) / (1 - alpha_bar[1:]) * beta[1:]  # eq. 7
         for name, array in dict(beta=beta, alpha=alpha, alpha_bar=alpha_bar, beta_tilde=beta_tilde).items():

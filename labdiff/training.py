@@ -16,6 +16,7 @@ from labdiff.device import has_bf16
 from labdiff.objective import eps_loss
 from labdiff.optimizer import MuonAdamW
 from labdiff.schedule import Schedule
+from labdiff.trajectory import explained
 
 
 def train(
@@ -77,9 +78,11 @@ def train(
     if device.type == "cuda":
         model.to(memory_format=torch.channels_last)  # pays on GPUs, costs on CPUs
     rank, world = processes()
-    net = DistributedDataParallel(model) if world > 1 else model  # averages the gradients of all processes
+    if hasattr(model, "adopt"):
+        model.adopt(s.alpha_bar)
     images, labels = images.to(device), None if labels is None else labels.to(device)
     generator = check_generator("train", generator, device)
+    net = DistributedDataParallel(model) if world > 1 else model  # averages the gradients of all processes
     optimizer = MuonAdamW(model.parameters())
     ema = copy.deepcopy(model).requires_grad_(False).eval()
     done = 0 if resume is None else resume.restore(model, ema, optimizer, generator)
@@ -119,7 +122,8 @@ def _backward(net, s, batch, parts):
     device, total = batch[0].device, torch.zeros((), device=batch[0].device)
     with torch.enable_grad(), eval_mode(net, training=True):
         for x0, t, eps, *label in zip(*(a.chunk(parts) for a in batch), strict=True):
-            with torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device)):
+            bf16 = torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device))
+            with bf16, explained("train"):
                 loss = eps_loss(lambda x, t, label=label: net(x, t, *label), s, x0, t, eps) / parts
             loss.backward()
             total = total + loss.detach()

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from labdiff.arguments import check_generator, check_int, check_label, check_t
+from labdiff.blocks import Attention, ResBlock, norm
 from labdiff.precondition import Preconditioned
 
 CPU_BATCH = (
@@ -35,38 +36,6 @@ def timestep_embedding(t: torch.Tensor, dim: int) -> torch.Tensor:
     return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 
-class ResBlock(nn.Module):
-    """GroupNorm, SiLU, convolution, twice; the time is added in the middle, the input at the end."""
-
-    def __init__(self, c_in: int, c_out: int, c_time: int):
-        super().__init__()
-        self.norm1, self.conv1 = _norm(c_in), nn.Conv2d(c_in, c_out, 3, padding=1)
-        self.time = nn.Linear(c_time, c_out)
-        self.norm2, self.conv2 = _norm(c_out), nn.Conv2d(c_out, c_out, 3, padding=1)
-        self.skip = nn.Conv2d(c_in, c_out, 1) if c_in != c_out else nn.Identity()
-
-    def forward(self, x: torch.Tensor, emb: torch.Tensor) -> torch.Tensor:
-        h = self.conv1(F.silu(self.norm1(x))) + self.time(emb)[:, :, None, None]
-        h = self.conv2(F.silu(self.norm2(h)))
-        return self.skip(x) + h
-
-
-class Attention(nn.Module):
-    """Every pixel looks at every other pixel of the (small) image."""
-
-    def __init__(self, c: int):
-        super().__init__()
-        self.heads = c // 32 if c % 32 == 0 else 1
-        self.norm, self.qkv, self.out = _norm(c), nn.Conv2d(c, 3 * c, 1), nn.Conv2d(c, c, 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        B, C, H, W = x.shape
-        qkv = self.qkv(self.norm(x)).reshape(B, 3, self.heads, C // self.heads, H * W)
-        q, k, v = qkv.transpose(-1, -2).unbind(1)  # each (B, heads, H*W, C/heads)
-        h = F.scaled_dot_product_attention(q, k, v)
-        return x + self.out(h.transpose(-1, -2).reshape(B, C, H, W))
-
-
 class UNet(nn.Module):
     """A U-Net that predicts the noise in x_t: eps_hat = eps_theta(x_t, t), or eps_theta(x_t, t, label).
 
@@ -79,8 +48,8 @@ class UNet(nn.Module):
         mults: width of each level as a multiple of `channels`, one per level.
         image_channels: 1 for grey, 3 for colour.
         classes: number of labels that the model knows, or None for a model without.
-        alpha_bar: (T+1,) of the Schedule, or None. If given, the output is preconditioned, see
-            `Preconditioned`.
+        alpha_bar: (T+1,) of the Schedule; None takes that of the schedule that the network is trained with.
+        precondition: whether the output is preconditioned, see `Preconditioned`; False for the plain network.
         generator: source of the initial weights; None for a fresh one.
 
     Call: model(x, t, label=None) with x (B, image_channels, H, W) real, H and W even; t (B,) int64 in 1..T;
@@ -100,6 +69,7 @@ class UNet(nn.Module):
         image_channels: int = 1,
         classes: int | None = None,
         alpha_bar: torch.Tensor | None = None,
+        precondition: bool = True,
         generator: torch.Generator | None = None,
     ):
         super().__init__()
@@ -128,14 +98,28 @@ class UNet(nn.Module):
             self.middle = ResBlock(widths[-1], widths[-1], c_time)
             self.grow = nn.ModuleList(nn.Conv2d(b, a, 3, padding=1) for a, b in pairwise(widths))
             self.up = nn.ModuleList(ResBlock(2 * c, c, c_time) for c in widths)
-            self.norm, self.head = _norm(widths[0]), nn.Conv2d(widths[0], 4 * image_channels, 3, padding=1)
+            self.norm, self.head = norm(widths[0]), nn.Conv2d(widths[0], 4 * image_channels, 3, padding=1)
             if classes is not None:
                 check_int("UNet", "classes", classes)
                 self.config["classes"] = classes
                 self.label = nn.Embedding(classes + 1, c_time)  # the last row: no label
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-        self.precondition = None if alpha_bar is None else Preconditioned(alpha_bar)
+        self.precondition = None
+        if not precondition:
+            self.config["precondition"] = False
+        elif alpha_bar is not None:
+            self.precondition = Preconditioned(alpha_bar)
+
+    def adopt(self, alpha_bar: torch.Tensor) -> None:
+        """Become preconditioned with alpha_bar, unless it already is or was made with precondition=False."""
+        if self.precondition is None and self.config.get("precondition", True):
+            self.precondition = Preconditioned(alpha_bar).to(self.head.weight.device)
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        if prefix + "precondition.signal" in state_dict:  # weights bring their schedule along
+            self.adopt(state_dict[prefix + "precondition.signal"].double() ** 2)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def forward(
         self, x: torch.Tensor, t: torch.Tensor, label: int | torch.Tensor | None = None
@@ -154,7 +138,13 @@ class UNet(nn.Module):
             h = block(h, emb)
             skips.append(h)
             if i < len(self.shrink):
-                h = self.shrink[i](h)  # half the size, rounded up
+                shrink, stride = (
+                    self.shrink[i],
+                    [min(2, n) for n in h.shape[-2:]],
+                )  # half the size, rounded up
+                h = F.conv2d(
+                    h, shrink.weight, shrink.bias, stride, padding=1
+                )  # none for 1 pixel: wrong in bf16
         h = self.middle(self.attention(h), emb)
         for i in reversed(range(len(self.up))):
             h = self.up[i](torch.cat([h, skips[i]], dim=1), emb)
@@ -183,11 +173,6 @@ class UNet(nn.Module):
         if label is not None:
             raise ValueError(f"UNet: label: expected None, for it was made without classes=, got {label!r}")
         return t, None
-
-
-def _norm(c: int) -> nn.Module:
-    """GroupNorm in at most 8 groups of two channels or more: one channel of one pixel would be normed to 0."""
-    return nn.GroupNorm(math.gcd(8, c, c // 2), c) if c > 1 else nn.Identity()
 
 
 @contextlib.contextmanager

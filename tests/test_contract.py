@@ -510,6 +510,19 @@ OTHERS = [
         )
         for d in (0, 3, -2, 8.0, None)
     ],
+    ("inpaint: mask", lambda: ld.inpaint(zero, S, X, X), ValueError, "1 .known. and 0"),
+    ("inpaint: mask", lambda: ld.inpaint(zero, S, X, X[:, 0]), ValueError, "expected shape"),
+    ("inpaint: mask", lambda: ld.inpaint(zero, S, X, 1), TypeError, "got int"),
+    (
+        "inpaint: resample",
+        lambda: ld.inpaint(zero, S, X, X * 0, resample=0),
+        ValueError,
+        "expected an int >= 1",
+    ),
+    ("interpolate: w", lambda: ld.interpolate(X, E, 1.5), ValueError, r"a number in \[0, 1\]"),
+    ("interpolate: b", lambda: ld.interpolate(X, E[:2], 0.5), ValueError, "expected shape"),
+    ("invert: n_steps", lambda: ld.invert(zero, S, X, n_steps=21), ValueError, r"in 1\.\.20, got 21"),
+    ("invert: x0", lambda: ld.invert(zero, S, None), TypeError, "got NoneType"),
     ("train: model", lambda: ld.train(None, S, X), TypeError, "expected a torch.nn.Module, got NoneType"),
     ("train: model", lambda: ld.train(zero, S, X), TypeError, "expected a torch.nn.Module, got function"),
     *[
@@ -657,8 +670,8 @@ OTHERS = [
     ],
     ("UNet: x", lambda: next(ld.train(NET, S, X[:, 0])), ValueError, "expected shape"),
     (
-        "UNet: x",
-        lambda: next(ld.train(NET, S, X.double())),
+        "train: images",
+        lambda: ld.train(NET, S, X.double()),
         TypeError,
         "expected torch.float32 .*got torch.float64",
     ),
@@ -823,7 +836,12 @@ OTHERS = [
         for m in ("ddim", "ddpm")
         for n, error in ((0, ValueError), (21, ValueError), (2.0, TypeError), (True, TypeError))
     ],
-    ("load_images: folder", lambda: ld.load_images(None), TypeError, "expected a folder's path, got NoneType"),
+    (
+        "load_images: folder",
+        lambda: ld.load_images(None),
+        TypeError,
+        "expected a folder's path, got NoneType",
+    ),
     *[
         ("load_digits: split", lambda v=v: ld.load_digits(v), ValueError, "expected 'train' or 'test', got")
         for v in ("valid", 0, None)

@@ -27,11 +27,11 @@ MODULES = {  # dotted name: file
 LAYERS = (
     "schedule course",
     "arguments device",
-    "precondition",
+    "precondition blocks",
     "process unet optimizer data images toys guidance",
     "objective checkpoint trajectory image_folder",
-    "sampling training pretrained",
-    "calls",
+    "sampling training pretrained editing",
+    "calls train_call",
     "edge plot",
     "labdiff",  # what `import labdiff as ld` gives
     "checks.in_kernel",

@@ -98,11 +98,11 @@ def test_sample_is_the_last_state(s, net):
     shape = (2, 1, 4, 4)
     assert torch.equal(
         ld.sample(net, s, shape, generator=seeded()),
-        list(ld.ddpm_steps(net, s, shape, generator=seeded()))[-1].x,
+        list(ld.ddpm_steps(net, s, shape, clip_x0=True, generator=seeded()))[-1].x,
     )
     assert torch.equal(
         ld.sample(net, s, shape, method="ddim", n_steps=7, generator=seeded()),
-        list(ld.ddim_steps(net, s, shape, n_steps=7, generator=seeded()))[-1].x,
+        list(ld.ddim_steps(net, s, shape, n_steps=7, clip_x0=True, generator=seeded()))[-1].x,
     )
     assert torch.equal(
         ld.sample(net, s, shape, n_steps=s.T, generator=seeded()),
@@ -267,3 +267,81 @@ def test_dtype(sampler, s, net, g):
     assert {state.x.dtype for state in sampler(lambda x, t: x.double(), s, (1, 2))} == {torch.float32}
     xt = torch.randn(1, 2, generator=g, dtype=torch.float64)
     assert {state.x.dtype for state in sampler(lambda x, t: 0 * x, s, xt=xt, t=3)} == {torch.float64}
+
+
+def test_clipping_keeps_small_errors_from_growing():
+    """Where sqrt(alpha_bar_T) is 5e-5, an error of 0.01 in eps_hat is one of 200 in x0_hat."""
+    s, x0 = ld.cosine_schedule(1000), torch.full((3, 1, 2, 2), 0.5)
+    exact = ld.GaussianMixture(x0[:1].double(), var=0.01).exact_eps(s)
+
+    def model(x, t):
+        return exact(x.double(), t).float() * 0.98
+
+    for sampler in (ld.ddim_steps, ld.dpm_steps):
+        wild, tame = (
+            list(sampler(model, s, x0.shape, n_steps=50, clip_x0=clip, generator=seeded()))
+            for clip in (False, True)
+        )
+        assert max(state.x0_hat.abs().max() for state in wild) > 10
+        assert max(state.x0_hat.abs().max() for state in tame) <= 1
+        assert (tame[-1].x - x0).abs().max() < 0.5
+    x = ld.sample(model, s, x0.shape, method="ddim", generator=seeded())
+    assert x.abs().max() <= 1
+    assert ld.sample(lambda x, t: 0 * x, s, (3, 2), method="ddim").abs().max() > 1  # 2-D data is not clipped
+
+
+def test_clipping_changes_nothing_where_nothing_is_to_clip(sampler, s, g):
+    model = ld.GaussianMixture(torch.rand(4, 1, 2, 2, generator=g, dtype=torch.float64) - 0.5).exact_eps(s)
+    xt = torch.randn(3, 1, 2, 2, generator=g, dtype=torch.float64)
+    a, b = (list(sampler(model, s, xt=xt, t=20, clip_x0=c, generator=seeded()))[-1].x for c in (False, True))
+    torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
+
+
+def test_a_schedule_that_the_network_was_not_made_for(sampler, s, net):
+    for other in (ld.cosine_schedule(20), ld.linear_schedule(10)):
+        with pytest.raises(
+            ValueError, match=r"s: expected the schedule .* Schedule\(T=20.*got Schedule\(T=.0.*any_sch"
+        ):
+            sampler(net, other, (2, 1, 4, 4))
+    with pytest.raises(ValueError, match="^sample: s: expected the schedule"):
+        ld.sample(net, ld.cosine_schedule(20), (2, 1, 4, 4))
+    states = sampler(net, ld.cosine_schedule(20), (2, 1, 4, 4), any_schedule=True)
+    assert list(states)[-1].x.isfinite().all()
+
+
+@pytest.mark.parametrize("method", ["ddpm", "ddim", "dpm"])
+def test_an_alpha_bar_that_underflows(method):
+    s = ld.Schedule(torch.cat([torch.zeros(1), torch.linspace(0.9, 0.95, 400)]).double())
+    x = ld.sample(lambda x, t: x, s, (2, 1, 4, 4), method=method, generator=seeded())
+    assert x.isfinite().all() and (s.alpha_bar > 0).all()
+
+
+def test_a_model_that_reuses_its_output(sampler, s):
+    buffer = torch.zeros(2, 3)
+    model = lambda x, t: buffer.copy_(torch.sin(x))  # noqa: E731
+    for state in list(sampler(model, s, (2, 3), generator=seeded()))[:-1]:
+        torch.testing.assert_close(state.eps_hat, torch.sin(state.x))
+
+
+def test_guided_is_its_formula(s, g):
+    net, x, t = make_net(s, classes=3), torch.randn(3, 1, 4, 4, generator=g), torch.tensor([2, 9, 20])
+    label = torch.tensor([0, 2, 1])
+    for scale in (0.0, 1.0, 1.5, -1.0):
+        expected = net(x, t) + scale * (net(x, t, label) - net(x, t))
+        torch.testing.assert_close(ld.guided(net, label, scale)(x, t), expected)
+    calls = []
+    net.stem.register_forward_hook(lambda *args: calls.append(1))
+    for scale, n in ((0, 1), (1, 1), (2.0, 2)):
+        calls.clear()
+        ld.guided(net, 1, scale)(x, t)
+        assert len(calls) == n
+
+
+def test_guided_is_a_model_for_everything(sampler, s):
+    net = make_net(s, classes=3).train()
+    model = ld.guided(net, torch.tensor([0, 2]), 1.5)
+    assert list(sampler(model, s, (2, 1, 4, 4), generator=seeded()))[-1].x.isfinite().all()
+    assert all(m.training for m in net.modules())
+    assert ld.elbo(model, s, torch.zeros(2, 1, 4, 4), generator=seeded()).total > 0
+    with pytest.raises(ValueError, match="expected the schedule"):
+        sampler(model, ld.linear_schedule(10), (2, 1, 4, 4))

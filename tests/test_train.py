@@ -36,7 +36,7 @@ TOY = torch.linspace(-1, 1, 10, dtype=torch.float64)[:, None]
 
 
 def test_one_batch_can_be_learnt_by_heart(s, images):
-    model = ld.UNet(8, mults=(1, 2), generator=seeded(1))
+    model = ld.UNet(8, mults=(1, 2), precondition=False, generator=seeded(1))
     losses = [
         step.loss
         for step in ld.train(
@@ -404,3 +404,126 @@ def test_other_pictures(s, g, size):
 def test_one_noise_level(images):
     s = ld.linear_schedule(T=1)
     assert [step.n for step in ld.train(make_net(s), s, images, n_steps=2, batch_size=3)] == [1, 2]
+
+
+def test_the_safe_network_is_the_default(s, images):
+    """A network without a schedule takes the one that it is trained with; its weights bring it along."""
+    model = ld.UNet(8, mults=(1, 2), generator=seeded(1))
+    step = next(ld.train(model, s, images, n_steps=2, batch_size=4, generator=seeded()))
+    other = ld.UNet(8, mults=(1, 2))
+    other.load_state_dict(model.state_dict())
+    for m in (model, step.ema, other):
+        torch.testing.assert_close(m.precondition.signal, s.alpha_bar.sqrt().float())
+    plain = ld.UNet(8, mults=(1, 2), precondition=False, generator=seeded(1))
+    next(ld.train(plain, s, images, n_steps=2, batch_size=4, generator=seeded()))
+    assert plain.precondition is None and plain.config["precondition"] is False
+
+
+def test_another_schedule_than_the_models_own(s, images):
+    with pytest.raises(
+        ValueError, match=r"train: s: expected .*made for, Schedule\(T=20.*got Schedule\(T=21"
+    ):
+        ld.train(make_net(s), ld.linear_schedule(21), images)
+
+
+def test_parts_of_a_batch_make_the_same_step(s, images):
+    def run(accumulate):
+        model = make_net(s).double()
+        arguments = dict(n_steps=3, batch_size=6, warmup=1, accumulate=accumulate, generator=seeded())
+        losses = [step.loss for step in ld.train(model, s, images.double(), **arguments)]
+        return losses, model.stem.weight.detach()
+
+    (one, weight), (three, same) = run(1), run(3)
+    assert one == pytest.approx(three, rel=1e-9)
+    torch.testing.assert_close(weight, same, rtol=1e-5, atol=1e-7)
+
+
+def test_labels_reach_the_model_and_some_are_dropped(s):
+    seen = []
+
+    class Labelled(Line):
+        classes = 3
+
+        def forward(self, x, t, label=None):
+            seen.append((x.detach().clone(), label))
+            return super().forward(x, t)
+
+    images = 4.0 * torch.tensor([-1, 0, 1], dtype=torch.float64)[:, None].repeat(
+        1, 3
+    )  # each says which it is
+    labels, long = torch.tensor([2, 0, 1]), ld.linear_schedule(1000)
+    for _ in ld.train(Labelled(), long, images, labels=labels, drop_label=0.25, n_steps=40, batch_size=50):
+        pass
+    x, label = torch.cat([x for x, _ in seen]), torch.cat([label for _, label in seen])
+    assert abs((label == 3).double().mean() - 0.25) < 5 * math.sqrt(0.25 * 0.75 / len(label))
+    for image, own in zip((-1, 0, 1), labels.tolist(), strict=True):
+        near = (x.mean(1) / 4 - image).abs() < 0.05  # hardly noised
+        assert set(label[near].tolist()) <= {own, 3} or image == 0  # x_t of large t is near 0 as well
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (
+            lambda s, x: ld.train(make_net(s).half(), s, x.half()),
+            TypeError,
+            r"train: model: .*Use model.float\(\)",
+        ),
+        (
+            lambda s, x: ld.train(make_net(s).bfloat16(), s, x),
+            TypeError,
+            r"train: model: .*Use model.float\(\)",
+        ),
+        (
+            lambda s, x: ld.train(make_net(s), s, x.double()),
+            TypeError,
+            r"images: expected torch.float32.*images.float",
+        ),
+        (
+            lambda s, x: ld.train(make_net(s).double(), s, x),
+            TypeError,
+            r"images: expected torch.float64.*images.to",
+        ),
+        (lambda s, x: ld.train(make_net(s), s, ld.load_digits("test")), TypeError, "Give it digits.images"),
+        (lambda s, x: ld.train(make_net(s), s, x.expand(-1, 3, -1, -1)), ValueError, "image_channels=3"),
+        (
+            lambda s, x: ld.train(make_net(s), s, (x + 1) * 32767.5),
+            ValueError,
+            "0..65535: use images / 32767.5 - 1",
+        ),
+    ],
+)
+def test_likely_mistakes_say_what_to_do_at_the_call(s, images, call, error, text):
+    with pytest.raises(error, match=text):
+        call(s, images)
+
+
+def test_inference_mode_is_told(s, images):
+    with (
+        torch.inference_mode(),
+        pytest.raises(ValueError, match="train: expected .*outside of torch.inference_mode"),
+    ):
+        ld.train(make_net(s), s, images)
+
+
+def test_standardised_images_get_a_warning(s, g):
+    with pytest.warns(UserWarning, match=r"images: .* clipped in \[-1, 1\]: use 2 \*"):
+        ld.train(make_net(s), s, torch.randn(8, 1, 4, 4, generator=g))
+
+
+class UsesTAsANumber(Line):
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(1, 1)
+
+    def forward(self, x, t):
+        return super().forward(x, t) + self.linear(t[:, None])
+
+
+def test_a_network_that_computes_with_an_integer_t(s, monkeypatch):
+    monkeypatch.setattr("labdiff.training.has_bf16", lambda device: True)
+    for call in (lambda m: next(ld.train(m, s, TOY.float())), lambda m: ld.sample(m, s, (2, 1))):
+        with pytest.raises(
+            TypeError, match=r"model\(x, t\): expected a network that turns its int64 t into real"
+        ):
+            call(UsesTAsANumber().float())

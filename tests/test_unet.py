@@ -185,3 +185,23 @@ def test_a_label_embedding_leaves_all_other_weights_as_they_are(s):
     plain, conditional = make_net(s).state_dict(), make_net(s, classes=3).state_dict()
     assert conditional.keys() - plain.keys() == {"label.weight"}
     assert all(torch.equal(plain[k], conditional[k]) for k in plain)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (2, 8)], ids=str)
+def test_maps_of_one_pixel_in_bfloat16(s, g, size):
+    """Gradients of a strided convolution of one pixel are wrong in torch's bfloat16; a stride there does nothing."""
+    x = torch.randn(4, 1, *size, generator=g)
+    model = ld.UNet(8, mults=(1, 2, 3, 4), alpha_bar=s.alpha_bar, generator=g)
+    torch.nn.init.normal_(model.head.weight, std=0.1, generator=g)
+    strides = []
+
+    class Watch(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            if function is torch.nn.functional.conv2d and len(args) > 3 and list(args[3]) != [1, 1]:
+                strides.append((args[0].shape[-2:], list(args[3])))
+            return function(*args, **kwargs or {})
+
+    with Watch():
+        out = model(x, torch.tensor([3, 9, 17, 20]))
+    assert all(n > 1 or step == 1 for shape, stride in strides for n, step in zip(shape, stride, strict=True))
+    assert out.shape == x.shape and len(strides) > 0

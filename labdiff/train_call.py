@@ -1,0 +1,100 @@
+"""What train asks of its arguments, beside the checks of calls.py."""
+
+import math
+import warnings
+from typing import Any
+
+import torch
+
+from labdiff.arguments import check_data, check_generator, check_int, check_number, check_schedule
+from labdiff.checkpoint import Checkpoint
+from labdiff.precondition import check_trained_with
+from labdiff.training import processes
+
+
+def train(name: str, given: dict[str, Any]) -> None:
+    model, s, resume, n_steps = (given[k] for k in ("model", "s", "resume", "n_steps"))
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(f"{name}: model: expected a torch.nn.Module, got {type(model).__name__}")
+    if not any(p.requires_grad for p in model.parameters()):
+        got = f"a {type(model).__name__} without"
+        raise ValueError(f"{name}: model: expected parameters that require gradients, got {got}")
+    check_schedule(name, s)
+    check_trained_with(name, model, s, ", or make a new model")
+    if torch.is_inference_mode_enabled():
+        raise ValueError(
+            f"{name}: expected to be called outside of torch.inference_mode(), got a call inside"
+        )
+    for argument, least in (("n_steps", 1), ("batch_size", 1), ("warmup", 0), ("accumulate", 1)):
+        check_int(name, argument, given[argument], least)
+    parts = processes()[1] * given["accumulate"]
+    if given["batch_size"] % parts:
+        expected = f"a multiple of {parts} (processes{' times accumulate' * (given['accumulate'] > 1)})"
+        raise ValueError(f"{name}: batch_size: expected {expected}, got {given['batch_size']}")
+    check_number(name, "lr", given["lr"], "a number > 0", lambda v: 0 < v < math.inf)
+    check_number(name, "clip", given["clip"], "a number > 0", lambda v: v > 0)
+    check_number(name, "ema_decay", given["ema_decay"], "a number in [0, 1)", lambda v: 0 <= v < 1)
+    check_number(name, "drop_label", given["drop_label"], "a number in [0, 1]", lambda v: 0 <= v <= 1)
+    check_generator(name, given["generator"])
+    if resume is not None and not isinstance(resume, Checkpoint):
+        got = type(resume).__name__
+        raise TypeError(f"{name}: resume: expected what load_checkpoint() returned, got {got}")
+    if resume is not None and not torch.equal(resume.s.beta, s.beta):
+        expected = f"a checkpoint made with this schedule {s}"
+        raise ValueError(f"{name}: resume: expected {expected}, got one made with {resume.s}")
+    if resume is not None and n_steps < resume.n:
+        expected = f"at least the {resume.n} steps that the checkpoint has done, for they count too"
+        raise ValueError(f"{name}: n_steps: expected {expected}, got {n_steps}")
+    _images(name, given["images"], model)
+    if given["labels"] is not None:
+        _labels(name, given["labels"], given["images"], model)
+
+
+def _images(name, images, model):
+    if isinstance(getattr(images, "images", None), torch.Tensor):
+        got = type(images).__name__
+        raise TypeError(f"{name}: images: expected a tensor, got {got}. Give it {got.lower()}.images")
+    check_data(name, {"images": images})
+    dtype = next(p.dtype for p in model.parameters() if p.requires_grad)
+    if dtype in (torch.float16, torch.bfloat16):
+        expected = "float32 weights (bfloat16 is used inside, where it pays)"
+        raise TypeError(f"{name}: model: expected {expected}, got {dtype}. Use model.float()")
+    channels = getattr(model, "config", {}).get("image_channels")
+    if channels and images.dtype != dtype:
+        expected = f"{dtype} like the model's weights"
+        use = "images.float()" if dtype == torch.float32 else f"images.to({dtype})"
+        raise TypeError(f"{name}: images: expected {expected}, got {images.dtype}. Use {use}")
+    if channels and images.ndim == 4 and images.shape[1] != channels:
+        expected, got = f"(N, {channels}, H, W) for this model", tuple(images.shape)
+        use = f"Make the model with UNet(image_channels={images.shape[1]})"
+        raise ValueError(f"{name}: images: expected {expected}, got {got}. {use}")
+    low, high = (v.item() for v in images.aminmax())
+    expected = f"{name}: images: expected values in about [-1, 1], got {low:g}..{high:g}"
+    if max(-low, high) > 10:
+        top = 255 if high < 256 else 65535
+        raise ValueError(f"{expected}. Grey levels 0..{top}: use images / {top / 2} - 1")
+    hint = None
+    if low >= 0:
+        hint = "From [0, 1]: use 2 * images - 1"
+    elif images.ndim == 4 and max(-low, high) > 1.5:
+        hint = (
+            "Images are shown and samples clipped in [-1, 1]: use 2 * (x - x.min()) / (x.max() - x.min()) - 1"
+        )
+    if hint:
+        warnings.warn(f"{expected}. {hint}", stacklevel=4)  # the line that calls train
+
+
+def _labels(name, labels, images, model):
+    classes = getattr(model, "classes", None)
+    if not isinstance(classes, int):
+        got = f"a {type(model).__name__} without classes"
+        raise ValueError(f"{name}: labels: expected a model with labels, such as UNet(classes=10), got {got}")
+    expected = f"an int64 tensor of shape ({len(images)},) like the images, in 0..{classes - 1}"
+    if not isinstance(labels, torch.Tensor) or labels.dtype != torch.int64:
+        got = labels.dtype if isinstance(labels, torch.Tensor) else type(labels).__name__
+        raise TypeError(f"{name}: labels: expected {expected}, got {got}")
+    if labels.shape != images.shape[:1]:
+        raise ValueError(f"{name}: labels: expected {expected}, got shape {tuple(labels.shape)}")
+    low, high = (v.item() for v in labels.aminmax())
+    if low < 0 or high >= classes:
+        raise ValueError(f"{name}: labels: expected {expected}, got {low}..{high}")

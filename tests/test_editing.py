@@ -1,0 +1,71 @@
+"""Inpainting, interpolation and inversion, against Gaussians and mixtures whose answers are known."""
+
+import math
+
+import pytest
+import torch
+
+import labdiff as ld
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("resample", [1, 3])
+def test_inpaint_fills_in_what_belongs_to_the_known_part(resample):
+    """Of two points (-1, -1) and (1, 1) the known first number says which: the second follows."""
+    s = ld.linear_schedule(100)
+    model = ld.GaussianMixture(
+        torch.tensor([[-1.0, -1.0], [1.0, 1.0]], dtype=torch.float64), var=0.01
+    ).exact_eps(s)
+    x0 = torch.tensor([[1.0, 7.0], [-1.0, 7.0]], dtype=torch.float64).repeat(50, 1)
+    mask = torch.tensor([[1.0, 0.0]])
+    before = x0.clone()
+    x = ld.inpaint(model, s, x0, mask, resample=resample, generator=seeded())
+    assert torch.equal(x[:, 0], x0[:, 0]) and torch.equal(x0, before)
+    assert ((x[:, 1] - x0[:, 0]).abs() < 0.5).double().mean() > 0.9
+
+
+def test_inpaint_with_all_known_or_none():
+    s, x0 = ld.linear_schedule(20), torch.rand(3, 1, 2, 2, generator=seeded())
+    calls = []
+
+    def model(x, t):
+        calls.append(t[0].item())
+        return 0 * x
+
+    assert torch.equal(ld.inpaint(model, s, x0, torch.ones(1, 1, 1, 1)), x0)
+    assert calls == list(range(20, 0, -1))
+    ld.inpaint(model, s, x0, torch.zeros(3, 1, 2, 2), resample=3)
+    assert len(calls) == 20 + 3 * 19 + 1
+
+
+def test_interpolate_goes_along_the_arc():
+    a, b = (torch.randn(4, 1, 8, 8, generator=seeded(i), dtype=torch.float64) for i in range(2))
+    norms = [x.flatten(1).norm(dim=1) for x in (a, b)]
+    unit = [x / n.reshape(-1, 1, 1, 1) for x, n in zip((a, b), norms, strict=True)]
+    angle = (unit[0] * unit[1]).sum((1, 2, 3)).acos()
+    for w in (0, 0.25, 0.5, 1):
+        x = ld.interpolate(*unit, w)
+        torch.testing.assert_close(
+            x.flatten(1).norm(dim=1), torch.ones(4, dtype=torch.float64)
+        )  # stays on the sphere
+        torch.testing.assert_close(
+            (x * unit[0]).sum((1, 2, 3)).clamp(-1, 1).acos(), w * angle, rtol=1e-6, atol=1e-6
+        )
+    assert torch.allclose(ld.interpolate(a, b, 0), a) and torch.allclose(ld.interpolate(a, b, 1), b)
+    torch.testing.assert_close(ld.interpolate(a, 2 * a, 0.5), 1.5 * a)  # parallel: the arc is a line
+    one_by_one = torch.cat([ld.interpolate(a[i : i + 1], b[i : i + 1], 0.3) for i in range(4)])
+    torch.testing.assert_close(ld.interpolate(a, b, 0.3), one_by_one)
+
+
+def test_invert_leads_to_the_noise_that_leads_back():
+    """For N(m, v) the map is known: x_T = (x_0 - m) / sqrt(v) in the limit of many steps and alpha_bar_T = 0."""
+    s, m, v = ld.linear_schedule(1000), 0.4, 0.3
+    model = ld.GaussianMixture(torch.tensor([[m]], dtype=torch.float64), var=v).exact_eps(s)
+    x0 = torch.tensor([[-0.5], [0.4], [1.2]], dtype=torch.float64)
+    xT = ld.invert(model, s, x0, n_steps=1000)
+    torch.testing.assert_close(xT, (x0 - m) / math.sqrt(v), rtol=0.03, atol=0.03)
+    *_, end = ld.ddim_steps(model, s, xt=xT, t=1000, n_steps=1000)
+    torch.testing.assert_close(end.x, x0, rtol=0.02, atol=0.02)
