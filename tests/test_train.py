@@ -514,7 +514,8 @@ def test_standardised_images_get_a_warning(s, g):
 class UsesTAsANumber(Line):
     def __init__(self):
         super().__init__()
-        self.linear = torch.nn.Linear(1, 1)
+        with torch.random.fork_rng():
+            self.linear = torch.nn.Linear(1, 1)
 
     def forward(self, x, t):
         return super().forward(x, t) + self.linear(t[:, None])
