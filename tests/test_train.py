@@ -528,3 +528,24 @@ def test_a_network_that_computes_with_an_integer_t(s, monkeypatch):
             TypeError, match=r"model\(x, t\): expected a network that turns its int64 t into real"
         ):
             call(UsesTAsANumber().float())
+
+
+def test_a_training_step_dispatches_few_operations():
+    """Under 900 for the U-Net of the notebooks: on a busy machine each small operation waits for its turn."""
+    count = []
+
+    class Count(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            count.append(function)
+            return function(*args, **kwargs or {})
+
+    s = ld.linear_schedule()
+    model = ld.UNet(alpha_bar=s.alpha_bar, classes=10, generator=seeded())
+    labels = torch.arange(10)
+    steps = ld.train(
+        model, s, torch.rand(10, 1, 28, 28, generator=seeded()) * 2 - 1, labels=labels, batch_size=2
+    )
+    next(steps)
+    with Count():
+        next(steps)
+    assert len(count) < 900

@@ -7,6 +7,7 @@ import torch
 
 import labdiff as ld
 from conftest import make_net
+from labdiff.blocks import Attention
 
 
 def unet(channels=8, seed=0, **kwargs):
@@ -205,3 +206,17 @@ def test_maps_of_one_pixel_in_bfloat16(s, g, size):
         out = model(x, torch.tensor([3, 9, 17, 20]))
     assert all(n > 1 or step == 1 for shape, stride in strides for n, step in zip(shape, stride, strict=True))
     assert out.shape == x.shape and len(strides) > 0
+
+
+def test_attention_mixes_pixels_and_not_channels(g):
+    """Against softmax(q k^T / sqrt(d)) v written out; averaging the output, or attending over channels, differs."""
+    with torch.random.fork_rng():
+        layer = Attention(32)
+    with torch.no_grad():
+        for p in layer.parameters():
+            p.copy_(torch.randn(p.shape, generator=g) / p[0].numel() ** 0.5)
+        x = torch.randn(2, 32, 3, 4, generator=g)
+        q, k, v = layer.qkv(layer.norm(x)).flatten(2).transpose(1, 2).chunk(3, dim=2)  # each (B, 12, 32)
+        h = torch.softmax(q @ k.transpose(1, 2) / 32**0.5, dim=2) @ v
+        expected = x + layer.out(h.transpose(1, 2).reshape(x.shape))
+        torch.testing.assert_close(layer(x), expected, rtol=1e-4, atol=1e-5)
