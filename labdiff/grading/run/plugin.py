@@ -19,6 +19,7 @@ from labdiff.grading.sandbox.kernel import Kernel, Stopped
 from labdiff.grading.sandbox.protocol import MIME, Ran
 
 OTHERS_LIMIT = 60  # seconds for all of a notebook's other cells, in one kernel
+STARTS = 5  # kernels for one question
 WHERE = {
     OTHER: "while {of} of the notebook runs",
     ANSWER: "while the answer cell runs",
@@ -57,19 +58,22 @@ class GradeFile(IPyNbFile):
             )
 
     def setup(self):
-        self.began, self.others, self.starts, self.done = time.monotonic(), 0.0, 0, []
+        self.began, self.others, self.starts, self.done, self.size = time.monotonic(), 0.0, 0, [], 0
         self.start()
 
     def start(self):
         self.starts += 1
+        if self.starts > STARTS:
+            raise Stopped(records.ERROR, "Cells of the notebook stop the kernel again and again.")
         job, given = self.job, self.job.options
         run = f"{job.run}/{self.starts}"
         Path(run).mkdir(mode=0o700)
         command = isolate.start(given.isolation, run, job.lib, given.memory, given.server)
-        self.kernel = Kernel(command, isolate.environment(run, job.lib), run)
+        self.kernel = Kernel(command, isolate.environment(run, job.lib), run, self.size)
 
     def start_again(self):
         """A fresh kernel after a cell has stopped one, in which the cells before it are run again."""
+        self.size = self.kernel.size
         self.start()
         for source in self.done:
             self.kernel.await_reply(

@@ -6,6 +6,7 @@ are taken out."""
 
 import io
 import json
+import os
 import re
 import sys
 import time
@@ -82,6 +83,14 @@ def probe(text):
     send(found)
 
 
+def go_where_there_is_a_path():
+    """Out of a folder that was deleted, or that is too deep to have a path."""
+    try:
+        os.getcwd()
+    except OSError:
+        os.chdir(os.environ.get("HOME", "/"))
+
+
 def missing_name(found, function):
     """The name that the function uses and that is not defined; its own name if it is that; None if there is
     none."""
@@ -101,6 +110,7 @@ def call(asked):
         arguments=asked["arguments"], outputs=asked["outputs"], call=made, blocked=()
     )
     sets = []
+    go_where_there_is_a_path()
     torch.set_default_dtype(torch.float32)
     for rows in asked["sets"]:
         found = collect(exercise, function, [Probe("", tuple(map(decode, row))) for row in rows])

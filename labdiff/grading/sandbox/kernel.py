@@ -41,9 +41,15 @@ class Kernel(RunningKernel):
     """Started by a command of isolate.start, in a folder of its own."""
 
     def __init__(
-        self, command: list[str], environment: dict[str, str], run: str, startup_timeout: float = 120
+        self,
+        command: list[str],
+        environment: dict[str, str],
+        run: str,
+        size: int = 0,
+        startup_timeout: float = 120,
     ):
-        self.size, self.inbox, self.request, self.memory = 0, deque(), "", limits.resident(os.getpid())
+        """`size`: bytes that earlier kernels of the same question sent; the limit is for all together."""
+        self.size, self.inbox, self.request, self.memory = size, deque(), "", limits.resident(os.getpid())
         context = zmq.Context()
         for option, value in ((zmq.MAXMSGSIZE, MESSAGE_SIZE), (zmq.RCVHWM, WAITING), (zmq.LINGER, 0)):
             context.setsockopt(option, value)

@@ -76,16 +76,14 @@ def decode(value: object) -> object:
     return Plan(decode(s), decode(x0), decode(answer), tuple(seeds), calls)
 
 
-def request(exercise, *sets, rest: list[str] = ()) -> dict:
-    """What a kernel needs to call the student's function: names, the arguments of each set of probes, and the
-    sources of the notebook's other cells, for a function that uses what only they define."""
+def request(exercise, *sets) -> dict:
+    """What a kernel needs to call the student's function; steps.py adds the notebook's other cells, as "rest"."""
     return {
         "name": exercise.name,
         "arguments": exercise.arguments,
         "outputs": exercise.outputs,
         "call": exercise.call and exercise.call.__name__,
         "sets": [[[encode(a) for a in probe.args] for probe in probes] for probes in sets],
-        "rest": list(rest),
     }
 
 

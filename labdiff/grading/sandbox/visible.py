@@ -107,12 +107,12 @@ def visible(further: tuple[str, ...] = (), pid: int | None = None) -> tuple[list
     inside = [os.path.dirname(path) for path in packages(further).values()]
     shown += [*packages(further).values(), *(libraries(pid) if pid else ())]
     hidden += [p for p in inside if os.path.basename(p) in ("site-packages", "dist-packages")]
-    covered = [p for p in shown if os.path.isdir(p) and not os.path.islink(p)]
+    folders = [p for p in shown if os.path.isdir(p) and not os.path.islink(p)]
 
-    def below(path):
+    def below(path: str) -> bool:
+        tops = [top for top in folders if path.startswith(f"{top}/")]
         return any(
-            path.startswith(f"{top}/") and not any(path.startswith(f"{h}/") for h in hidden)
-            for top in covered
+            not any(path.startswith(f"{h}/") and h.startswith(f"{top}/") for h in hidden) for top in tops
         )
 
     return [p for p in dict.fromkeys(shown) if not below(p)], sorted(set(hidden))
