@@ -16,6 +16,7 @@ def q_sample(s, x0, t, eps):
 WRONG = RIGHT.replace("(1 - alpha_bar).sqrt() * eps", "(1 - alpha_bar) * eps")
 ZERO = "def q_sample(s, x0, t, eps):\n    return 0 * x0\n"
 MIME = "application/vnd.labdiff.outcomes+json"
+SLEEP = "import time; time.sleep(98765)"  # in a process of its own
 
 
 def with_body(first, answer=RIGHT):
@@ -256,13 +257,14 @@ TROUBLE = {
         0,
     ),
     "left-behind": (
-        RIGHT + "import subprocess\nsubprocess.Popen(['sleep', '98765'], start_new_session=True)\n",
+        RIGHT + "import subprocess, sys\n"
+        f"subprocess.Popen([sys.executable, '-c', '{SLEEP}'], start_new_session=True)\n",
         {"correct"},
         1,
     ),
     "daemon": (
-        RIGHT
-        + "import os\nif os.fork() == 0:\n    os.setsid()\n    os.execvp('sleep', ['sleep', '98765'])\n",
+        RIGHT + "import os, sys\nif os.fork() == 0:\n    os.setsid()\n"
+        f"    os.execv(sys.executable, ['x', '-c', '{SLEEP}'])\n",
         {"correct"},
         1,
     ),
@@ -283,6 +285,91 @@ TROUBLE = {
         0,
     ),
     "raises-keyboard-interrupt": (with_body("raise KeyboardInterrupt"), {"error"}, 0),
+}
+
+# what an honest answer may rely on besides its own cell
+WITH_COL = """\
+def q_sample(s, x0, t, eps):
+    alpha_bar = col(s.alpha_bar[t]).to(x0.dtype)
+    return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps
+"""
+LATER = {
+    "own-lambda": "col = lambda v: v[:, None, None, None]",
+    "own-with": "from contextlib import *\nwith nullcontext():\n    col = lambda v: v[:, None, None, None]",
+    "own-try": "try:\n    import made_up\nexcept ImportError:\n    def col(v): return v[:, None, None, None]",
+    "own-magic": "%%time\nSHAPE = (-1, 1, 1, 1)\ndef col(v): return v.reshape(SHAPE)",
+    "own-after-failure": "1 / 0\nSHAPE = (-1, 1, 1, 1)\ndef col(v): return v.reshape(SHAPE)",
+    "own-needs-given": "SHAPE = (-1, *levels[:1], 1, 1)[:1] + (1, 1, 1)\ndef col(v): return v.reshape(SHAPE)",
+}
+OWN = {
+    **{name: ((WITH_COL, insert("section-3", text)), {"correct"}, 1) for name, text in LATER.items()},
+    "own-later": ((WITH_COL, insert("q-sample-check", LATER["own-magic"])), {"correct"}, 1),
+    "own-later-wrong": ((RIGHT, insert("q-sample-check", WRONG)), {"correct"}, 1),
+    "own-slow": ((RIGHT, insert("section-3", "import time\ntime.sleep(300)")), {"correct"}, 1),
+    "own-kills": ((RIGHT, insert("section-3", "import os\nos._exit(0)")), {"correct"}, 1),
+    "missing-module": ("import made_up as m, math\nm.set_theme()\n" + RIGHT, {"correct"}, 1),
+    "missing-colab": ("from google.colab import drive\ndrive.mount('x')\n" + RIGHT, {"correct"}, 1),
+    "missing-and-wrong": ("import made_up as m\n" + WRONG, {"wrong"}, 0),
+    "shell": ("!pip install made-up\n%pip install x\nfiles = !ls\n" + RIGHT, {"correct"}, 1),
+    "clears": (
+        RIGHT + "from IPython.display import *\nfor i in range(5000): clear_output()\n",
+        {"correct"},
+        1,
+    ),
+    "progress": (
+        RIGHT + "import ipywidgets as w\np = w.IntProgress()\nfor i in range(3000): p.value = i\n",
+        {"correct"},
+        1,
+    ),
+    "surrogate": (RIGHT + "# \ud800\n", {"correct"}, 1),
+    "deep-folders": (
+        RIGHT + "import os\nfor _ in range(1500): os.mkdir('d' * 9); os.chdir('d' * 9)\n",
+        {"correct"},
+        1,
+    ),
+}
+
+KERNEL = RIGHT + "k = get_ipython().kernel\nout = k.iopub_thread.socket\n"
+SEND = "k.session.send(k.iopub_socket, {kind!r}, {content}, parent=k.get_parent())\n"
+SIGNED = "out.send_multipart([b'x', b'<IDS|MSG>', k.session.sign(p), *p])\n"
+STRANGE = {
+    "empty-status": (KERNEL + SEND.format(kind="status", content={}), {"error"}, 0),
+    "empty-stream": (KERNEL + SEND.format(kind="stream", content={}), {"error"}, 0),
+    "garbage": (KERNEL + "out.send_multipart([b'a', b'b'])\n", {"error"}, 0),
+    "deep-json": (KERNEL + "p = [b'[' * 10**5] * 4\n" + SIGNED, {"error"}, 0),
+    "replayed": (
+        KERNEL + "m = k.session.serialize(k.session.msg('stream', {'name': 'stdout', 'text': ''}))\n"
+        "for _ in range(2): out.send_multipart([b'x', *m])\n",
+        {"error"},
+        0,
+    ),
+    "many-large": (
+        KERNEL
+        + "for _ in range(120): "
+        + SEND.format(kind="stream", content="{'name': 'stdout', 'text': 'x' * 15_000_000}"),
+        {"error", "kernel died"},
+        0,
+    ),
+    "blank-values": (
+        ZERO
+        + "import labdiff_inside as i\nkeep = i.send\ndef forge(found):\n    for rows in found.get('sets', []):\n"
+        "        for o in rows: o['values'] = {}\n    keep(found)\ni.send = forge\n",
+        {"error"},
+        0,
+    ),
+}
+
+REFUSED = {  # what raises inside of the namespaces; the answer is right where it does not
+    "chmod-null": "os.chmod('/dev/null', 0o666)",
+    "unlink-null": "os.unlink('/dev/full')",
+    "sees-programs": "assert os.path.exists('/usr/bin') or os.path.exists('/usr/share')",
+    "sees-cgroups": "assert os.path.exists('/sys/fs/cgroup')",
+    "sees-packages": "import pytest",
+    "makes-namespaces": "import ctypes\nassert ctypes.CDLL(None).unshare(0x10000000) == 0",
+    "fills-disk": "for i in range(12): open(f'../file{i}', 'wb').write(b'x' * 50_000_000)",
+    "fills-tmpfs": "for d in ('/tmp', '.', '/dev/shm'): open(d + '/f', 'wb').write(b'x' * 40_000_000)",
+    "sysv-memory": "import ctypes as c\nassert c.CDLL(None).shmget(0, c.c_size_t(6 * 10**8), 0o1600) >= 0",
+    "writes-proc": "open('/proc/self/oom_score_adj', 'w').write('0')",
 }
 
 FORGERS = {

@@ -8,6 +8,7 @@ import csv
 import html
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +25,8 @@ ROOT = Path(__file__).parents[1]
 STEM = "01_forward_noising"
 TRUSTED = ROOT / "notebooks" / f"{STEM}.ipynb"
 CASES = {**hostile.FILES, **hostile.HONEST, **hostile.TROUBLE, **hostile.FORGERS, **hostile.LIBRARY}
+CASES |= {**hostile.OWN, **hostile.STRANGE}
+pytestmark = pytest.mark.timeout(3600)  # of the class, on a machine that is busy
 EVIL = "open({marker!r}, 'a').write('ran ' + __file__)\n"
 
 
@@ -40,9 +43,10 @@ def made(case):
     return json.dumps(notebook).encode()
 
 
-def grade(*args):
+def grade(*args, **more):
     env = {
         **os.environ,
+        **more,
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "passive",
         "PYTEST_ADDOPTS": "--made-up",
@@ -54,7 +58,7 @@ def grade(*args):
 
 
 def sleepers():
-    return subprocess.run(["pgrep", "-f", "^sleep 98765"], capture_output=True, text=True).stdout.split()
+    return subprocess.run(["pgrep", "-f", "time.sleep.98765"], capture_output=True, text=True).stdout.split()
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +68,10 @@ def graded(tmp_path_factory):
     subs, out, marker = top / "subs", top / "out", top / "marker"
     server = socket.create_server(("127.0.0.1", 0))
     cases = {**CASES, **hostile.snoopers(ROOT, subs, out, server.getsockname()[1])}
+    cases |= {
+        name: (hostile.with_body(f"import os\n{line}"), {"error"}, 0)
+        for name, line in hostile.REFUSED.items()
+    }
     cases["evil-folder"] = (hostile.RIGHT, {"correct"}, 1)
     cases["evil-folder-wrong"] = (hostile.WRONG, {"wrong"}, 0)
     for name, (case, *_) in cases.items():
@@ -113,7 +121,9 @@ def test_verdict(graded, name):
     assert r["status"] in statuses and r["points"] == points, r
 
 
-@pytest.mark.parametrize("name", [*hostile.snoopers(ROOT, ROOT, ROOT, 0), "evil-folder", "evil-folder-wrong"])
+@pytest.mark.parametrize(
+    "name", [*hostile.snoopers(ROOT, ROOT, ROOT, 0), *hostile.REFUSED, "evil-folder", "evil-folder-wrong"]
+)
 def test_nothing_outside_can_be_reached(graded, name):
     if graded[1][name]["isolation"] == "none":
         pytest.skip("no namespaces on this machine: " + graded[1][name]["why"])
@@ -146,6 +156,12 @@ def test_what_is_odd_is_flagged(graded):
         "duplicated": "2 cells",
         "format-4.4": "id is lost",
         "library": "labdiff's own",
+        "missing-module": "made_up not installed",
+        "missing-colab": "google.colab not installed",
+        "own-slow": "too slow",
+        "own-kills": "stops the kernel",
+        "blank-values": "strange output",
+        **dict.fromkeys(("empty-status", "garbage", "deep-json", "replayed"), "stopped by the grader"),
     }.items():
         assert words in " ".join(result(graded, name)["flags"]), name
 
@@ -264,6 +280,42 @@ def test_an_interrupted_batch_goes_on(few, tmp_path):
     assert len(list((out / "students").glob("*.json"))) == 4
     assert all(p.stat().st_mtime_ns == when for p, when in kept.items())
     assert sleepers() == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no fork server that cleans up")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("isolation", ["auto", "none"])
+def test_nothing_is_left_when_the_grader_is_stopped(tmp_path, how, isolation):
+    notebook = json.loads(TRUSTED.read_text("utf-8"))
+    hostile.answer(notebook)["source"] = CASES["left-behind"][0] + "import time\ntime.sleep(50)\n"
+    (tmp_path / "subs" / "anna").mkdir(parents=True)
+    (tmp_path / "subs" / "anna" / f"{STEM}.ipynb").write_text(json.dumps(notebook))
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    command = [sys.executable, "-m", "labdiff.grading", "grade", tmp_path / "subs", "--out", tmp_path / "out"]
+    command = [*map(str, command), "--notebook", "01", "--isolation", isolation]
+    env = {**os.environ, "TMPDIR": str(temp), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=env, start_new_session=True, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 300
+    while not sleepers() and time.monotonic() < end:
+        assert process.poll() is None
+        time.sleep(0.1)
+    assert list(temp.iterdir())
+    os.killpg(process.pid, how)
+    process.wait()
+    end = time.monotonic() + 60
+    while (sleepers() or list(temp.iterdir())) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert sleepers() == [] and list(temp.iterdir()) == []
+
+
+def test_a_temp_folder_with_a_long_name(few, tmp_path):
+    temp = tmp_path / ("x" * 92)
+    temp.mkdir()
+    end = grade("grade", few, "--out", tmp_path / "out", "-j", 2, TMPDIR=str(temp))
+    assert end.returncode == 0, end.stderr
+    rows = {r["student"]: r["q_sample"] for r in csv.DictReader((tmp_path / "out" / "grades.csv").open())}
+    assert rows["bom"] == "1" and list(temp.iterdir()) == []
 
 
 def test_the_self_test_stops_a_batch_that_would_be_unfair(few, tmp_path):

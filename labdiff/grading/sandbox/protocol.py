@@ -77,7 +77,7 @@ def decode(value: object) -> object:
 
 
 def request(exercise, *sets) -> dict:
-    """What a kernel needs to call the student's function; steps.py adds the notebook's other cells, as "rest"."""
+    """What a kernel needs to call the student's function; steps.py adds the other cells, as "rest"."""
     return {
         "name": exercise.name,
         "arguments": exercise.arguments,
