@@ -303,6 +303,14 @@ LATER = {
 }
 OWN = {
     **{name: ((WITH_COL, insert("section-3", text)), {"correct"}, 1) for name, text in LATER.items()},
+    "own-file": (
+        (
+            "from my_helpers import col\n" + WITH_COL,
+            insert("section-3", "%%writefile my_helpers.py\ndef col(v): return v[:, None, None, None]\n"),
+        ),
+        {"correct"},
+        1,
+    ),
     "own-later": ((WITH_COL, insert("q-sample-check", LATER["own-magic"])), {"correct"}, 1),
     "own-later-wrong": ((RIGHT, insert("q-sample-check", WRONG)), {"correct"}, 1),
     "own-slow": ((RIGHT, insert("section-3", "import time\ntime.sleep(300)")), {"correct"}, 1),
@@ -351,8 +359,8 @@ STRANGE = {
         0,
     ),
     "blank-values": (
-        ZERO
-        + "import labdiff_inside as i\nkeep = i.send\ndef forge(found):\n    for rows in found.get('sets', []):\n"
+        ZERO + "import labdiff_inside as i\nkeep = i.send\ndef forge(found):\n"
+        "    for rows in found.get('sets', []):\n"
         "        for o in rows: o['values'] = {}\n    keep(found)\ni.send = forge\n",
         {"error"},
         0,

@@ -66,6 +66,13 @@ def add(commands: argparse._SubParsersAction) -> None:
         metavar="GIB",
         help="for each student's process (%(default)s)",
     )
+    grade.add_argument(
+        "--package",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further package, installed here, that answers may import; may be given again",
+    )
     grade.add_argument("--again", action="store_true", help="grade also what is graded already")
     options.notebooks(grade)
     grade.set_defaults(run=run_grade)
@@ -115,6 +122,7 @@ def run_grade(args: argparse.Namespace) -> int:
         args.memory * 2**30,
         args.shard,
         args.again,
+        tuple(args.package),
     )
     broken = sum(r.status == GRADER_ERROR for record in records for r in record.results)
     look = sum(bool(record.flags) for record in records)

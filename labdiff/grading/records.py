@@ -100,6 +100,7 @@ class Options:
         lib: folder with labdiff as a kernel gets it, one copy for each question, see package.write_all.
         isolation: "namespace" or "none".
         memory: bytes for a kernel; timeout: seconds for a cell.
+        packages: further ones that a kernel sees, see visible.py.
         server: socket of the process that kernels are forked from, None where there is none.
     """
 
@@ -109,6 +110,7 @@ class Options:
     isolation: str
     memory: int
     timeout: float
+    packages: tuple[str, ...] = ()
     server: str | None = None
     work: str = ""
 

@@ -34,6 +34,7 @@ def grade_class(
     memory: int = 4 * 2**30,
     shard: tuple[int, int] = (1, 1),
     again: bool = False,
+    packages: tuple[str, ...] = (),
 ) -> list[Record]:
     """Grade the submissions in `place` into the folder `out`, and return the students' records.
 
@@ -44,6 +45,7 @@ def grade_class(
         jobs: students at once; timeout: seconds for a cell; memory: bytes for a process.
         shard: (i, n): the i-th of n parts of the class.
         again: grade also what is graded already.
+        packages: further ones that an answer may import.
     Raises: ValueError: nothing to grade, or a wrong folder; RuntimeError: the self-test failed.
     """
     out = Path(out)
@@ -56,7 +58,7 @@ def grade_class(
     names = sorted(found.students)[shard[0] - 1 :: shard[1]]
     key = results.secret(out)
     with isolate.batch_folder() as base:
-        options = Options(notebooks, key, f"{base}/lib", isolation, memory, timeout)
+        options = Options(notebooks, key, f"{base}/lib", isolation, memory, timeout, packages)
         os.mkdir(options.lib)
         todo, records = [], []
         for name in names:
@@ -67,8 +69,8 @@ def grade_class(
             else:
                 todo.append(Task(name, partial(choice.pick, work, notebooks), stamp))
         if todo:
-            package.write_all(options.lib, [q.name for t in notebooks for q in t.questions])
-            with isolate.server(base) as server:
+            package.write_all(options.lib, [q.name for t in notebooks for q in t.questions], packages)
+            with isolate.server(base, packages) as server:
                 options = replace(options, server=server)
                 self_test(base, options, jobs)
                 tick = workers.progress(len(names), len(records))

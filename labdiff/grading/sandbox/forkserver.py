@@ -147,7 +147,7 @@ def be_kernel(config: KernelConfig, command: list[str], parent: socket.socket) -
     os.environ.clear()
     os.environ.update(config.environment)
     os.chdir(config.cwd)
-    sys.path.insert(0, config.lib)
+    sys.path[:] = [config.lib, *sys.path, config.cwd]
     for name in ("cleanup", "config", "limits", "namespaces"):
         sys.modules.pop(name)
     sys.argv = ["ipykernel_launcher", *command]

@@ -63,7 +63,7 @@ def write_site(folder: str, further: Iterable[str] = ()) -> None:
             metadata.distribution(name)
         except metadata.PackageNotFoundError:
             raise ValueError(
-                f"--packages: expected packages that are installed here, got {name}: pip install {name}"
+                f"--package: expected packages that are installed here, got {name}: pip install {name}"
             ) from None
     os.makedirs(folder)
     for name, path in packages(further).items():
