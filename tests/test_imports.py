@@ -322,9 +322,8 @@ def test_what_is_imported_is_declared(top):
     also = {"grading": "grading", "site": "site"}.get(top)
     known = declared("dependencies") | (declared(also) if also else set())
     known |= {"pygments", "traitlets", "IPython"}  # nbconvert and ipywidgets are built on them
-    known |= {
-        path.stem for path in (PACKAGE / "grading" / "sandbox").glob("*.py")
-    }  # run as files of one folder
+    sandbox = {path.stem for path in (PACKAGE / "grading" / "sandbox").glob("*.py")}
+    known |= sandbox | {f"labdiff_{stem}" for stem in sandbox}  # run as files of one folder, or in a kernel
     names = {"PIL": "pillow", "zmq": "pyzmq", "jupyter_client": "jupyter-client"}
     for module in MODULES:
         if module.split(".")[1:2] == [top]:

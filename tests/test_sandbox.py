@@ -75,7 +75,7 @@ def child(code):
     [
         "x = b'x' * 40_000_000",
         "import os\nf = os.memfd_create('x')\nos.write(f, b'x' * 40_000_000)",
-        "import os, tempfile\nf = tempfile.TemporaryFile(dir='/dev/shm')\nf.write(b'x' * 40_000_000)\nf.flush()",
+        "import tempfile\nf = tempfile.TemporaryFile(dir='/dev/shm')\nf.write(b'x' * 40_000_000)\nf.flush()",
     ],
     ids=["heap", "memfd", "deleted file in shm"],
 )

@@ -86,7 +86,7 @@ def probe(text):
 def go_where_there_is_a_path():
     """Out of a folder that was deleted, or that is too deep to have a path."""
     try:
-        os.getcwd()
+        os.chdir(os.getcwd())
     except OSError:
         os.chdir(os.environ.get("HOME", "/"))
 

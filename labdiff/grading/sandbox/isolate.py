@@ -30,8 +30,8 @@ def choose(wanted: str) -> tuple[str, str]:
         import resource  # noqa: F401
     except ImportError:
         raise ValueError(
-            f"labdiff grade: expected Linux or macOS, got {sys.platform}: its Python has no resource limits "
-            "and no Unix sockets. Grade in WSL, in a Linux container or in CI"
+            f"labdiff grade: expected Linux or macOS, got {sys.platform}: its Python has no module "
+            "'resource', which limits a student's code. Grade in WSL, in a Linux container or in CI"
         ) from None
     if wanted == "none":
         return "none", "asked for with --isolation none"
