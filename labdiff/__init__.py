@@ -48,12 +48,12 @@ def __getattr__(name: str) -> object:
 
     if name in _LAZY:
         return import_module(f"labdiff.{name}")
-    if name == "check":
-        return import_module("labdiff.checks").check
+    if name in ("check", "yours"):
+        return getattr(import_module("labdiff.checks"), name)
     raise AttributeError(f"module 'labdiff' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     """For the Tab key: the public names, without the modules that hold them."""
     own = {k for k, v in globals().items() if not k.startswith("_") and callable(v)}
-    return sorted((own | _LAZY | {"check"}) - _RESULTS)
+    return sorted((own | _LAZY | {"check", "yours"}) - _RESULTS)

@@ -978,3 +978,21 @@ def test_no_two_levels_of_a_secret_schedule_are_alike():
 def test_every_exercise_has_a_solution_and_its_names():
     assert list(SOLUTIONS) and set(SOLUTIONS) == set(NAMES) == set(RIGHT) == set(HELD_OUT)
     assert ld.check is check
+
+
+def test_yours_is_used_once_it_is_right(capsys, monkeypatch):
+    def not_yet(s, x0, t, eps):
+        raise NotImplementedError
+
+    def wrong(s, x0, t, eps):
+        return x0
+
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")  # where check() raises, this does not
+    mine = solution("q_sample")
+    assert ld.yours("q_sample", mine, ld.q_sample) is mine
+    assert ld.yours("q_sample", wrong, ld.q_sample) is ld.q_sample
+    assert ld.yours("q_sample", not_yet, None) is None
+    said = [line.split(" ")[1] for line in capsys.readouterr().out.splitlines()]
+    assert said == ["yours", "labdiff,", "labdiff,"]
+    with pytest.raises(ValueError, match="yours: name: expected one of"):
+        ld.yours("q_samples", mine, ld.q_sample)

@@ -1,10 +1,17 @@
-"""What must hold of each committed notebook besides that it runs: the notebooks themselves are collected through nbval."""
+"""What must hold of each committed notebook besides that it runs, which nbval sees to."""
 
+import copy
 import re
+import types
 from pathlib import Path
 
 import nbformat
 import pytest
+import torch
+from cell_names import cell_names, needs
+from solutions import solution
+
+import labdiff as ld
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -76,11 +83,144 @@ def test_cells_that_nbval_ignores_say_so(path):
 def test_style(path):
     code = cells(path, "code")
     assert max(c.source.count("\n") + 1 for c in code) <= 20
+    assert max(len(line) for c in code for line in c.source.split("\n")) <= 100
+    labels = re.findall(r'[xy]label=r?"([^"]*)"', text(path, "code"))
+    bare = [label for label in labels if re.search(r"[a-z]_|^t\b|\bt$", re.sub(r"\$[^$]*\$", "", label))]
+    assert not bare, "symbols on axes are in mathtext"
     assert len(text(path, "markdown").split()) >= len(text(path, "code").split())
     source = text(path, "code")
     assert not re.search(r"torch\.manual_seed|\.cuda\(|pyplot|plt\.|;\s*$", source, re.M)
     assert "two CPU cores" in cells(path)[0].source, "the first cell states the time"
     assert re.search(r"ld\.widgets\.\w+\(", source), "each notebook has its slider"
+
+
+@each_notebook
+def test_begins_and_ends_alike(path):
+    """Title with its number; what each section needs, as its code has it; glossary, papers, next notebook."""
+    first, last = cells(path)[0].source, cells(path)[-1].source
+    assert re.match(rf"# {path.stem[:2]} · \w", first)
+    said = {
+        int(section): {int(number) for number in others.split(", ")}
+        for section, others in re.findall(r"section (\d+) needs (\d+(?:, \d+)*)", first)
+    }
+    assert said == needs(cells(path))
+    for words in ("**Papers used.**", "**Where to go on.**", "**Next:**", "(glossary.md)"):
+        assert words in last, words
+    assert "(glossary.md)" in first
+    links = re.findall(r"\]\(([\w.]+)\)", text(path, "markdown"))
+    assert any(link.endswith(".ipynb") for link in links)
+    missing = [link for link in links if not (path.parent / link).is_file()]
+    assert not missing
+
+
+@each_notebook
+def test_the_learners_function_drives_what_follows(path):
+    """Each exercise's function is asked for again after its check, and what comes back is used."""
+    code = cells(path, "code")
+    for name in EXERCISES[path.stem[:2]]:
+        asked = [i for i, c in enumerate(code) if re.search(rf'ld\.yours\("{name}", {name}, ', c.source)]
+        assert len(asked) == 1, name
+        (bound,) = re.findall(rf'^(\w+) = ld\.yours\("{name}"', code[asked[0]].source, re.M)
+        after = code[asked[0]].source.split(f'ld.yours("{name}"')[1]
+        read = [after, *(c.source for c in code[asked[0] + 1 :])]
+        assert any(re.search(rf"\b{bound}\b", source) for source in read), f"{bound} is never used"
+        printed = "".join(output.get("text", "") for output in code[asked[0]].outputs)
+        assert f"{name}: labdiff, in place of yours" in printed
+
+
+def one(path, cell_id):
+    return next(c for c in cells(path) if c.id == cell_id)
+
+
+@pytest.mark.parametrize("seconds_a_step, steps", [(0.001, 8000), (0.1, 900), (0.5, 180), (3.0, 150)])
+def test_training_takes_the_steps_that_fit(tmp_path, monkeypatch, seconds_a_step, steps):
+    clock = iter(seconds_a_step * n for n in range(100))
+    fake = types.SimpleNamespace(train=lambda *_, n_steps, **__: iter(range(n_steps)))
+    names = {"ld": fake, "time": types.SimpleNamespace(perf_counter=lambda: next(clock))}
+    names |= {"Path": Path, "copy": copy, "torch": torch, "model": 0, "cosine": 0, "x_train": 0}
+    monkeypatch.chdir(tmp_path)
+    source = one(NOTEBOOKS[3], "pace").source
+    exec(source, names)
+    assert abs(names["n_steps"] - steps) <= 1
+    (tmp_path / "trained").mkdir()
+    (tmp_path / "trained" / "digits_1234.checkpoint").touch()
+    exec(source, names)
+    assert names["n_steps"] == 1234, "a run that is there keeps its number of steps"
+
+
+def test_what_was_trained_stays():
+    code = cells(NOTEBOOKS[3], "code")
+    (trained,) = [i for i, c in enumerate(code) if c.id == "train"]
+    kept = {"model", "cosine", "run", "n_steps", "step"}
+    for c in code[trained + 1 :]:
+        assert not kept & cell_names(c.source)[1], c.id
+    assert "step" not in cell_names(code[trained].source)[1] and "checkpoint=f" in code[trained].source
+
+
+def test_the_broken_loss_is_broken_in_three_ways():
+    """Each repair alone brings it nearer to the simple loss, and all three make it that."""
+    source = one(NOTEBOOKS[3], "repair").source
+    repairs = [
+        ("    x0 = (x0 + 1) / 2  # as pictures come from many a file\n", ""),
+        ("reshape(-1, 1)\n    xt", "reshape(-1, 1).sqrt()\n    xt"),
+        ("model(xt, t) - noise * eps", "model(xt, t) - eps"),
+    ]
+    s, g = ld.cosine_schedule(100), torch.Generator().manual_seed(0)
+    x0, eps = ld.two_bumps().sample(512, g).float(), torch.randn(512, 1, generator=g)
+    t = torch.randint(1, 101, (512,), generator=g)
+
+    def loss(source):
+        names = {}
+        exec(source, names)
+        return names["repaired_loss"](lambda x, t: torch.sin(3 * x), s, x0, t, eps).item()
+
+    right = ld.eps_loss(lambda x, t: torch.sin(3 * x), s, x0, t, eps).item()
+    whole = source
+    for old, new in repairs:
+        assert whole.count(old) == 1
+        assert abs(loss(source) - loss(source.replace(old, new))) > 1e-3
+        assert abs(loss(whole) - right) > 1e-3
+        whole = whole.replace(old, new)
+    assert loss(whole) == pytest.approx(right, rel=1e-6)
+
+
+def test_right_samplers_give_labdiffs_samples(capsys):
+    """Notebook 05 with its exercises solved: the same samples from the same noise."""
+    s, device = ld.linear_schedule(20), torch.device("cpu")
+    model = ld.UNet(channels=8, alpha_bar=s.alpha_bar, generator=torch.Generator().manual_seed(1))
+    names = {"ld": ld, "torch": torch, "s": s, "own_s": s, "model": model, "own": model, "device": device}
+    shape = (2, 1, 28, 28)
+    states = list(ld.ddpm_steps(model, s, shape, generator=torch.Generator().manual_seed(7)))
+    g = torch.Generator().manual_seed(8)
+    twenty = ld.sample(model, s, (10, 1, 28, 28), method="ddim", n_steps=20, generator=g)
+    names |= {"shape": shape, "states": states, "samples": {20: twenty}}
+    names |= {name: solution(name) for name in EXERCISES["05"]}
+    for cell_id in ("own-p-step", "own-ddim-step"):
+        exec(one(NOTEBOOKS[4], cell_id).source, names)
+    printed = capsys.readouterr().out
+    assert "p_step: yours" in printed and "ddim_step: yours" in printed
+    off = [float(number) for number in re.findall(r"largest difference of the two: (\S+)", printed)]
+    assert len(off) == 2 and max(off) < 1e-3
+
+
+def test_a_right_training_step_trains(capsys):
+    names = {"ld": ld, "torch": torch, "s": ld.linear_schedule(20), "digits": ld.load_digits("test")}
+    names["training_step"] = solution("training_step")
+    for cell_id in ("own-step", "own-step-run"):
+        exec(one(NOTEBOOKS[3], cell_id).source.replace("n_steps=150", "n_steps=3"), names)
+    assert "training_step: yours" in capsys.readouterr().out
+    assert [len(losses) for losses in names["curves"].values()] == [3, 3]
+    assert names["nets"].keys() == {"ld.train", "your training_step"}
+
+
+def test_code_names_nothing_before_it_is_there():
+    """The analysis behind the sections' needs: a name that no cell before binds is found."""
+    late = [nbformat.v4.new_code_cell(source) for source in ("def f():\n    return later", "later = 1")]
+    with pytest.raises(AssertionError, match="later"):
+        needs(late)
+    assert cell_names("x = x + 1\nfor y in z: y") == ({"x", "z"}, {"x", "y"})
+    assert cell_names("def f(a, b=c):\n    return a + d\nd = 1") == ({"c"}, {"f", "d"})
+    assert cell_names("[k for k in ks if k > k0]; import a.b as e") == ({"ks", "k0"}, {"e"})
 
 
 @each_notebook

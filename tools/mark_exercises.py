@@ -1,4 +1,4 @@
-"""Set nbgrader's metadata on the exercises of notebooks, in place: python tools/mark_exercises.py [NOTEBOOK ...]"""
+"""Set nbgrader's metadata on the exercises, in place: python tools/mark_exercises.py [NOTEBOOK ...]"""
 
 import json
 import sys

@@ -1,10 +1,14 @@
-"""Run the notebooks in place and keep only what belongs into the repo: outputs, without widget state and volatile metadata.
+"""Run the notebooks in place and keep outputs, without widget state and volatile metadata.
 
 python tools/run_notebooks.py [notebooks/01_forward_noising.ipynb ...]      # default: all
+
+Each runs in an empty folder of its own, as in a fresh clone: 04 trains anew, 05 samples
+from the weights that ship.
 """
 
 import argparse
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -18,15 +22,16 @@ LARGEST = 500_000  # bytes
 def run(path):
     notebook = nbformat.read(path, as_version=4)
     start = time.perf_counter()
-    NotebookClient(
-        notebook,
-        timeout=900,
-        kernel_name="python3",
-        store_widget_state=False,
-        record_timing=False,
-        coalesce_streams=True,
-        resources={"metadata": {"path": path.parent}},
-    ).execute()
+    with tempfile.TemporaryDirectory() as empty:
+        NotebookClient(
+            notebook,
+            timeout=900,
+            kernel_name="python3",
+            store_widget_state=False,
+            record_timing=False,
+            coalesce_streams=True,
+            resources={"metadata": {"path": empty}},
+        ).execute()
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
