@@ -549,3 +549,17 @@ def test_a_training_step_dispatches_few_operations():
     with Count():
         next(steps)
     assert len(count) < 900
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_bfloat16_is_used_where_the_hardware_has_it(s, monkeypatch, there):
+    seen = []
+
+    class Sees(Line):
+        def forward(self, x, t):
+            seen.append(torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu"))
+            return super().forward(x, t)
+
+    monkeypatch.setattr("labdiff.training.has_bf16", lambda device: there)
+    next(ld.train(Sees(), s, TOY))
+    assert seen == [torch.bfloat16 if there else False]
