@@ -102,6 +102,7 @@ def test_of_several_the_last_that_was_filled_in_counts():
 def test_why_an_answer_is_missing(cells, words):
     found = answer_in(*cells)
     assert found.status == "missing" and words in found.hint
+    assert bool(found.flags) == ("markdown" in words)
 
 
 def test_the_stub_is_known_whatever_its_comments():

@@ -106,7 +106,9 @@ def answer(cells: list[Cell], question: Question) -> Answer:
         return Answer(filled[-1].source)
     if any(c.source.strip() for c in (*by_id, *others)):
         return Answer(question.stub, NOT_ATTEMPTED, "The answer cell is as it was handed out.")
-    return Answer(status=MISSING, hint=_why_missing(cells, question))
+    there = any(question.cell_id in (c.id, c.grade_id) and c.source.strip() for c in cells)
+    flags = ("the answer is in a cell that is not code",) if there else ()
+    return Answer(status=MISSING, hint=_why_missing(cells, question), flags=flags)
 
 
 def touched(cell: Cell, question: Question) -> bool:
