@@ -23,7 +23,7 @@ def to_uint8(x: torch.Tensor, *, name: str = "to_uint8: x") -> np.ndarray:
             f"{name}: expected pictures of shape (N, 1 or 3, H, W), got {got}. "
             "Four channels are RGB and alpha; a single image is x[None]"
         )
-    function, argument = name.split(": ")
+    function, argument = name.split(": ", 1)
     check_data(function, {argument: x})
     x = x.detach().float()
     _warn_if_scaled(name, x)

@@ -204,3 +204,7 @@ def test_images_are_saved_one_by_one_or_together(tmp_path):
     ):
         with pytest.raises(error, match="^" + text):
             call()
+
+
+def test_a_row_may_have_a_colon_in_its_label():
+    assert ld.plot.image_rows({"$x_t$: the question": torch.zeros(2, 1, 4, 4)}).axes
