@@ -107,7 +107,7 @@ frequencies-linear: Your frequencies fall by equal steps, from 1 to 1/10000. The
     10000^(-k/half).
 negated: The sign of your columns is the wrong way round. The angle is t * w_k.
 degrees: You convert to radians. The angle t * w_k is in radians already.
-half-angle: Your angles are half of t * w_k.
+half-angle: Your angles are half of t * w_k. The factor 1/2 does not belong there.
 """,
     wrong("exponent-positive", sign=1),
     wrong("half-the-range", exponent=lambda k, half: k / (2 * half)),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from labdiff.course import PACKAGE
 from labdiff.grading.intake import choice, submissions, trusted
 from labdiff.grading.publish import results
 from labdiff.grading.publish.solutions import SOLUTIONS
@@ -99,8 +100,8 @@ def fingerprint(work: submissions.Work, options: Options) -> str:
 def code() -> str:
     """A digest of labdiff's own source."""
     digest = hashlib.sha256()
-    for path in sorted(trusted.PACKAGE.rglob("*.py")):
-        digest.update(repr((str(path.relative_to(trusted.PACKAGE)), path.read_bytes())).encode())
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(repr((str(path.relative_to(PACKAGE)), path.read_bytes())).encode())
     return digest.hexdigest()
 
 
