@@ -1,4 +1,5 @@
-"""What every public function promises: wrong input gets *function: argument: expected, got*; nothing else is touched."""
+"""What every public function promises: wrong input gets *function: argument: expected, got*; nothing else is
+touched."""
 
 import copy
 import re
@@ -22,7 +23,8 @@ def zero(x, t):
     return torch.zeros_like(x)
 
 
-# Functions of the process: name, data arguments in order, and whether t = 0 makes sense. `t` and `s` come as in the call.
+# Functions of the process: name, data arguments in order, and whether t = 0 makes sense. `t` and `s` come as
+# in the call.
 FORMULAS = {
     ld.q_step: ("x_prev", "eps"),
     ld.q_sample: ("x0", "eps"),

@@ -61,7 +61,8 @@ def test_interpolate_goes_along_the_arc():
 
 
 def test_invert_leads_to_the_noise_that_leads_back():
-    """For N(m, v) the map is known: x_T = (x_0 - m) / sqrt(v) in the limit of many steps and alpha_bar_T = 0."""
+    """For N(m, v) the map is known: x_T = (x_0 - m) / sqrt(v) in the limit of many steps and alpha_bar_T =
+    0."""
     s, m, v = ld.linear_schedule(1000), 0.4, 0.3
     model = ld.GaussianMixture(torch.tensor([[m]], dtype=torch.float64), var=v).exact_eps(s)
     x0 = torch.tensor([[-0.5], [0.4], [1.2]], dtype=torch.float64)

@@ -1,4 +1,5 @@
-"""No loop waits for a GPU. Tried on a pretended one: its tensors hold no numbers, so that reading one raises."""
+"""No loop waits for a GPU. Tried on a pretended one: its tensors hold no numbers, so that reading one
+raises."""
 
 import contextlib
 
@@ -14,7 +15,8 @@ from labdiff import objective
 
 
 class PretendedGpu(TorchDispatchMode):
-    """Inside of FakeTensorMode: what touches a tensor on "cuda" stays shapes and dtypes only; all on the CPU is as ever."""
+    """Inside of FakeTensorMode: what touches a tensor on "cuda" stays shapes and dtypes only; all on the CPU
+    is as ever."""
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         leaves = tree_leaves([args, kwargs or {}])

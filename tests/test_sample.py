@@ -206,8 +206,8 @@ def test_ddim_draws_nothing_on_the_way(s, net, g):
 
 @pytest.mark.parametrize("var", ["beta", "beta_tilde"])
 def test_ddpm_variance_composed_exactly(var):
-    """For N(m, v) data the exact denoiser is linear, so the sampler is a chain of affine maps whose mean and variance are
-    known at every t; the samples must have them (5 standard errors)."""
+    """For N(m, v) data the exact denoiser is linear, so the sampler is a chain of affine maps whose mean and
+    variance are known at every t; the samples must have them (5 standard errors)."""
     s, m, v, n = ld.linear_schedule(T=15), 0.4, 0.3, 40_000
     data = ld.GaussianMixture(torch.tensor([[m]], dtype=torch.float64), var=v)
     xT = torch.randn(n, 1, generator=seeded(1), dtype=torch.float64)
@@ -223,7 +223,8 @@ def test_ddpm_variance_composed_exactly(var):
         if t:
             ab, before = alpha_bar[t], alpha_bar[t - 1]
             total = ab * v + 1 - ab  # variance of x_t
-            # x_{t-1} mean = (x - beta/sqrt(1-ab) E[eps|x]) / sqrt(alpha), E[eps|x] = sqrt(1-ab) (x - sqrt(ab) m) / total
+            # x_{t-1} mean = (x - beta/sqrt(1-ab) E[eps|x]) / sqrt(alpha), E[eps|x] = sqrt(1-ab) (x - sqrt(ab)
+            # m) / total
             slope = (1 - beta[t] / total) / math.sqrt(1 - beta[t])
             shift = beta[t] * math.sqrt(ab) * m / total / math.sqrt(1 - beta[t])
             noise = 0.0 if t == 1 else beta[t] if var == "beta" else (1 - before) / (1 - ab) * beta[t]
@@ -237,7 +238,8 @@ def mixture_cdf(data, x):
 
 @pytest.mark.parametrize("how", ["ddpm", "ddpm beta_tilde", "ddim", "ddim 100", "cosine"])
 def test_samples_follow_the_data(how):
-    """Kolmogorov-Smirnov distance to the mixture: sampling error (p = 1e-4) plus 0.02 for the finite steps."""
+    """Kolmogorov-Smirnov distance to the mixture: sampling error (p = 1e-4) plus 0.02 for the finite
+    steps."""
     data, n = ld.two_bumps(), 4000
     s = ld.cosine_schedule(300) if how == "cosine" else ld.linear_schedule(300)
     xT = torch.randn(n, 1, generator=seeded(1), dtype=torch.float64)
@@ -261,7 +263,8 @@ def test_shapes_and_one_noise_level(sampler, shape):
 
 
 def test_dtype(sampler, s, net, g):
-    """Noise is drawn in the model's dtype; a start keeps its own; a model that answers in another dtype changes neither."""
+    """Noise is drawn in the model's dtype; a start keeps its own; a model that answers in another dtype
+    changes neither."""
     assert {state.x.dtype for state in sampler(make_net(s).double(), s, (1, 1, 2, 2))} == {torch.float64}
     assert {state.x.dtype for state in sampler(net, s, (1, 1, 2, 2))} == {torch.float32}
     assert {state.x.dtype for state in sampler(lambda x, t: x.double(), s, (1, 2))} == {torch.float32}

@@ -45,7 +45,8 @@ def test_the_preconditioned_network_starts_at_the_skip_connection(s, g):
 
 
 def test_preconditioned_is_its_equation(s, g):
-    """eps_hat = sqrt(1 - ab) x_t + sqrt(ab) F; with the ideal F = sqrt(ab) eps - sqrt(1 - ab) x_0 it is eps."""
+    """eps_hat = sqrt(1 - ab) x_t + sqrt(ab) F; with the ideal F = sqrt(ab) eps - sqrt(1 - ab) x_0 it is
+    eps."""
     x0, eps = (torch.randn(20, 2, 3, 4, generator=g) for _ in range(2))
     t = torch.arange(1, 21)
     ab = torch.tensor([math.prod((1 - s.beta[: i + 1]).tolist()) for i in t], dtype=torch.float32).reshape(
@@ -58,7 +59,8 @@ def test_preconditioned_is_its_equation(s, g):
 
 
 def test_preconditioned_keeps_its_digits_at_small_t():
-    """sqrt(1 - alpha_bar_t) is taken in float64 before it is stored, so at t = 1 it is 0.01 to float32's precision."""
+    """sqrt(1 - alpha_bar_t) is taken in float64 before it is stored, so at t = 1 it is 0.01 to float32's
+    precision."""
     s = ld.linear_schedule()
     assert ld.Preconditioned(s.alpha_bar).noise[1].item() == pytest.approx(0.01, rel=1e-6)
 
@@ -150,7 +152,8 @@ def test_timestep_embedding_tells_all_steps_apart():
 
 
 def test_a_large_batch_on_a_cpu_goes_through_in_parts(s, g, monkeypatch):
-    """Larger activations than the caches hold cost time; what comes out is the same, each sample with its own label."""
+    """Larger activations than the caches hold cost time; what comes out is the same, each sample with its own
+    label."""
     model = make_net(s, classes=3)
     x, t, label = (
         torch.randn(7, 1, 4, 4, generator=g),
@@ -190,7 +193,8 @@ def test_a_label_embedding_leaves_all_other_weights_as_they_are(s):
 
 @pytest.mark.parametrize("size", [(8, 8), (2, 8)], ids=str)
 def test_maps_of_one_pixel_in_bfloat16(s, g, size):
-    """Gradients of a strided convolution of one pixel are wrong in torch's bfloat16; a stride there does nothing."""
+    """Gradients of a strided convolution of one pixel are wrong in torch's bfloat16; a stride there does
+    nothing."""
     x = torch.randn(4, 1, *size, generator=g)
     model = ld.UNet(8, mults=(1, 2, 3, 4), alpha_bar=s.alpha_bar, generator=g)
     torch.nn.init.normal_(model.head.weight, std=0.1, generator=g)
@@ -209,7 +213,8 @@ def test_maps_of_one_pixel_in_bfloat16(s, g, size):
 
 
 def test_attention_mixes_pixels_and_not_channels(g):
-    """Against softmax(q k^T / sqrt(d)) v written out; averaging the output, or attending over channels, differs."""
+    """Against softmax(q k^T / sqrt(d)) v written out; averaging the output, or attending over channels,
+    differs."""
     with torch.random.fork_rng():
         layer = Attention(32)
     with torch.no_grad():
