@@ -4,6 +4,8 @@ t is the slides' t everywhere: t = 1..T are noise levels, t = 0 is clean data. R
 `generator` or an explicit `eps`. Start with `import labdiff as ld`.
 """
 
+from typing import Any as _Any
+
 from labdiff.checkpoint import Checkpoint, Step, load_checkpoint, save_checkpoint
 from labdiff.data import Digits, load_digits
 from labdiff.device import pick_device
@@ -43,7 +45,7 @@ _LAZY = {"plot", "widgets"}  # modules that are imported on first use: they need
 _RESULTS = {"Checkpoint", "Elbo", "Preconditioned", "Step"}  # what functions return, not there to be typed
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> _Any:
     from importlib import import_module
 
     if name in _LAZY:

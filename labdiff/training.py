@@ -78,8 +78,8 @@ def train(
     if device.type == "cuda":
         model.to(memory_format=torch.channels_last)  # pays on GPUs, costs on CPUs
     rank, world = processes()
-    if hasattr(model, "adopt"):
-        model.adopt(s.alpha_bar)
+    if adopt := getattr(model, "adopt", None):
+        adopt(s.alpha_bar)
     images, labels = images.to(device), None if labels is None else labels.to(device)
     generator = check_generator("train", generator, device)
     net = DistributedDataParallel(model) if world > 1 else model  # averages the gradients of all processes

@@ -25,7 +25,7 @@ import torch
 import labdiff as ld
 from labdiff.checks import EXERCISES, check
 from labdiff.checks.exercises.probes import small
-from labdiff.checks.exercises.training_step import algorithm1
+from labdiff.checks.exercises.training_step_exercise import algorithm1
 from labdiff.checks.in_kernel import guard
 from labdiff.checks.in_kernel.collect import collect
 from labdiff.checks.in_kernel.outcome import Outcome

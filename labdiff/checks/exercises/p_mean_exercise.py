@@ -3,9 +3,9 @@
 from labdiff import process
 from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, wrong
 from labdiff.checks.exercises.noising import OFF_BY_ONE, SHAPE, jump
-from labdiff.checks.exercises.predict_x0 import solve
+from labdiff.checks.exercises.predict_x0_exercise import solve
 from labdiff.checks.exercises.probes import batch_probes, scale
-from labdiff.checks.exercises.q_posterior import entries_at, on_x0, on_xt, posterior
+from labdiff.checks.exercises.q_posterior_exercise import entries_at, on_x0, on_xt, posterior
 
 
 def mean(

@@ -5,10 +5,10 @@ import torch
 from labdiff import sampling
 from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, functions_of, wrong
 from labdiff.checks.exercises.noising import FRESH, jump
-from labdiff.checks.exercises.p_mean import MEAN_MISTAKES, mean
-from labdiff.checks.exercises.predict_x0 import solve
+from labdiff.checks.exercises.p_mean_exercise import MEAN_MISTAKES, mean
+from labdiff.checks.exercises.predict_x0_exercise import solve
 from labdiff.checks.exercises.probes import spy
-from labdiff.checks.exercises.q_posterior import on_x0, on_xt, posterior
+from labdiff.checks.exercises.q_posterior_exercise import on_x0, on_xt, posterior
 from labdiff.checks.exercises.reverse_probes import MODEL_T, OUT, many, settings
 from labdiff.checks.in_kernel.probe import Probe
 

@@ -5,7 +5,7 @@ import torch
 from labdiff import sampling
 from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, functions_of, wrong
 from labdiff.checks.exercises.noising import alpha, alpha_bar
-from labdiff.checks.exercises.predict_x0 import solve
+from labdiff.checks.exercises.predict_x0_exercise import solve
 from labdiff.checks.exercises.probes import spy
 from labdiff.checks.exercises.reverse_probes import MODEL_T, OUT, many, settings
 from labdiff.checks.in_kernel.probe import Probe
