@@ -94,7 +94,8 @@ class Job:
             verdict, outcomes = hidden[0], found[1]
             hint = ONLY_PUBLIC + (f" {verdict.hint}" if verdict.mistake else "")
         status = status_of(verdict, outcomes)
-        if self.ran.early and self.ran.error and status not in (records.CORRECT, records.NOT_ATTEMPTED):
+        told = self.ran.missing or status in (records.CORRECT, records.NOT_ATTEMPTED)
+        if self.ran.early and self.ran.error and not told:
             status, hint = records.ERROR, f"The answer cell raised {self.ran.error}. {hint}"
         self.finish(
             status,
