@@ -20,7 +20,6 @@ def train(name: str, given: dict[str, Any]) -> None:
         got = f"a {type(model).__name__} without"
         raise ValueError(f"{name}: model: expected parameters that require gradients, got {got}")
     check_schedule(name, s)
-    check_trained_with(name, model, s, ", or make a new model")
     if torch.is_inference_mode_enabled():
         raise ValueError(
             f"{name}: expected to be called outside of torch.inference_mode(), got a call inside"
@@ -45,6 +44,7 @@ def train(name: str, given: dict[str, Any]) -> None:
     if resume is not None and n_steps < resume.n:
         expected = f"at least the {resume.n} steps that the checkpoint has done, for they count too"
         raise ValueError(f"{name}: n_steps: expected {expected}, got {n_steps}")
+    check_trained_with(name, model, s, ", or make a new model")
     _images(name, given["images"], model)
     if given["labels"] is not None:
         _labels(name, given["labels"], given["images"], model)
