@@ -64,14 +64,14 @@ def test_time_to_quality_from_end_to_end(load, monkeypatch):
     )
     saved = []
     result = run.quality(
-        torch.device("cpu"), ld.load_digits(), ld.load_digits("test"), [0.02], 1, saved.append
+        torch.device("cpu"), ld.load_digits(), ld.load_digits("test"), [0.08], 1, saved.append
     )
     assert saved == [result] and len(result["runs"]) == 1
     trained = result["runs"][0]
     assert all(
         shipped["fd"] < 0.5 * trained["fd"] for shipped in result["shipped"].values()
     )  # a second paints no digits
-    assert trained["steps"] > 1 and 0.2 < trained["seconds"] < 60
+    assert trained["steps"] > 1 and trained["seconds"] > 0.2
     assert load("report").quality({"quality": result}).count("\n") == 7
 
 

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from xml.etree import ElementTree
@@ -290,8 +291,7 @@ def test_nothing_is_left_when_the_grader_is_stopped(tmp_path, how, isolation):
     hostile.answer(notebook)["source"] = CASES["left-behind"][0] + "import time\ntime.sleep(50)\n"
     (tmp_path / "subs" / "anna").mkdir(parents=True)
     (tmp_path / "subs" / "anna" / f"{STEM}.ipynb").write_text(json.dumps(notebook))
-    temp = tmp_path / "temp"
-    temp.mkdir()
+    temp = Path(tempfile.mkdtemp(prefix="ld-"))  # short: a socket's address has a limit
     command = [sys.executable, "-m", "labdiff.grading", "grade", tmp_path / "subs", "--out", tmp_path / "out"]
     command = [*map(str, command), "--notebook", "01", "--isolation", isolation]
     env = {**os.environ, "TMPDIR": str(temp), "OMP_NUM_THREADS": "1"}
@@ -307,6 +307,7 @@ def test_nothing_is_left_when_the_grader_is_stopped(tmp_path, how, isolation):
     while (sleepers() or list(temp.iterdir())) and time.monotonic() < end:
         time.sleep(0.1)
     assert sleepers() == [] and list(temp.iterdir()) == []
+    temp.rmdir()
 
 
 def test_a_temp_folder_with_a_long_name(few, tmp_path):

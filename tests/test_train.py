@@ -177,8 +177,7 @@ def test_a_checkpoint_of_another_memory_format(s, tmp_path, saved, resumed):
             ld.save_checkpoint(tmp_path / "run", step)
     model = Kernel(formats[resumed])
     checkpoint = ld.load_checkpoint(tmp_path / "run")
-    for step in ld.train(model, s, WIDE, generator=seeded(), resume=checkpoint, **arguments):
-        pass
+    *_, step = ld.train(model, s, WIDE, generator=seeded(), resume=checkpoint, **arguments)
     torch.testing.assert_close(
         model.conv.weight.contiguous(), whole.conv.weight.contiguous(), rtol=0, atol=1e-5
     )
