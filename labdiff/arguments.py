@@ -70,12 +70,13 @@ def check_t(
 
     T may be math.inf. With wait=False the range is checked only where that does not wait for a GPU.
     """
-    B = "B" if x is None else x.shape[0]
-    expected = f"an int, or an int64 tensor of shape ({B},), in {t_min}..{'T' if T == math.inf else T}"
+    B = 1 if x is None else x.shape[0]
+    shape = "(B,)" if x is None else f"({B},)"
+    expected = f"an int, or an int64 tensor of shape {shape}, in {t_min}..{'T' if T == math.inf else T}"
     if isinstance(t, int) and not isinstance(t, bool):
         if not t_min <= t <= min(T, 2**63 - 1):
             raise ValueError(f"{function}: t: expected {expected}, got {t}{_T_0 * (t == 0)}")
-        return torch.full((1 if x is None else B,), t, device=None if x is None else x.device)
+        return torch.full((B,), t, device=None if x is None else x.device)
     if not isinstance(t, torch.Tensor) or t.dtype != torch.int64:
         got = t.dtype if isinstance(t, torch.Tensor) else f"{type(t).__name__} {t!r}"
         raise TypeError(f"{function}: t: expected {expected}, got {got}")
@@ -93,7 +94,7 @@ def check_t(
     return t
 
 
-def check_label(function: str, label: Any, classes: int, x: torch.Tensor) -> torch.Tensor:
+def check_label(function: str, label: Any, classes: float, x: torch.Tensor) -> torch.Tensor:
     """Raise unless label is None, an int or int64 (B,) in 0..classes; return a tensor; waits for no GPU."""
     expected = f"None, an int, or an int64 tensor of shape ({len(x)},), in 0..{classes} ({classes}: no label)"
     if label is None or (isinstance(label, int) and not isinstance(label, bool)):
@@ -130,7 +131,7 @@ def check_int(function: str, name: str, value: Any, least: int = 1, most: float 
         raise ValueError(f"{function}: {name}: expected {expected}, got {value}")
 
 
-def check_number(function: str, name: str, value: Any, expected: str, ok: Callable[[float], bool]) -> None:
+def check_number(function: str, name: str, value: Any, expected: str, ok: Callable[[Any], bool]) -> None:
     """Raise unless value is a real number for which ok(value) holds; NaN fails every comparison."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise TypeError(f"{function}: {name}: expected {expected}, got {value!r}")

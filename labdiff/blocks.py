@@ -28,6 +28,20 @@ class ResBlock(nn.Module):
         return self.skip(x) + h
 
 
+class Shrink(nn.Conv2d):
+    """A convolution to half the size, rounded up.
+
+    A side of one pixel gets no stride: the gradient of a strided convolution of it is wrong in bfloat16.
+    """
+
+    def __init__(self, c: int):
+        super().__init__(c, c, 3, stride=2, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        stride = [min(2, n) for n in x.shape[-2:]]
+        return F.conv2d(x, self.weight, self.bias, stride, padding=1)
+
+
 class Attention(nn.Module):
     """Every pixel looks at every other pixel of the (small) image."""
 

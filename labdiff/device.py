@@ -34,4 +34,6 @@ def has_bf16(device: torch.device) -> bool:
     """Whether a torch.device multiplies bfloat16 in hardware, where it is faster than float32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device.type == "cpu" and getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
+    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
+        return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+    return False

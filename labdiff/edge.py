@@ -26,12 +26,14 @@ from labdiff import (
 from labdiff.arguments import Model, check_data, check_model, check_schedule, check_t
 from labdiff.schedule import Levels, Schedule
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 Check: typing.TypeAlias = Callable[[str, dict[str, Any]], None]
 
 
 def checked(function: Callable[P, R], *checks: Check) -> Callable[P, R]:
     """`function` behind `checks`; each gets its name and its arguments by name, and may replace some."""
+    plain: Callable[..., R] = function
     signature = inspect.signature(function)
     parameters = signature.parameters.values()
     names = frozenset(signature.parameters)
@@ -46,7 +48,7 @@ def checked(function: Callable[P, R], *checks: Check) -> Callable[P, R]:
             _explain_call(function.__name__, signature, args, kwargs)
         for check in checks:
             check(function.__name__, given)
-        return function(**given)
+        return plain(**given)
 
     return at_the_edge
 

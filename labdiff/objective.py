@@ -27,7 +27,7 @@ def normal_kl(mean1: Reals, var1: Reals, mean2: Reals, var2: Reals) -> torch.Ten
     Raises: TypeError, ValueError: not real, NaN, shapes that differ, a variance that is not positive.
     Source: slides S10, S11; Kingma & Welling 2014, appendix B.
     """
-    return 0.5 * (torch.log(var2 / var1) + var1 / var2 + (mean1 - mean2) ** 2 / var2 - 1)
+    return 0.5 * (torch.log(torch.as_tensor(var2 / var1)) + var1 / var2 + (mean1 - mean2) ** 2 / var2 - 1)
 
 
 def eps_weight(s: Schedule, t: Levels, var: str = "beta") -> torch.Tensor:
@@ -70,6 +70,7 @@ def eps_loss(model: Model, s: Schedule, x0: torch.Tensor, t: Levels, eps: torch.
         another shape.
     Source: Ho et al. 2020, eq. 14; slides S12, S14 (Algorithm 1).
     """
+    t = torch.as_tensor(t, device=x0.device).expand(len(x0))
     eps_hat = model(q_sample(s, x0, t, eps), t)
     check_output("eps_loss", eps_hat, eps)
     return F.mse_loss(eps_hat, eps)

@@ -23,6 +23,9 @@ class Preconditioned(nn.Module):
     Source: Karras et al. 2022, section 5; Salimans & Ho 2022, appendix D (F is their v).
     """
 
+    signal: torch.Tensor
+    noise: torch.Tensor
+
     def __init__(self, alpha_bar: torch.Tensor):
         super().__init__()
         check_data("Preconditioned", {"alpha_bar": alpha_bar})

@@ -1,6 +1,7 @@
 """Sampling: Algorithm 2 and DDIM as generators of states, from noise (t = T) to data (t = 0)."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 
@@ -49,8 +50,8 @@ def ddpm_steps(
     x, t, generator = start("ddpm_steps", model, s, shape, xt, t, generator, any_schedule)
     sigma = reverse_var(s, var, "ddpm_steps").sqrt().tolist()
 
-    def step(state: State, t_prev: int) -> torch.Tensor:
-        mean = p_mean(s, state.x, state.t, state.eps_hat)
+    def step(state: State, eps_hat: torch.Tensor, t_prev: int) -> torch.Tensor:
+        mean = p_mean(s, state.x, state.t, eps_hat)
         return mean + sigma[state.t] * randn(mean.shape, generator, like=mean) if t_prev else mean
 
     return reverse("ddpm_steps", model, s, x, range(t, -1, -1), step, clip_x0)
@@ -88,10 +89,10 @@ def ddim_steps(
     """
     x, t, generator = start("ddim_steps", model, s, shape, xt, t, generator, any_schedule)
 
-    def step(state: State, t_prev: int) -> torch.Tensor:
+    def step(state: State, eps_hat: torch.Tensor, t_prev: int) -> torch.Tensor:
         alpha_bar, alpha_bar_prev = s.alpha_bar[state.t].item(), s.alpha_bar[t_prev].item()
         var = eta**2 * (1 - alpha_bar_prev) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_prev)  # sigma^2
-        x = alpha_bar_prev**0.5 * state.x0_hat + max(1 - alpha_bar_prev - var, 0.0) ** 0.5 * state.eps_hat
+        x = alpha_bar_prev**0.5 * state.x0_hat + max(1 - alpha_bar_prev - var, 0.0) ** 0.5 * eps_hat
         return x + var**0.5 * randn(x.shape, generator, like=x) if var else x
 
     return reverse("ddim_steps", model, s, x, even_levels(t, n_steps), step, clip_x0)
@@ -129,15 +130,15 @@ def dpm_steps(
     lam = torch.logit(s.alpha_bar).div(2).tolist()
     last = None
 
-    def step(state: State, t_prev: int) -> torch.Tensor:
+    def step(state: State, eps_hat: torch.Tensor, t_prev: int) -> torch.Tensor:
         nonlocal last
         alpha_bar, alpha_bar_prev = s.alpha_bar[state.t].item(), s.alpha_bar[t_prev].item()
         D = state.x0_hat
         if last is not None and t_prev > 0 and lam[state.t] > lam[last.t]:
             D = D + (D - last.x0_hat) * ((lam[t_prev] - lam[state.t]) / (lam[state.t] - lam[last.t]) / 2)
         last = state
-        eps_hat = (state.x - alpha_bar**0.5 * D) / (1 - alpha_bar) ** 0.5
-        return alpha_bar_prev**0.5 * D + (1 - alpha_bar_prev) ** 0.5 * eps_hat
+        eps_D = (state.x - alpha_bar**0.5 * D) / (1 - alpha_bar) ** 0.5
+        return alpha_bar_prev**0.5 * D + (1 - alpha_bar_prev) ** 0.5 * eps_D
 
     return reverse("dpm_steps", model, s, x, even_levels(t, n_steps), step, clip_x0)
 
@@ -166,7 +167,7 @@ def sample(
     Source: slide S14.
     """
     clip_x0 = len(shape) == 4 if clip_x0 is None else clip_x0
-    how = {"clip_x0": clip_x0, "any_schedule": any_schedule, "generator": generator}
+    how: dict[str, Any] = {"clip_x0": clip_x0, "any_schedule": any_schedule, "generator": generator}
     if method == "ddpm":
         states = ddpm_steps(model, s, shape, **how)
     else:

@@ -20,7 +20,9 @@ class GaussianMixture:
     Source: slides S5, S6 (what q(x_t) becomes, and the exact answer to what the network has to learn).
     """
 
-    def __init__(self, means: torch.Tensor, var: float = 0.0, weights: Sequence[float] | None = None):
+    def __init__(
+        self, means: torch.Tensor, var: float = 0.0, weights: Sequence[float] | torch.Tensor | None = None
+    ):
         real = isinstance(means, torch.Tensor) and means.is_floating_point()
         if not real or means.ndim < 2 or not len(means):
             got = tuple(means.shape) if isinstance(means, torch.Tensor) else type(means).__name__

@@ -101,10 +101,10 @@ def reverse(
     s: Schedule,
     x: torch.Tensor,
     levels: Sequence[int],
-    step: Callable[[State, int], torch.Tensor],
+    step: Callable[[State, torch.Tensor, int], torch.Tensor],
     clip_x0: bool = False,
 ) -> Iterator[State]:
-    """Yield the states at `levels`; step(state, t_prev) makes the next x. Never waits for a GPU."""
+    """Yield the states at `levels`; step(state, eps_hat, t_prev) makes the next x. Never waits for a GPU."""
     for t, t_prev in pairwise(levels):
         eps_hat = noise_in(function, model, x, t)
         state = State(t, x, eps_hat, s, clip_x0)
@@ -112,5 +112,5 @@ def reverse(
             at = s.tables(x)
             eps_hat.copy_((x - at.sqrt_alpha_bar[t] * state.x0_hat) / at.sqrt_one_minus_alpha_bar[t])
         yield state
-        x = step(state, t_prev)
+        x = step(state, eps_hat, t_prev)
     yield State(0, x, None, s)

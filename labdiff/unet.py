@@ -4,18 +4,18 @@ import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from labdiff.arguments import check_generator, check_int, check_label, check_t
-from labdiff.blocks import Attention, ResBlock, norm
+from labdiff.blocks import Attention, ResBlock, Shrink, norm
 from labdiff.precondition import Preconditioned
 
-CPU_BATCH = (
-    200_000  # numbers of x at once without gradients on a CPU: more spends its time page-faulting activations
-)
+# numbers of x at once without gradients on a CPU: more spends its time page-faulting activations
+CPU_BATCH = 200_000
 
 
 def timestep_embedding(t: torch.Tensor, dim: int) -> torch.Tensor:
@@ -81,7 +81,9 @@ class UNet(nn.Module):
             or not all(type(m) is int and m > 0 for m in mults)
         ):
             raise ValueError(f"UNet: mults: expected a tuple of ints >= 1, got {mults!r}")
-        self.config = dict(channels=channels, mults=tuple(mults), image_channels=image_channels)
+        self.config: dict[str, Any] = dict(
+            channels=channels, mults=tuple(mults), image_channels=image_channels
+        )
         self.classes = classes
         widths = [channels * m for m in mults]
         c_time = 4 * channels
@@ -93,7 +95,7 @@ class UNet(nn.Module):
             self.down = nn.ModuleList(
                 ResBlock(a, b, c_time) for a, b in zip([widths[0], *widths[:-1]], widths, strict=True)
             )
-            self.shrink = nn.ModuleList(nn.Conv2d(c, c, 3, stride=2, padding=1) for c in widths[:-1])
+            self.shrink = nn.ModuleList(map(Shrink, widths[:-1]))
             self.attention = Attention(widths[-1])
             self.middle = ResBlock(widths[-1], widths[-1], c_time)
             self.grow = nn.ModuleList(nn.Conv2d(b, a, 3, padding=1) for a, b in pairwise(widths))
@@ -103,9 +105,9 @@ class UNet(nn.Module):
                 check_int("UNet", "classes", classes)
                 self.config["classes"] = classes
                 self.label = nn.Embedding(classes + 1, c_time)  # the last row: no label
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
-        self.precondition = None
+        for p in self.head.parameters():
+            nn.init.zeros_(p)
+        self.precondition: Preconditioned | None = None
         if not precondition:
             self.config["precondition"] = False
         elif alpha_bar is not None:
@@ -129,7 +131,7 @@ class UNet(nn.Module):
             n = max(1, CPU_BATCH // x[0].numel())
             labels = [None] * len(x) if label is None else label.split(n)
             return torch.cat([self(*part) for part in zip(x.split(n), t.split(n), labels, strict=False)])
-        emb = self.time(timestep_embedding(t, self.time[0].in_features).to(self.head.weight.dtype))
+        emb = self.time(timestep_embedding(t, 2 * self.config["channels"]).to(self.head.weight.dtype))
         if label is not None:
             emb = emb + self.label(label)
         h = self.stem(F.pixel_unshuffle(x, 2))  # (B, widths[0], H/2, W/2)
@@ -138,13 +140,7 @@ class UNet(nn.Module):
             h = block(h, emb)
             skips.append(h)
             if i < len(self.shrink):
-                shrink, stride = (
-                    self.shrink[i],
-                    [min(2, n) for n in h.shape[-2:]],
-                )  # half the size, rounded up
-                h = F.conv2d(
-                    h, shrink.weight, shrink.bias, stride, padding=1
-                )  # none for 1 pixel: wrong in bf16
+                h = self.shrink[i](h)
         h = self.middle(self.attention(h), emb)
         for i in reversed(range(len(self.up))):
             h = self.up[i](torch.cat([h, skips[i]], dim=1), emb)
@@ -179,7 +175,7 @@ class UNet(nn.Module):
 def _initial_weights_from(generator: torch.Generator | None) -> Iterator[None]:
     """Draw a module's initial weights from `generator`; the global random state stays as it was."""
     generator = check_generator("UNet", generator)
-    seed = torch.randint(2**62, (), generator=generator, device=generator.device).item()
+    seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
     state = torch.get_rng_state()
     torch.default_generator.manual_seed(seed)
     try:

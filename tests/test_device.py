@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import labdiff as ld
+from labdiff.device import has_bf16
 
 
 @pytest.fixture
@@ -58,6 +59,14 @@ def test_a_gpu_that_is_not_there(machine, monkeypatch):
         ValueError, match="LABDIFF_DEVICE: expected one of cuda, cpu on this machine, got 'cuda:1'"
     ):
         ld.pick_device()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_bfloat16_is_asked_of_the_hardware(monkeypatch, there):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": there}, raising=False)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0) if there else (7, 5))
+    assert has_bf16(torch.device("cpu")) is has_bf16(torch.device("cuda")) is there
+    assert not has_bf16(torch.device("mps"))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")

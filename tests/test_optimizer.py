@@ -65,6 +65,16 @@ def test_state_goes_on_in_another_memory_format(saved, loaded):
             assert value.ndim == 0 or (value.shape == p.shape and value.stride() == p.stride()), name
 
 
+@pytest.mark.parametrize("there, dtype", [(True, torch.bfloat16), (False, torch.float32)])
+def test_newton_schulz_runs_in_bfloat16_where_the_hardware_has_it(monkeypatch, there, dtype):
+    seen = []
+    monkeypatch.setattr("labdiff.optimizer.has_bf16", lambda device: there)
+    monkeypatch.setattr("labdiff.optimizer.orthogonalize", lambda x: seen.append(x.dtype) or orthogonalize(x))
+    params = parameters()
+    steps(params, MuonAdamW(params), [0])
+    assert set(seen) == {dtype} and {p.dtype for p in params} == {torch.float32}
+
+
 def test_orthogonalize_keeps_singular_vectors_and_levels_singular_values():
     x = torch.randn(3, 8, 20, generator=torch.Generator().manual_seed(0))
     x[0, :, 12:] = 0  # padding
@@ -76,14 +86,15 @@ def test_orthogonalize_keeps_singular_vectors_and_levels_singular_values():
     assert (rotated - torch.diag_embed(rotated.diagonal(dim1=1, dim2=2))).abs().max() < 1e-4
 
 
-def test_weights_decay_without_a_gradient_to_speak_of():
+@pytest.mark.parametrize("given, decay", [({"weight_decay": 0.5}, 0.5), ({}, 0.01)], ids=str)
+def test_weights_decay_without_a_gradient_to_speak_of(given, decay):
     params = parameters()
     before = [p.detach().clone() for p in params]
     for p in params:
         p.grad = torch.zeros_like(p)
-    MuonAdamW(params, lr=0.1, weight_decay=0.5).step()
+    MuonAdamW(params, lr=0.1, **given).step()
     for p, old in zip(params, before, strict=True):
-        torch.testing.assert_close(p.detach(), old * (1 - 0.1 * 0.5))
+        torch.testing.assert_close(p.detach(), old * (1 - 0.1 * decay), rtol=1e-6, atol=0)
 
 
 def test_parameters_without_gradients_stay_and_none_at_all_is_an_error():

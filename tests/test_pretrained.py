@@ -164,3 +164,27 @@ def test_a_folder_without_weights(tmp_path):
     (tmp_path / "unet_best.safetensors").write_text("")
     with pytest.raises(ValueError, match="load_pretrained: folder: .* which has none. labdiff train --out"):
         ld.load_pretrained(folder=tmp_path)
+
+
+def test_the_weights_that_ship_need_attention_over_pixels(g):
+    """Their eps_hat is that of softmax(q k^T / sqrt(d)) v written out, head by head, and not that of its mean
+    over pixels."""
+    model, s = ld.load_pretrained()
+    x0, t = ld.load_digits("test").images[:20], torch.arange(50, 1050, 50)
+    xt = ld.q_sample(s, x0, t, torch.randn(x0.shape, generator=g))
+    layer = model.attention
+
+    def written_out(x, averaged=False):
+        B, C, H, W = x.shape
+        q, k, v = layer.qkv(layer.norm(x)).reshape(B, 3 * layer.heads, -1, H * W).chunk(3, dim=1)
+        weights = torch.softmax(torch.einsum("bhci,bhcj->bhij", q, k) / q.shape[2] ** 0.5, dim=3)
+        h = torch.einsum("bhij,bhcj->bhci", weights, v)  # (B, heads, C/heads, H*W)
+        h = h.mean(3, keepdim=True).expand(h.shape) if averaged else h
+        return x + layer.out(h.reshape(x.shape))
+
+    with torch.no_grad():
+        eps_hat = model(xt, t)
+        layer.forward = written_out
+        torch.testing.assert_close(model(xt, t), eps_hat, rtol=1e-4, atol=1e-4)
+        layer.forward = lambda x: written_out(x, averaged=True)
+        assert (model(xt, t) - eps_hat).square().mean().sqrt() > 0.005

@@ -4,7 +4,9 @@ import argparse
 import collections
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import distributed as dist
@@ -18,7 +20,7 @@ from labdiff.schedule import Schedule, cosine_schedule, linear_schedule
 from labdiff.unet import UNet
 
 EVERY = 500  # steps between two checkpoints
-SCHEDULES = {"cosine": cosine_schedule, "linear": linear_schedule}
+SCHEDULES: dict[str, Callable[[], Schedule]] = {"cosine": cosine_schedule, "linear": linear_schedule}
 # the arguments that decide the numbers of a run, and so have to be the same when it goes on
 SAME = "name images size channels schedule start batch_size lr seed labels drop_label".split()
 
@@ -49,17 +51,17 @@ def fit(args: argparse.Namespace, rank: int, device: torch.device) -> None:
     generator = torch.Generator(device).manual_seed(args.seed)
     model, s, before = network(args, data, generator)
     words = f"{args.images or args.name or 'the digits that ship'}, {len(data)} training images"
-    more = {"labels": data.labels} if args.labels else {}
-    more |= {"drop_label": args.drop_label} if args.drop_label is not None else {}
-    more |= {"accumulate": args.accumulate} if args.accumulate > 1 else {}
+    more: dict[str, Any] = {} if args.drop_label is None else {"drop_label": args.drop_label}
     start, losses = time.perf_counter(), collections.deque(maxlen=EVERY)
     for step in train(
         model.to(device),
         s,
         data.images,
+        labels=data.labels if args.labels else None,
         n_steps=args.steps,
         batch_size=args.batch_size,
         lr=args.lr,
+        accumulate=args.accumulate,
         generator=generator,
         resume=resume[0],
         **more,
@@ -103,8 +105,8 @@ def network(args: argparse.Namespace, data: Digits, generator: torch.Generator) 
         raise ValueError("--drop-label: expected --labels beside it, got it alone")
     if args.start is None:
         s = SCHEDULES[args.schedule or "cosine"]()
-        more = {"classes": classes} if classes else {}
-        return UNet(image_channels=channels, alpha_bar=s.alpha_bar, generator=generator, **more), s, 0
+        model = UNet(image_channels=channels, classes=classes, alpha_bar=s.alpha_bar, generator=generator)
+        return model, s, 0
     model, s = load_pretrained(folder=args.start)
     if args.schedule and not torch.equal(SCHEDULES[args.schedule]().beta, s.beta):
         raise ValueError(

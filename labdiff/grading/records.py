@@ -48,7 +48,7 @@ class Trusted:
 
     @property
     def number(self) -> str:
-        return re.match(r"\d*", self.stem).group()
+        return re.split(r"\D", self.stem, maxsplit=1)[0]
 
     def helpers(self, before: Question) -> list[str]:
         """Sources of the cells between the setup and an answer, which may use what they define."""
@@ -148,8 +148,8 @@ class Result:
         made = cls(**plain)
         if made.status not in STATUSES:
             raise ValueError(f"result: status: expected one of {', '.join(STATUSES)}, got {made.status!r}")
-        pairs = {key: tuple((str(a), str(b)) for a, b in plain.get(key, ())) for key in ("rows", "pictures")}
-        return replace(made, **pairs, flags=tuple(made.flags))
+        rows, pictures = (tuple((str(a), str(b)) for a, b in pairs) for pairs in (made.rows, made.pictures))
+        return replace(made, rows=rows, pictures=pictures, flags=tuple(made.flags))
 
 
 @dataclass(frozen=True)

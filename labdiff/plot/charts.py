@@ -62,7 +62,13 @@ def histogram(
     with settings():
         ax = panels()[1][0] if ax is None else ax
         for label, values in samples.items():
-            ax.hist(_numpy(values).ravel(), bins=bins, density=True, alpha=0.45, label=label)
+            ax.hist(
+                _numpy(values).ravel(),
+                bins=bins if isinstance(bins, int) else _numpy(bins),
+                density=True,
+                alpha=0.45,
+                label=label,
+            )
         colors = COLORS[len(samples) :]
         for color, (label, (grid, density)) in zip(colors, (densities or {}).items(), strict=False):
             ax.plot(_numpy(grid), _numpy(density), label=label, color=color)

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from matplotlib.axes import Axes
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from labdiff.arguments import check_int
 from labdiff.images import tile, to_uint8
 from labdiff.plot.style import Figure, check_labelled, settings
-
-_GREY = {"cmap": "gray", "vmin": 0, "vmax": 255, "interpolation": "nearest"}
 
 
 def image_rows(
@@ -34,14 +35,14 @@ def image_rows(
     with settings():
         label_width = 0.085 * max(len(line) for label in rows for line in label.split("\n"))
         height = size * len(rows) + (0.25 if columns else 0) + (0.3 if title else 0)
-        figure = Figure(figsize=(size * n + label_width + 0.2, height), layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
+        close = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
+        figure = Figure(figsize=(size * n + label_width + 0.2, height), layout=close)
         axes = figure.subplots(len(rows), n, squeeze=False)
         for ax in axes.flat:
             ax.set_axis_off()
         for row, (label, images) in zip(axes, pixels.items(), strict=True):
             for ax, image in zip(row, images, strict=False):
-                ax.imshow(image, **_GREY)
+                _show(ax, image)
             row[0].text(-0.12, 0.5, label, transform=row[0].transAxes, ha="right", va="center", fontsize=9)
         for ax, text in zip(axes[0], columns or (), strict=False):
             ax.set_title(text, fontsize=9, pad=3)
@@ -69,7 +70,11 @@ def image_grid(x: torch.Tensor, *, n_columns: int = 8, title: str | None = None,
         figure = Figure(figsize=size, layout="constrained")
         ax = figure.subplots()
         ax.set_axis_off()
-        ax.imshow(sheet, **_GREY)
+        _show(ax, sheet)
         if title:
             ax.set_title(title)
     return figure
+
+
+def _show(ax: Axes, image: np.ndarray) -> None:
+    ax.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import matplotlib
 import matplotlib.figure
+import matplotlib.rcsetup
 import matplotlib.style
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ INK = "#7a7a7a"  # contrast above 4:1 on white and on JupyterLab's dark page
 # distinguishable without telling red from green, on a light page and on a dark one
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c8c8c")
 _STYLE = {
-    "axes.prop_cycle": matplotlib.cycler(color=COLORS),
+    "axes.prop_cycle": matplotlib.rcsetup.cycler(color=COLORS),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,

@@ -36,7 +36,7 @@ class Control:
     trait: traitlets.TraitType
     start: object
     spec: dict
-    panel: "Panel" = field(default=None, repr=False)
+    panel: "Panel" = field(init=False, repr=False, compare=False)
 
     @property
     def value(self):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from IPython import get_ipython
@@ -99,8 +100,8 @@ def training(
         _paint(paint, ema, n_steps, gallery, view)
         view.say(f"all {n_steps} steps were done before ({path}): restart=True trains anew", n=n_steps)
         return TrainingRun(n_steps, n_steps, ema, losses, gallery)
-    given = dict(n_steps=n_steps, batch_size=batch_size, lr=lr, labels=labels, generator=generator)
-    steps = train(model, s, images, resume=saved, **given)
+    given: dict[str, Any] = dict(n_steps=n_steps, batch_size=batch_size, lr=lr, labels=labels)
+    steps = train(model, s, images, generator=generator, resume=saved, **given)
     _show(view)
     n, saved_at = saved.n if saved else 0, time.monotonic()
     with stop_requests() as stop:

@@ -14,8 +14,11 @@ from labdiff.widgets.panes import computed, computed_lines, curves
 class Progress(Protocol):
     """What the view needs of a step: ld.train() yields such steps, and a loop of your own can make them."""
 
-    n: int
-    loss: float
+    @property
+    def n(self) -> int: ...
+
+    @property
+    def loss(self) -> float: ...
 
 
 class TrainingView(Panel):
@@ -30,7 +33,8 @@ class TrainingView(Panel):
 
     def __init__(self, n_steps: int):
         check_int("TrainingView", "n_steps", n_steps)
-        self.n_steps, self.losses, self.start, self.drawn, self.results = n_steps, [], None, 0.0, {}
+        self.n_steps, self.losses, self.drawn, self.results = n_steps, [], 0.0, {}
+        self.start: tuple[float, int] | None = None  # the time of the first update, and the steps before it
         plot = computed_lines("loss", xlabel="step", ylabel="loss (log scale)", alt="training loss", log=True)
         samples = computed("samples", (1, 1, 28, 28), alt="samples")
         super().__init__("TrainingView", [], [[{"type": "progress"}], [plot], [samples]])

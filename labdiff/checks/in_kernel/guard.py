@@ -28,7 +28,7 @@ class Call:
     """How a call went: its result or its exception, and what it said meanwhile."""
 
     result: object = None
-    error: BaseException = None
+    error: BaseException | None = None
     printed: str = ""
     warned: str = ""
 

@@ -79,17 +79,19 @@ class File:
 
 def member(source: Path, members: tuple[int, ...]) -> bytes:
     """Bytes of a file in a zip, or in a zip in a zip: `members` are places in their lists of contents."""
-    data = source
+    place: Path | io.BytesIO = source
+    data = b""
     for index in members:
-        with zipfile.ZipFile(data) as archive:
+        with zipfile.ZipFile(place) as archive:
             info = archive.infolist()[index]
             if info.flag_bits & 1:
                 raise Unreadable("the zip is encrypted: hand it in without a password")
             within(info.file_size)  # what it says of itself, which may be wrong
             with archive.open(info) as file:
-                data = io.BytesIO(file.read(BIGGEST + 1))
-                within(data.getbuffer().nbytes)
-    return data.getvalue()
+                data = file.read(BIGGEST + 1)
+            within(len(data))
+            place = io.BytesIO(data)
+    return data
 
 
 def within(size: int) -> None:

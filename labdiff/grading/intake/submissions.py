@@ -107,7 +107,7 @@ def students_in(found: Found, course: Sequence[Trusted], depth: int) -> bool:
 
 def names_of_canvas(contents: Mapping[File, tuple], top: int) -> dict[str, str]:
     """The names NAME_UID that Canvas gives, as a dict; one under which a notebook comes twice is none."""
-    seen: dict[str, list[str]] = {}
+    seen: dict[str, list[tuple[str, str]]] = {}
     for file, (stems, _) in contents.items():
         name = file.inner.parts[top] if len(file.inner.parts) > top + 1 else file.stem
         if key := owner.canvas(name):

@@ -69,7 +69,8 @@ def notebook_jobs(
     """A Job with its grading notebook for each question that has an answer, a Result for each that has
     none."""
     answers = reading.answers(cells, trusted)
-    sequence, made = steps.parts(cells, trusted, answers), {}
+    sequence = steps.parts(cells, trusted, answers)
+    made: dict[Question, Job | Result] = {}
     for question, answer in answers.items():
         odd = (*flags, *answer.flags)
         if answer.status:
@@ -80,7 +81,7 @@ def notebook_jobs(
         exercise = EXERCISES[question.name]
         probes = [exercise.probes(PUBLIC), exercise.probes(seed_for(options.secret, student, question.name))]
         lib = str(Path(options.lib) / question.name)
-        job = made[question] = Job(question, exercise, probes, options, str(run), lib, odd)
+        made[question] = job = Job(question, exercise, probes, options, str(run), lib, odd)
         cells_to_run = steps.steps(question, trusted, sequence, protocol.request(exercise, *job.probes))
         nbformat.write(steps.notebook(cells_to_run), Path(options.work) / f"{question.name}.ipynb")
     return made

@@ -7,7 +7,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkContext, SpawnContext
+from multiprocessing.process import BaseProcess
 
 from labdiff.grading.records import GRADER_ERROR, HandedIn, Options, Result
 from labdiff.grading.run import student
@@ -28,7 +30,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Running:
-    process: multiprocessing.Process
+    process: BaseProcess
     task: Task
     work: str
     end: float
@@ -38,8 +40,11 @@ def processes(
     todo: Iterable[Task], base: str, options: Options, jobs: int, tick: Callable[[], None] = lambda: None
 ) -> Iterator[tuple[Task, list[Result]]]:
     """Yield each task with its results, as they come; a process that dies costs its student only."""
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    todo, running = list(todo)[::-1], {}
+    context: ForkContext | SpawnContext = multiprocessing.get_context("spawn")
+    if sys.platform == "linux":
+        context = multiprocessing.get_context("fork")
+    todo = list(todo)[::-1]
+    running: dict[Connection, Running] = {}
     questions = sum(len(t.questions) for t in options.notebooks)
     try:
         while todo or running:
@@ -53,9 +58,9 @@ def processes(
                 there.close()
                 end = time.monotonic() + 120 + questions * (150 + 8 * options.timeout)
                 running[here] = Running(process, task, work, end)
-            ready = set(wait(list(running), timeout=1))
-            ready |= {c for c, one in running.items() if time.monotonic() > one.end}
-            for connection in ready:
+            ready = wait(list(running), timeout=1)
+            late = [c for c, one in running.items() if time.monotonic() > one.end]
+            for connection in [c for c in running if c in ready or c in late]:
                 one = running.pop(connection)
                 try:
                     done = connection.recv() if connection.poll() else None

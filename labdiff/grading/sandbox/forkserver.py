@@ -9,6 +9,7 @@ For each request the server forks a guard, which forks the kernel in its namespa
 when it ends, when the requesting process ends, and how much it takes.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -17,6 +18,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 
 if __name__ == "__main__":  # run by itself, without labdiff
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -44,7 +46,7 @@ def serve(address: str, folder: str, path: str) -> None:
     server.bind(address + ".new")
     server.listen(64)
     os.rename(address + ".new", address)
-    while 0 not in select.select([server, 0], [], [])[0]:
+    while 0 not in select.select([server.fileno(), 0], [], [])[0]:
         request, _ = server.accept()
         if os.fork() == 0:
             server.close()
@@ -95,12 +97,9 @@ def guard(request: socket.socket) -> int:
 def kill_all(pid: int) -> None:
     """Kill all processes below pid, also those that start while this goes on."""
     for _ in range(100):
-        family = limits.descendants(pid)
-        for each in family:
-            try:
+        for each in limits.descendants(pid):
+            with contextlib.suppress(OSError):
                 os.kill(each, signal.SIGKILL)
-            except OSError:
-                pass
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
@@ -197,4 +196,5 @@ def attempt(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit({"serve": serve, "ask": ask, "try": attempt}[sys.argv[1]](*sys.argv[2:]))
+    modes: dict[str, Callable[..., int | None]] = {"serve": serve, "ask": ask, "try": attempt}
+    sys.exit(modes[sys.argv[1]](*sys.argv[2:]))

@@ -121,7 +121,8 @@ def server(folder: str, further: tuple[str, ...] = ()) -> Iterator[str | None]:
         yield address
     finally:
         log.close()
-        process.stdin.close()
+        if process.stdin:
+            process.stdin.close()
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:

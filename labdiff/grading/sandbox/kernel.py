@@ -141,9 +141,9 @@ class Kernel(RunningKernel):
 
     def watch(self) -> None:
         """Raise Stopped if the kernel has ended, or if what it sends piles up."""
-        process = self.km.provisioner.process
+        process = getattr(self.km.provisioner, "process", None)
         if process is None or process.poll() is not None:
-            raise Stopped(*WHY.get(process and process.returncode, ("kernel died", DIED)))
+            raise Stopped(*WHY.get(getattr(process, "returncode", 0), ("kernel died", DIED)))
         if limits.resident(os.getpid()) > self.memory + GROWTH:
             raise Stopped("error", "It sends messages without end.")
 

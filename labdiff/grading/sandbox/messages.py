@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from jupyter_client.session import Session
 
-FIELDS = {  # what the grader looks at, and what a kernel always puts there
+FIELDS: dict[str, dict[str, type]] = {  # what the grader looks at, and what a kernel always puts there
     "status": {"execution_state": str},
     "display_data": {"data": dict, "metadata": dict},
     "update_display_data": {"data": dict, "metadata": dict},

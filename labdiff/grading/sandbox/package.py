@@ -36,7 +36,7 @@ def write(folder: Path, name: str) -> None:
     for file in ("inside", "cells", "protocol"):
         shutil.copy(Path(__file__).with_name(f"{file}.py"), Path(folder) / f"labdiff_{file}.py")
     for function in map(inspect.unwrap, EXERCISES[name].blocked):
-        path = package / Path(inspect.getsourcefile(function)).relative_to(PACKAGE)
+        path = package / Path(inspect.getfile(function)).relative_to(PACKAGE)
         path.write_text(without(path.read_text("utf-8"), function.__qualname__), "utf-8")
     compileall.compile_dir(folder, quiet=2)
 
@@ -46,7 +46,7 @@ def without(source: str, qualname: str) -> str:
     tree = ast.parse(source)
     place = tree.body
     for part in qualname.split("."):
-        node = next(n for n in place if getattr(n, "name", "") == part)
+        node = next(n for n in place if isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name == part)
         place = node.body
     note = f"from labdiff.checks.in_kernel import blocking\nblocking.note({qualname!r})"
     node.body = ast.parse(note).body

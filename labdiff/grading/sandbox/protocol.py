@@ -8,6 +8,7 @@ ValueError."""
 import math
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +61,7 @@ def encode(value: object) -> object:
     raise TypeError(f"probe: expected tensors, numbers, Schedule, Spy or Plan, got {type(value).__name__}")
 
 
-def decode(value: object) -> object:
+def decode(value: object) -> Any:
     """The argument that encode() was given."""
     if not isinstance(value, dict):
         return value
@@ -132,8 +133,9 @@ def decode_outcome(exercise, plain: object) -> Outcome:
     ):
         raise ValueError("outcome: changed, random: expected names of arguments and outputs")
     words = {name: plain[name] for name in WORDS}
-    lists = {name: tuple(plain[name]) for name in LISTS}
-    return Outcome({name: decode_array(v) for name, v in values.items()}, **words, **lists)
+    changed, random, notes = (tuple(plain[name]) for name in LISTS)
+    arrays = {name: decode_array(v) for name, v in values.items()}
+    return Outcome(arrays, **words, changed=changed, random=random, notes=notes)
 
 
 def decode_array(plain: object) -> np.ndarray:
@@ -173,4 +175,6 @@ def is_text(value: object, length: int) -> bool:
 
 
 def is_number(x: object) -> bool:
-    return type(x) in (int, float) and abs(x) < 1e300 or isinstance(x, str) and x in ("nan", "inf", "-inf")
+    if isinstance(x, int | float) and not isinstance(x, bool):
+        return abs(x) < 1e300
+    return x in ("nan", "inf", "-inf")

@@ -37,7 +37,7 @@ def packages(further: tuple[str, ...] = ()) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
         for entry in top_level(one):
-            path = Path(one.locate_file(entry))
+            path = Path(str(one.locate_file(entry)))
             if path.exists():
                 found.setdefault(entry, os.path.realpath(path))
         for need in map(Requirement, one.requires or ()):
