@@ -227,6 +227,12 @@ def test_public_functions_have_type_hints(name, thing):
     assert bare == [] and signature.return_annotation is not signature.empty, name
 
 
+def test_no_module_is_exempt_from_the_type_checker():
+    assert "ignore_errors" not in pyproject
+    exempt = re.compile(r"type: ignore|mypy: ignore")
+    assert [module for module, path in MODULES.items() if exempt.search(path.read_text("utf-8"))] == []
+
+
 def test_nothing_names_a_device():
     for path in PACKAGE.rglob("*.py"):
         assert ".cuda()" not in path.read_text("utf-8"), path
