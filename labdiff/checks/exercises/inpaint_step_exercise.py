@@ -158,8 +158,7 @@ EXERCISE = Exercise(
     outputs=("x_prev",),
     slide="S15, S5; Lugmayr et al. 2022, eq. 8",
     meaning="Known and unknown pixels are at one level of noise, so that the model sees a picture like those "
-    "that it "
-    "was trained on.",
+    "that it was trained on.",
     formula=inpaint,
     make_probes=_probes,
     mistakes=MISTAKES,

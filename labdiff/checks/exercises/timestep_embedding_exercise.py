@@ -146,8 +146,7 @@ EXERCISE = Exercise(
     outputs=("embedding",),
     slide="S14; Vaswani et al. 2017, section 3.5",
     meaning="Fast waves tell neighbouring t apart, slow ones tell early from late: one number becomes a "
-    "vector a "
-    "network can read.",
+    "vector a network can read.",
     formula=embedding,
     make_probes=_probes,
     mistakes=MISTAKES,

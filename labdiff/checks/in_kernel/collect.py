@@ -114,6 +114,5 @@ def _model_notes(args):
     if data == {torch.float32} and any(x != torch.float32 for x, _ in seen):
         yield (
             "the model got float64 images; a network with float32 weights refuses them. Cast the "
-            "coefficients with "
-            ".to(x0.dtype)"
+            "coefficients with .to(x0.dtype)"
         )

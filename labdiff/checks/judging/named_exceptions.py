@@ -10,8 +10,7 @@ KNOWN = (
         r"one.element tensors|converted to (a )?(Python )?scalar|0-dimensional arrays|size-1 arrays",
         r"\bmath\.",
         "The functions of `math` take one number, and here they get a tensor of several. Use torch's, such "
-        "as "
-        "torch.log and torch.sqrt.",
+        "as torch.log and torch.sqrt.",
     ),
     (
         "one-number-from-a-batch",
@@ -19,8 +18,7 @@ KNOWN = (
         r"one.element tensors|converted to (a )?(Python )?scalar|single element|0-dimensional arrays",
         "",
         "A tensor of several numbers is used as one number. t has an entry for each sample of the batch: "
-        "index the "
-        "arrays with all of t, s.beta[t], and calculate with tensors.",
+        "index the arrays with all of t, s.beta[t], and calculate with tensors.",
     ),
     (
         "if-on-a-batch",
@@ -59,8 +57,7 @@ KNOWN = (
         r"must be Tensor, not (float|int)",
         "",
         "A function of torch gets a plain number where it takes a tensor. Write ** 0.5 for the root of a "
-        "number, or "
-        "use math's functions.",
+        "number, or use math's functions.",
     ),
     (
         "model-call",

@@ -73,8 +73,7 @@ def _broken(seen):
                 what = "NaN" if np.isnan(values).any() else "infinite"
                 return (
                     f"{name} has {bad.sum()} of {values.size} numbers that are {what} ({p.name}): look for a "
-                    f"division "
-                    "by 0, a log or a root of a negative number."
+                    "division by 0, a log or a root of a negative number."
                 )
 
 
@@ -84,8 +83,7 @@ def _shape(seen):
             if name not in seen.exercise.may_be_full_shape and o.values[name].shape != want.shape:
                 return (
                     f"{name} has the shape {o.values[name].shape} where {want.shape} is expected ({p.name}): "
-                    f"look at "
-                    "which axes meet."
+                    "look at which axes meet."
                 )
 
 
@@ -130,8 +128,7 @@ def _in_batches(seen):
     if seen.wrong and not single and any(name.startswith("one pixel") for name in seen.right):
         return (
             f"Every single pixel is right, but these probes are not: {'; '.join(seen.wrong)}. Look at axes, "
-            f"at samples "
-            "with different t, and at numbers that should follow from the arguments."
+            "at samples with different t, and at numbers that should follow from the arguments."
         )
 
 
@@ -144,8 +141,7 @@ def _low_precision(seen):
     ):
         return (
             "The numbers are right to two or three digits only: look for rounding, float16 or bfloat16, or "
-            "an "
-            "approximation."
+            "an approximation."
         )
 
 

@@ -20,8 +20,7 @@ IN_PLACE = (
 )
 FRESH = (
     "Called twice with the same arguments, your function gives different numbers: it draws random numbers of "
-    "its own. "
-    "Use only the arguments."
+    "its own. Use only the arguments."
 )
 
 
@@ -120,8 +119,7 @@ def _stopped(exercise, outcomes):
         own = last.kind.removesuffix(".__post_init__")
         return report(
             f"Your function calls labdiff's own {own}, which is what this exercise asks for. Write the "
-            f"formula "
-            "yourself: it is short.",
+            "formula yourself: it is short.",
             "library-call",
         )
     if last.problem == "time":
