@@ -35,6 +35,7 @@ from labdiff.checks.judging.known_mistake import evaluate, quietly
 from labdiff.checks.judging.training_features import features
 from labdiff.checks.judging.training_verdict import wrong_features
 from labdiff.checks.judging.verdict import judge
+from labdiff.grading.sandbox.protocol import decode_outcome, encode_outcome
 
 sys.path.insert(0, str(Path(__file__).parent))
 from right_answers import RIGHT  # noqa: E402
@@ -924,12 +925,10 @@ def test_outcomes_travel_as_plain_numbers(name):
     exercise = EXERCISES[name]
     probes = exercise.probes(77)
     for function in (solution(name), HELD_OUT[name][0], lambda *a: None):
-        sent = json.loads(
-            json.dumps([o.plain() for o in collect(exercise, function, probes)], allow_nan=False)
-        )
-        assert repr(judge(exercise, probes, [Outcome.from_plain(o) for o in sent])) == repr(
-            judge(exercise, probes, collect(exercise, function, probes))
-        )
+        outcomes = collect(exercise, function, probes)
+        sent = json.loads(json.dumps([encode_outcome(o) for o in outcomes], allow_nan=False))
+        came = [decode_outcome(exercise, o) for o in sent]
+        assert repr(judge(exercise, probes, came)) == repr(judge(exercise, probes, outcomes))
 
 
 def test_checks_are_imported_on_first_use():

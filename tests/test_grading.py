@@ -135,6 +135,10 @@ def test_the_kernels_labdiff_lacks_the_function_and_the_judges(tmp_path, name):
     copy = tmp_path / name / "labdiff"
     assert [p.name for p in (copy / "checks").iterdir() if p.suffix] == ["__init__.py"]
     assert not list(copy.rglob("exercises")) and not list(copy.rglob("grading"))
+    names = {path.name for path in copy.iterdir()}
+    assert names.isdisjoint(
+        {"commands", "site", "notebooks", "cli.py", "__main__.py", "course.py", "workcopy.py"}
+    )
     for function in map(inspect.unwrap, EXERCISES[name].blocked):
         text = (copy / Path(inspect.getsourcefile(function)).relative_to(package.PACKAGE)).read_text()
         assert f"blocking.note('{function.__qualname__}')" in text

@@ -88,8 +88,10 @@ def test_the_output_depends_on_t(s, g):
 
 
 def test_every_pixel_can_see_every_other(s, g):
-    """Attention at the lowest resolution makes one corner depend on the opposite one. So does GroupNorm, which
-    is left out here; the convolutions alone do not reach as far."""
+    """Attention at the lowest resolution makes one corner depend on the opposite one.
+
+    GroupNorm does that, too, and is left out here; the convolutions alone do not reach as far.
+    """
     model, x = make_net(s), torch.randn(1, 1, 56, 56, generator=g, requires_grad=True)
     for parent in list(model.modules()):
         for name, child in parent.named_children():

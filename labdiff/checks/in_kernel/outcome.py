@@ -33,29 +33,6 @@ class Outcome:
     printed: str = ""
     warned: str = ""
 
-    def plain(self):
-        """A dict that JSON can hold; NaN and infinities as strings."""
-        values = {
-            name: {
-                "shape": list(v.shape),
-                "numbers": [x if np.isfinite(x) else repr(x) for x in v.ravel().tolist()],
-            }
-            for name, v in self.values.items()
-        }
-        return {**vars(self), "values": values}
-
-    @classmethod
-    def from_plain(cls, plain):
-        """The Outcome that plain() was made from. Raises ValueError, TypeError or KeyError for anything
-        else."""
-        values = {
-            str(name): np.array([float(x) for x in v["numbers"]], dtype=np.float64).reshape(v["shape"])
-            for name, v in plain["values"].items()
-        }
-        words = {key: str(plain[key]) for key in ("problem", "kind", "message", "line", "printed", "warned")}
-        lists = {key: tuple(map(str, plain[key])) for key in ("changed", "random", "notes")}
-        return cls(values, **words, **lists)
-
 
 def changed_values(a, b):
     """Names of the outputs in `a` that are not the same in `b`."""

@@ -16,6 +16,11 @@ from labdiff.checks import EXERCISES
 from labdiff.course import PACKAGE
 from labdiff.grading.sandbox.visible import write_site
 
+# what no answer needs: the other side of grading, the notebooks with their texts, the command line
+LEFT_OUT = shutil.ignore_patterns(
+    *("grading", "checks", "commands", "site", "notebooks", "assets", "__pycache__"),
+    *("cli.py", "__main__.py", "course.py", "workcopy.py"),
+)
 CHECK = '''"""In a grading kernel ld.check says nothing: what counts is checked by the grader."""
 
 
@@ -27,12 +32,11 @@ def check(name, function):
 def write(folder: Path, name: str) -> None:
     """Write the copy for one exercise into `folder`, which goes on the kernel's path."""
     package = Path(folder) / "labdiff"
-    left_out = shutil.ignore_patterns("grading", "checks", "commands", "site", "__pycache__", "assets")
-    shutil.copytree(PACKAGE, package, ignore=left_out)
+    shutil.copytree(PACKAGE, package, ignore=LEFT_OUT)
     (package / "assets").symlink_to("../../assets")
     (package / "checks").mkdir()
     (package / "checks" / "__init__.py").write_text(CHECK)
-    shutil.copytree(PACKAGE / "checks" / "in_kernel", package / "checks" / "in_kernel", ignore=left_out)
+    shutil.copytree(PACKAGE / "checks" / "in_kernel", package / "checks" / "in_kernel", ignore=LEFT_OUT)
     for file in ("inside", "cells", "protocol"):
         shutil.copy(Path(__file__).with_name(f"{file}.py"), Path(folder) / f"labdiff_{file}.py")
     for function in map(inspect.unwrap, EXERCISES[name].blocked):
