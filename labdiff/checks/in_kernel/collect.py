@@ -18,8 +18,7 @@ from labdiff.schedule import Schedule
 
 
 def collect(exercise, function, probes):
-    """Outcomes of the student's function on the probes, in their order; shorter if going on makes no
-    sense."""
+    """Outcomes of the student's function on the probes, in order; ends early after a problem in STOPS."""
     _import_compiler(function)
     outcomes, clock = [], guard.Clock(guard.TOTAL_LIMIT, guard.PATIENCE)
     with preserved(), blocked(exercise.blocked) as calls:
@@ -34,7 +33,7 @@ def collect(exercise, function, probes):
 
 
 def _import_compiler(function):
-    """The first optimizer that is made imports torch's compiler, for seconds that are not the student's."""
+    """Import torch's compiler now if the function makes an optimizer: it takes seconds of the time limit."""
     names = getattr(getattr(function, "__code__", None), "co_names", ())
     if not {"optim", *vars(torch.optim)}.isdisjoint(names):
         importlib.import_module("torch._dynamo")
@@ -62,7 +61,7 @@ def direct(function, args):
 
 
 def outcome_of(call, exercise, function, calls):
-    """The Outcome of a guard.Call; calls: names of labdiff's functions that it called and may not."""
+    """The Outcome of a guard.Call; calls: names of the blocked functions that it called."""
     said = {
         "printed": "\n".join(call.printed.splitlines()[:5])[:400],
         "warned": call.warned.split("\n")[0][:200],

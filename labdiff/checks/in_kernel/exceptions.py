@@ -1,4 +1,4 @@
-"""What an exception tells: its text, and where it came from."""
+"""Where an exception was raised, and its text."""
 
 import dis
 import linecache

@@ -34,8 +34,7 @@ class Call:
 
 
 class FirstWords(io.StringIO):
-    """Keeps the beginning of what this thread prints, however much that is; what others print goes where it
-    went."""
+    """Captures the first 10,000 characters that this thread prints; other threads' output passes through."""
 
     def __init__(self, others):
         super().__init__()
@@ -50,8 +49,7 @@ class FirstWords(io.StringIO):
 
 
 def guarded(function, seed=SEED, limit=TIME_LIMIT):
-    """Call function() and return a Call. An interrupt by the user (not by the function's own code) goes
-    through."""
+    """Call function() and return a Call; a KeyboardInterrupt of the user's is raised again."""
     call, out = Call(), FirstWords(sys.stdout)
     with (
         settings(),
@@ -75,11 +73,15 @@ def guarded(function, seed=SEED, limit=TIME_LIMIT):
     return call
 
 
-PATIENCE = 6  # times as long as a limit, where the machine is so busy that half of that time was not ours
+PATIENCE = 6  # factor on a time limit where this process got less than half of that time on a CPU
 
 
 class Clock:
-    """Tells when a time is over, or with patience: when half of it was also worked in this process."""
+    """Tells when a time limit is over.
+
+    With patience > 1, for a busy machine: over once half of it was CPU time of this process, or else after
+    `patience` times the limit.
+    """
 
     def __init__(self, seconds, patience=1):
         self.seconds, self.patience = seconds, patience
@@ -92,8 +94,8 @@ class Clock:
 
 @contextlib.contextmanager
 def time_limit(seconds, patience=1):
-    """Raise OutOfTime after that time, again and again; works in the main thread where there is SIGALRM,
-    else does nothing.
+    """Raise OutOfTime after that time, again and again; without SIGALRM or outside of the main thread, do
+    nothing.
 
     An alarm that someone else had set is set again afterwards, for the time it had left.
     """
@@ -112,9 +114,9 @@ def time_limit(seconds, patience=1):
         rings.append(frame)
         if len(rings) % 2 or frame is None:
             raise OutOfTime
-        # A bare `except:` in a loop caught it, and would again: Python looks for signals at calls,
-        # and those stand inside
-        # of the `try`. Only a trace function is called on the lines outside of it.
+        # A bare `except:` in a loop caught it, and would again: signals are handled at calls and jumps, and
+        # all of those may be inside of the `try`. A trace function also runs on the lines outside of it;
+        # sys.monitoring could do the same, but needs Python 3.12.
         frame.f_trace = stop_at_next_line
         sys.settrace(stop_at_next_line)
 

@@ -1,4 +1,4 @@
-"""From what a function returned to plain numbers, or to words for what it returned instead."""
+"""What a function returned, as float64 arrays; or a description of what it returned instead."""
 
 import numpy as np
 import torch

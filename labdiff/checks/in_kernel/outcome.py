@@ -1,4 +1,4 @@
-"""What a function did with one probe, in plain numbers and words: all that leaves a student's kernel."""
+"""What a function did with one probe, as arrays and texts: all that leaves a student's kernel."""
 
 from dataclasses import dataclass, field
 

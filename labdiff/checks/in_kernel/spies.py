@@ -1,4 +1,4 @@
-"""A network and an optimizer that write down what a training step does with them."""
+"""A network and an optimizer that record what a training step does with them."""
 
 import contextlib
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Plan:
     Attributes:
         s: Schedule.
         x0: the batch.
-        answer: like x0, what the model says.
+        answer: like x0, what the model returns.
         seeds: of the generator before each call; one seed and a number of calls to let the generator run on.
         calls: how many.
     """
@@ -46,7 +46,7 @@ class Plan:
 
 
 class Recorder(torch.nn.Module):
-    """A network that says `answer` and writes down what it saw, and how the loss pulls at what it said.
+    """A network that returns `answer` and records its inputs and the gradient of the loss at its output.
 
     It takes the batch at once or in parts, one after another.
     """
@@ -57,7 +57,7 @@ class Recorder(torch.nn.Module):
         self.start()
 
     def start(self):
-        """Forget all: a new call of the student's function begins."""
+        """Reset the record: a new call of the student's function begins."""
         self.events, self.xt, self.t, self.pull = "", None, None, None
         self.calls, self.done, self.pulled_by = 0, 0, set()
 
@@ -95,11 +95,10 @@ class Recorder(torch.nn.Module):
 
 
 class Optimizer(torch.optim.Optimizer):
-    """An optimizer which writes down what happens when; `call` puts its model back after each step."""
+    """An optimizer that records its calls; `call` restores the model after each step."""
 
     def __init__(self, model):
-        # not the parent's __init__: it imports torch's compiler, which takes seconds that a check
-        # should not take
+        # not the parent's __init__: it imports torch's compiler, which takes seconds
         self.model, self.gradient, self.defaults, self.state = model, None, {"lr": 0.0}, {}
         self.param_groups = [{"params": list(model.parameters()), "lr": 0.0}]
 
@@ -116,7 +115,7 @@ class Optimizer(torch.optim.Optimizer):
         self.model.event("s")
         self.gradient = None if self.model.answer.grad is None else self.model.answer.grad.clone()
         with torch.no_grad():
-            self.model.answer += 1  # a model that has learned says something else
+            self.model.answer += 1  # so that the model's output changes with a step
         return loss
 
 
@@ -155,8 +154,8 @@ def call(function, args):
 
 
 def gradient(model, value):
-    """d loss / d weights of the probe's model; zeros where there is no way back to them."""
-    with contextlib.suppress(RuntimeError):  # someone went back through this graph already
+    """d loss / d weights of the probe's model; zeros where the loss does not depend on them."""
+    with contextlib.suppress(RuntimeError):  # backward was called on this graph already, which freed it
         if isinstance(value, torch.Tensor) and value.requires_grad:
             (found,) = torch.autograd.grad(value.sum(), model.weights, retain_graph=True, allow_unused=True)
             return torch.zeros_like(model.weights) if found is None else found
@@ -164,7 +163,6 @@ def gradient(model, value):
 
 
 def loss_and_gradient(function, args):
-    """What a loss function returns, and its gradient: values alone would not tell a loss without a way
-    back."""
+    """What a loss function returns, and its gradient: the value alone would hide a detached loss."""
     value = function(*args)
     return value, gradient(args[0], value)

@@ -1,4 +1,4 @@
-"""What a student's function may change and a notebook would miss: kept and given back."""
+"""Global state that a student's function may change: saved before a check and restored after it."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ def seed_all(seed):
 
 @contextlib.contextmanager
 def settings():
-    """Give torch's cheap global settings back as they were; gradients are on meanwhile, as in a notebook."""
+    """Restore torch's cheap global settings at the end; gradients are on meanwhile, as in a notebook."""
     dtype, grad, anomaly = torch.get_default_dtype(), torch.is_grad_enabled(), torch.is_anomaly_enabled()
     torch.set_grad_enabled(True)
     try:
@@ -35,15 +35,15 @@ def settings():
             torch.set_default_device(None)
 
 
-_one_at_a_time = threading.RLock()  # all of this is the process's, not the thread's
+_one_at_a_time = threading.RLock()  # this state belongs to the process, not to a thread
 
 
 @contextlib.contextmanager
 def preserved():
-    """Give back what a notebook would miss: random generators, rcParams, NumPy's and torch's settings, the
-    folder.
+    """Restore at the end: random generators, rcParams, NumPy's and torch's settings, the working folder.
 
-    Meanwhile torch has one thread, which is faster for thousands of tiny tensors, and other checks wait.
+    Meanwhile torch has one thread, which is faster for thousands of tiny tensors, and checks in other threads
+    wait.
     """
     with _one_at_a_time, _preserved():
         yield
