@@ -212,9 +212,8 @@ def slider(rounds):
         r"mixed in the browser: key press.*median ([\d.]+) ms, 95th percentile ([\d.]+) ms", out
     )
     names = ("labdiff (from key press to pixels, in Chromium)", "95 % of them within")
-    browser = (
-        {name: float(t) / 1000 for name, t in zip(names, found.groups())} if found else {}
-    )  # no Chromium, no times
+    # no Chromium, no times
+    browser = {name: float(t) / 1000 for name, t in zip(names, found.groups())} if found else {}
     return {"times": times, "browser": browser}
 
 

@@ -1,4 +1,4 @@
-"""Guidance: a conditional network as a model (x, t) -> eps_hat that heads for a label."""
+"""Guidance: a conditional network as a model (x, t) -> eps_hat that is steered towards a label."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ class Guided(torch.nn.Module):
 
 
 def guided(model: Callable[..., torch.Tensor], label: Levels, scale: float = 1.0) -> Guided:
-    """Classifier-free guidance: a model (x, t) -> eps_hat that heads for a label.
+    """Classifier-free guidance: a model (x, t) -> eps_hat that is steered towards a label.
 
         eps_hat = eps(x_t, t, none) + scale (eps(x_t, t, label) - eps(x_t, t, none))
 

@@ -41,9 +41,8 @@ class MuonAdamW(torch.optim.Optimizer):
         groups = [{"params": group, "muon": group is kernels} for group in (kernels, rest) if group]
         defaults = dict(lr=lr, momentum=momentum, betas=betas, eps=eps, weight_decay=weight_decay, muon=False)
         super().__init__(groups, defaults)
-        self._batches = (
-            None  # matrices of all kernels, see _Batch: they hold nothing from one step to the next
-        )
+        # matrices of all kernels, see _Batch: they hold nothing from one step to the next
+        self._batches = None
 
     def __setstate__(self, state):
         super().__setstate__(state)

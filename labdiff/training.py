@@ -76,7 +76,7 @@ def train(
     """
     device = device_of(model)
     if device.type == "cuda":
-        model.to(memory_format=torch.channels_last)  # pays on GPUs, costs on CPUs
+        model.to(memory_format=torch.channels_last)  # faster on GPUs, slower on CPUs
     rank, world = processes()
     if adopt := getattr(model, "adopt", None):
         adopt(s.alpha_bar)
@@ -109,7 +109,9 @@ def _draw(images, labels, drop_label, model, T, B, generator):
     here, device = generator.device, images.device
     index = torch.randint(len(images), (B,), generator=generator, device=here).to(device)
     u = torch.rand(B, generator=generator, device=here)
-    t = (1 + (torch.arange(B, device=here) + u) / B * T).long().clamp(max=T)  # one from each B-th of 1..T
+    t = (
+        (1 + (torch.arange(B, device=here) + u) / B * T).long().clamp(max=T)
+    )  # one from each of B equal parts of 1..T
     batch = [images[index], t.to(device), randn((B, *images.shape[1:]), generator, like=images)]
     if labels is not None:
         dropped = torch.rand(B, generator=generator, device=here) < drop_label
@@ -166,7 +168,7 @@ def processes() -> tuple[int, int]:
     return (dist.get_rank(), dist.get_world_size()) if together else (0, 1)
 
 
-# torchrun -m labdiff.training: the command stands above this module, so it is run and not imported
+# torchrun -m labdiff.training: this module may not import the command, so it runs it
 if __name__ == "__main__":
     sys.argv.insert(1, "train")
     runpy.run_module("labdiff", run_name="__main__")

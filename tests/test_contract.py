@@ -83,9 +83,8 @@ BAD_PARTNER = {  # only wrong beside the other tensor
 def test_bad_data(formula, which, bad):
     value, error, text = BAD_DATA[bad]
     name = FORMULAS[formula][which]
-    some_name = (
-        name if text != "." else "(" + "|".join(FORMULAS[formula]) + ")"
-    )  # shapes differ: either may be named
+    # shapes differ: either may be named
+    some_name = name if text != "." else "(" + "|".join(FORMULAS[formula]) + ")"
     with pytest.raises(error, match=f"^{formula.__name__}: {some_name}: .*{text}"):
         formula(**arguments(formula) | {name: value})
 

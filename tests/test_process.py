@@ -155,9 +155,8 @@ def test_float32_is_as_good_as_float32_can_be(call, any_s, g):
     a, b = (torch.rand(any_s.T, 1, generator=g, dtype=torch.float64) + 0.5 for _ in range(2))
     exact = call(any_s, a.float().double(), b.float().double(), every_t(any_s))
     got = call(any_s, a.float(), b.float(), every_t(any_s)).double()
-    size = (
-        exact.abs() + (1 / any_s.alpha_bar[1:].sqrt())[:, None] * 1e-1
-    )  # predict_x0 subtracts and then divides
+    # predict_x0 subtracts and then divides
+    size = exact.abs() + (1 / any_s.alpha_bar[1:].sqrt())[:, None] * 1e-1
     assert ((got - exact).abs() / size).max() < 1e-5
 
 

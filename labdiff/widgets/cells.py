@@ -8,9 +8,8 @@ import difflib
 from IPython import get_ipython
 
 _made = {}  # {cell: (number of the run, [widgets])}; the cell that ran last stands last
-_SAME = (
-    0.9  # where cells have no id, code that is so similar to that of the cell before is the same cell, edited
-)
+# where cells have no id, code that is so similar to that of the cell before is the same cell, edited
+_SAME = 0.9
 
 
 def close_with_cell(widget) -> None:

@@ -1,4 +1,4 @@
-"""Samples of a chosen label, and how strongly the sampler heads for it."""
+"""Samples of a chosen label, and how strongly the sampler is steered towards it."""
 
 from collections.abc import Callable, Sequence
 
@@ -26,7 +26,7 @@ def guidance_slider(
     scale: float = 1.5,
     seed: int = 0,
 ) -> Panel:
-    """Choose a label and how strongly to head for it: the same noise, as samples of another label or scale.
+    """Choose a label and the guidance scale: the same noise, as samples of another label or scale.
 
     Args:
         model: callable (x, t, label=None) -> eps_hat, such as a UNet with classes that was trained with

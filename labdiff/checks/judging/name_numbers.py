@@ -55,8 +55,7 @@ def target_of(y, x0, xt, part):
 
 
 def _left_over(y, x0, part):
-    """How much of a sample's target is left, after the best mix of x_0 and noise, and of noise alone;
-    relative."""
+    """The relative residuals of a sample's target, fitted by x_0 and noise, and by noise alone."""
     size = np.linalg.norm(y) + 1e-12
     return [
         np.linalg.norm(y.ravel() - a @ np.linalg.lstsq(a, y.ravel(), rcond=None)[0]) / size

@@ -120,7 +120,7 @@ def look_into_zip(found: Found, zipped: File, top: PurePosixPath) -> None:
 
 
 def name_in_zip(info: zipfile.ZipInfo) -> str:
-    """Its name, with /. macOS writes UTF-8 without saying so; zips of Windows may have backslashes."""
+    """Its name, with /. macOS writes UTF-8 without its flag; zips made on Windows may have backslashes."""
     name = info.filename
     if not info.flag_bits & 0x800:
         try:
@@ -131,5 +131,5 @@ def name_in_zip(info: zipfile.ZipInfo) -> str:
 
 
 def printable(name: str) -> str:
-    """A name without bytes that are no text; two names stay two."""
+    """A name with undecodable bytes escaped; different names stay different."""
     return os.fsencode(name.replace("\\", "\\\\")).decode("utf-8", "backslashreplace")

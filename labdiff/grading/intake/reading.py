@@ -1,4 +1,4 @@
-"""A submission's file, read with patience: only the sources of the answer cells are taken from it.
+"""A submission's file, parsed leniently: only the sources of the answer cells are taken from it.
 
 Which cell answers a question, in this order: code cells with the answer's id; with that id as nbgrader's
 grade_id (formats before 4.5 have no ids); any code cell that defines the function. Of several, the last that

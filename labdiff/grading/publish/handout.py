@@ -39,9 +39,8 @@ def solve(notebook):
     for cell in notebook["cells"]:
         if cell.get("id", "").endswith("-answer"):
             name = cell["id"].removesuffix("-answer").replace("-", "_")
-            body = (
-                SOLUTIONS[name].rstrip("\n").split("\n")[1:]
-            )  # without its def line: the stub has it, and a docstring
+            # without its def line: the stub has it, and a docstring
+            body = SOLUTIONS[name].rstrip("\n").split("\n")[1:]
             lines = [line for line in source_of(cell).split("\n") if line.strip()]
             at = next(
                 i for i, line in enumerate(lines) if line.strip().startswith("raise NotImplementedError")

@@ -32,9 +32,8 @@ class Plugin:
 
     def __init__(self, jobs: dict[Path, Job]):
         self.jobs = jobs
-        self.skip: dict[
-            tuple[str, str], Ran
-        ] = {}  # (notebook, cell) that stops kernels or is slow: not run again
+        # (notebook, cell) that stops kernels or is slow: not run again
+        self.skip: dict[tuple[str, str], Ran] = {}
 
     def pytest_addoption(self, parser):
         parser.addoption("--labdiff-grade", action="store_true", help="grade the questions, through nbval")

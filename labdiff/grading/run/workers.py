@@ -16,7 +16,7 @@ from labdiff.grading.run import student
 from labdiff.grading.sandbox import namespaces
 from labdiff.grading.sandbox.cleanup import remove_tree
 
-STOP = []  # anything in here ends the batch; an exception out of a signal's handler could get lost in a fork
+STOP = []  # a signal handler puts something in to end the batch: an exception in it could get lost in a fork
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def processes(
 
 
 def work_on(connection, task: Task, options: Options) -> None:
-    """In the student's process, which ends with the batch, however that ends."""
+    """Grade one student, in a process that is killed when the batch ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     namespaces.option(namespaces.DIE_WITH_PARENT, signal.SIGKILL)

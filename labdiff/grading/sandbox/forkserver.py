@@ -109,7 +109,7 @@ def kill_all(pid: int) -> None:
 
 
 def first_process(config: KernelConfig, command: list[str]) -> int:
-    """In the namespaces: number 1, the kernel's parent. Returns when the kernel ends."""
+    """In the namespaces: process 1, the kernel's parent. Returns when the kernel ends."""
     try:
         namespaces.option(namespaces.DIE_WITH_PARENT, signal.SIGKILL)
         isolated = config.isolation == "namespace"
@@ -169,7 +169,7 @@ def enter_limits(config: KernelConfig) -> None:
 
 
 def ask(address: str, *texts: str) -> int:
-    """Stand for a kernel."""
+    """Be the process that jupyter_client takes for the kernel: it lives as long as the kernel does."""
     namespaces.option(namespaces.DIE_WITH_PARENT, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as server:
@@ -179,7 +179,7 @@ def ask(address: str, *texts: str) -> int:
 
 
 def attempt(text: str) -> int:
-    """Go where a kernel would go, and say on stderr what is refused."""
+    """Enter the namespaces that a kernel would get; what the system refuses goes to stderr."""
     config = KernelConfig.from_json(text)
     namespaces.new_user(0, namespaces.NEW_PIDS)
     child = os.fork()

@@ -29,7 +29,7 @@ _publish = _shell.display_pub.publish  # before anyone patches it
 
 
 class Quiet(io.TextIOBase):
-    """Takes all that is printed, and keeps nothing: prints, warnings and progress bars never count."""
+    """Discards all that is printed: prints, warnings and progress bars never count."""
 
     encoding, errors = "utf-8", "replace"
 
@@ -84,7 +84,7 @@ def probe(text):
 
 
 def go_where_there_is_a_path():
-    """Out of a folder that was deleted, or that is too deep to have a path."""
+    """Leave a working folder that was deleted, or that is too deep to have a path."""
     try:
         os.chdir(os.getcwd())
     except OSError:

@@ -15,12 +15,10 @@ from labdiff.grading.sandbox import config, limits, messages
 from labdiff.grading.sandbox.protocol import MIME
 
 POLL = 0.1  # seconds
-MESSAGE_SIZE, TOTAL_SIZE, GROWTH = (
-    16 * 2**20,
-    64 * 2**20,
-    512 * 2**20,
-)  # bytes: of a part, of all, of this process
-WAITING = 20  # messages that wait to be read
+MESSAGE_SIZE = 16 * 2**20  # bytes of one part of a message
+TOTAL_SIZE = 64 * 2**20  # bytes of all messages of a question
+GROWTH = 512 * 2**20  # bytes by which this process may grow meanwhile
+WAITING = 20  # messages in zmq's queue
 DIED = "It ended the kernel: out of memory, os._exit or a crash."
 WHY = {
     config.TOO_MANY: ("error", f"It started more than {config.PROCESSES} processes."),
@@ -73,8 +71,7 @@ class Kernel(RunningKernel):
                 )
 
     def _answers(self) -> bool:
-        """Whether a question comes back on the channel of outputs, which may connect later than the
-        others."""
+        """Whether kernel_info is answered on iopub, which may connect later than the other channels."""
         self.request, self.inbox = self.kc.kernel_info(), deque()
         end = time.monotonic() + POLL
         while time.monotonic() < end:
@@ -96,8 +93,7 @@ class Kernel(RunningKernel):
                 raise Stopped("timeout", f"It was stopped after {timeout:g} seconds.")
 
     def get_message(self, stream: str, timeout: float) -> dict:
-        """The next message of the current request; where its last one got lost among too many others, that
-        one."""
+        """The next message of the current request; an idle status is made up if its own was dropped."""
         end = time.monotonic() + timeout
         while not self.inbox:
             self.receive()
@@ -148,7 +144,7 @@ class Kernel(RunningKernel):
             raise Stopped("error", "It sends messages without end.")
 
     def is_alive(self) -> bool:
-        """What nbval asks before a cell; whether it is, is seen when there is no answer."""
+        """nbval asks this before each cell; a kernel that died is noticed in receive()."""
         return True
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""What a student's kernel sends, read with suspicion: it may have been made to send anything."""
+"""The messages of a student's kernel, validated: the student's code may have sent anything."""
 
 from dataclasses import dataclass
 
@@ -41,7 +41,7 @@ def read(session: Session, frames: list[bytes]) -> Message:
         parent = (raw["parent_header"] or {}).get("msg_id", "")
         made = Message(str(raw["msg_type"]), str(parent), raw["content"])
         wrong = [k for k, kind in FIELDS.get(made.kind, {}).items() if not isinstance(made.content[k], kind)]
-    except Exception as error:  # deserialize raises whatever it stumbles over, RecursionError too
+    except Exception as error:  # deserialize raises many kinds of exceptions, RecursionError too
         raise Strange(f"{type(error).__name__}: {error}"[:200]) from None
     if wrong:
         raise Strange(f"{made.kind} without a proper {wrong[0]}")

@@ -154,7 +154,7 @@ def decode_array(plain: object) -> np.ndarray:
 
 
 def decode_ran(plain: object) -> Ran:
-    """How a cell went; what is no such thing counts as a cell without errors."""
+    """How a cell went; malformed data counts as a cell without errors."""
     if not isinstance(plain, dict) or plain.keys() != {"error", "early", "missing", "slow"}:
         return Ran()
     missing = plain["missing"] if isinstance(plain["missing"], list) else []
