@@ -1,5 +1,4 @@
-"""Checks of exercises: a student's function is called on probes, its numbers are compared, and the mistake
-is named."""
+"""Checks of exercises: call a student's function on probes, compare its numbers, name the mistake."""
 
 import os
 from collections.abc import Callable

@@ -1,9 +1,8 @@
 """Sliders and players: what moves in the notebooks.
 
-Each is an anywidget whose state is the value of its controls, as traits: `slider = noise_slider(s, x0);
-    slider.t = 500`.
-What it shows is sent to the browser once, from one fixed draw of noise, and drawn there while the slider
-moves, so that it follows the hand at the screen's rate and goes on without a kernel.
+Each is an anywidget whose state is the value of its controls, as traits: `slider.t = 500` moves the slider of
+`slider = noise_slider(s, x0)`. What it shows is sent to the browser once, from one fixed draw of noise, and
+drawn there while the slider moves: at the screen's rate, and without a kernel.
 """
 
 from labdiff.widgets.bayes import posterior_slider, reverse_slider

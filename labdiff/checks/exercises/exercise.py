@@ -1,5 +1,4 @@
-"""What an exercise is made of: the right formula, the catalogue of wrong ones. Data only; nothing runs
-here."""
+"""What an exercise is made of: the right formula and the catalogue of wrong ones, as data."""
 
 import functools
 import re
@@ -101,13 +100,11 @@ class Exercise:
 
     @functools.lru_cache(maxsize=64)  # noqa: B019  exercises live as long as the program
     def probes(self, seed):
-        """The probes of this seed: the same objects each time, so that what a wrong formula makes of them
-        can be kept."""
+        """The probes of this seed: the same objects each time, so that results of formulas can be cached."""
         return tuple(self.make_probes(seed))
 
     def candidates(self, size):
-        """Groups of `size` mistakes that can be made at once, and the keyword arguments of the formula that
-        makes them."""
+        """Groups of `size` mistakes that can be made at once, with the formula's keyword arguments."""
         for group in combinations(self.mistakes, size):
             names = [name for m in group for name in m.parts]
             if len(set(names)) < len(names) or len({m.id for m in group}) < size:

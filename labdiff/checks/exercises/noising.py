@@ -1,5 +1,4 @@
-"""What q_step, q_sample and eps_loss share: noising with two coefficients, and the mistakes that are made
-with them."""
+"""What q_step, q_sample and eps_loss share: noising with two coefficients, and its mistakes."""
 
 import torch
 

@@ -1,5 +1,4 @@
-"""Inputs that make mistakes show: t = 1 and T, mixed t, B = W, non-square, float64, extreme alpha_bar; from
-one seed."""
+"""Inputs that reveal mistakes: t = 1 and T, mixed t, B = W, non-square, float64, extreme alpha_bar."""
 
 import math
 import warnings
@@ -59,8 +58,7 @@ def picture(seed, size=16):
 
 
 def pixels(seed, count):
-    """The base values of one-pixel probes, (1, 1, 1, 1) each, and as many others that they are compared
-    with."""
+    """The base values of one-pixel probes, (1, 1, 1, 1) each, and as many for their twins."""
     if seed == PUBLIC:
         values = [0.5, -1.0, 2.0, -0.25][:count], [1.5, 2.0, -1.0, 0.75][:count]
     else:
@@ -71,8 +69,7 @@ def pixels(seed, count):
 
 
 def batches(seed, names):
-    """For functions of a whole batch, with tensors called `names`: [(label, s, t, [tensor, ...], options),
-    ...]."""
+    """Probes of functions of a batch, with tensors called `names`: (label, s, t, tensors, options)."""
     n, s, base = len(names), small(seed), pixels(seed, len(names))
     made = []
 

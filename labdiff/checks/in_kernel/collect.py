@@ -1,5 +1,4 @@
-"""The student's side of a check: call the function on each probe and write down plain numbers. No verdict is
-made here."""
+"""The student's side of a check: call the function on each probe and record plain numbers."""
 
 import copy
 import importlib

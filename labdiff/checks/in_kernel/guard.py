@@ -1,5 +1,4 @@
-"""Running a student's function so that nothing it does reaches the notebook: state, output, time,
-exceptions."""
+"""Calling a student's function with its effects contained: state, output, time, exceptions."""
 
 import contextlib
 import inspect

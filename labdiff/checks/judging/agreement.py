@@ -6,8 +6,7 @@ ATOL = 1e-6
 
 
 def close(expected, got, rtol):
-    """Element by element; NaN equals NaN. Their size as a whole counts too: digits are lost where numbers
-    cancel."""
+    """Element by element; NaN equals NaN. The tolerance includes the mean size, for numbers that cancel."""
     finite = np.isfinite(expected)
     if not np.array_equal(finite, np.isfinite(got)) or not np.array_equal(
         expected[~finite], got[~finite], equal_nan=True
@@ -19,8 +18,7 @@ def close(expected, got, rtol):
 
 
 def agrees(exercise, expected, got, rtol):
-    """Whether an Outcome is the expected one: the same numbers in the same shapes, or the same kind of
-    exception."""
+    """Whether two Outcomes have the same numbers in the same shapes, or the same kind of exception."""
     if expected.problem or got.problem:
         return (expected.problem, expected.kind) == (got.problem, got.kind)
     same = exercise.same or close

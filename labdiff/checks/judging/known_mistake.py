@@ -25,8 +25,7 @@ class Diagnosis:
 
 
 def evaluate(exercise, probe, parts, seed=guard.SEED):
-    """The Outcome of the exercise's formula with these parts, under the same random numbers as the student's
-    function."""
+    """The Outcome of the exercise's formula with these parts, with the student's random numbers."""
     torch.default_generator.manual_seed(seed)
     try:
         return read(exercise.formula(*probe.args, **parts), exercise.outputs)
@@ -40,8 +39,7 @@ def _evaluated(exercise, probe, parts):
 
 
 def right_form(exercise, probes, outcomes):
-    """(form, expected): the form that the answer follows on all that counts, or None and the numbers of the
-    nearest."""
+    """(form, expected): the form that the answer agrees with, or None and the nearest form's numbers."""
     best = None
     for form in exercise.forms:
         expected = [_evaluated(exercise, p, tuple(form.parts.items())) for p in probes]
@@ -58,8 +56,7 @@ def right_form(exercise, probes, outcomes):
 
 
 def diagnose(exercise, probes, outcomes):
-    """The one mistake, or else the one pair, whose formula gives the student's numbers on every probe; or
-    None."""
+    """The mistake, or else the pair, whose formula alone gives the student's numbers on every probe."""
     pairs = [(p, o) for p, o in zip(probes, outcomes, strict=False) if p.required and p.used_for_diagnosis]
     for size in (1, 2):
         found = {}

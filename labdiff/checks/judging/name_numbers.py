@@ -1,5 +1,4 @@
-"""Names for numbers: which number of the schedule a factor is, what a target is made of, which error it
-is."""
+"""Names for numbers: a factor's name in the schedule, what a target is made of, the kind of error."""
 
 import numpy as np
 
@@ -17,8 +16,7 @@ def factor(a, b):
 
 
 def kind_of_error(k, N, B, pull):
-    """In words, how the error depends on the answer; and its second derivative, one number or (B, 1, ..,
-    1)."""
+    """In words, how the error depends on the answer; and its second derivative."""
     if np.isfinite(pull).all() and np.allclose(np.abs(pull), 1 / N, rtol=1e-3):
         return "absolute difference", None
     if np.isfinite(pull).all() and abs((pull**2).sum() * N - 1) < 1e-3:
@@ -72,8 +70,9 @@ def reported_loss(value, known):
 
 
 def name_of(rows, tolerance):
-    """The schedule's number that these factors are, or what they are instead; rows of (schedule, levels,
-    factors)."""
+    """The name in the schedule of these factors, or what they are instead.
+
+    rows: (schedule, levels, factors)."""
     if any(row[2] is None for row in rows):
         return "unknown"
     fits = None

@@ -1,5 +1,4 @@
-"""The factors of the arguments in which a result is linear, read off from probes that differ in one
-argument."""
+"""The factors of the arguments in which a result is linear, from probes that differ in one argument."""
 
 import itertools
 import math
@@ -12,8 +11,7 @@ from labdiff.schedule import Schedule
 
 
 def read_factors(seen):
-    """The factors of the arguments in which the result is linear, read off from probes that differ in one
-    argument."""
+    """A sentence on the factors, wrong ones beside right ones; None where they can't be read off."""
     exercise, told = seen.exercise, []
     for base_name, group in itertools.groupby((p for p, _, _ in seen.all if p.twin), lambda p: p.twin[0]):
         base, factors = seen.by_name.get(base_name), []

@@ -1,5 +1,4 @@
-"""What a student reads after a check: one content, as HTML in the notebook and as plain text anywhere
-else."""
+"""What a student reads after a check, as HTML in the notebook and as plain text elsewhere."""
 
 import base64
 import html

@@ -85,8 +85,7 @@ def _used(plans, got):
 
 
 def _one_use(plans, got, name):
-    """(factor of x_0, factor of eps, target, error, loss) of one plan; factors as (schedule, levels,
-    numbers)."""
+    """(factor of x_0, of eps, target, error, loss) of one plan; factors: (schedule, levels, numbers)."""
     plan, run, zero, two = plans[name], got[name], got[f"{name}, x0 = 0"], got[f"{name}, another answer"]
     t = levels(plan, run)[0][0]
     x0, xt, part, pull = plan.x0.numpy().astype(float), run["xt"][0], zero["xt"][0], run["pull"][0]
@@ -129,8 +128,7 @@ def _order(code):
 
 
 def _gradient(two):
-    """Which steps' gradients the optimizer has at the second of two steps; clipping makes it shorter, no
-    more."""
+    """Which steps' gradients the optimizer has at the second of two steps; they may be clipped."""
     at_step, (before, own) = two["gradient"][1], two["pull"]
     if not np.isfinite(at_step).all() or not at_step.any():
         return "none"

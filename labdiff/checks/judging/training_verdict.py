@@ -1,5 +1,4 @@
-"""The verdict on a training step: its features are those of Algorithm 1, or of a wrong step of the
-catalogue."""
+"""The verdict on a training step: whether its features are those of Algorithm 1, or of a known mistake."""
 
 import functools
 from dataclasses import replace

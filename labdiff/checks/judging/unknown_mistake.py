@@ -1,5 +1,4 @@
-"""For a mistake that no catalogue knows: which property breaks? Each clue is a fact about the numbers, never
-a guess."""
+"""Clues for a mistake that no catalogue has: facts about the numbers, never guesses."""
 
 import math
 

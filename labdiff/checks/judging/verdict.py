@@ -66,8 +66,7 @@ def judge(exercise, probes, outcomes):
 
 
 def require_complete(exercise, probes, outcomes):
-    """Raise ValueError unless each probe has all its numbers or a problem, up to a problem that ends the
-    check."""
+    """Raise ValueError unless each probe, up to one that ended the check, has its numbers or a problem."""
     for o in outcomes:
         if o.problem and o.values or not o.problem and o.values.keys() != set(exercise.outputs):
             raise ValueError(f"outcomes: expected {', '.join(exercise.outputs)} or a problem for each probe")

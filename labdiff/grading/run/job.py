@@ -1,5 +1,4 @@
-"""One question of one student: what is graded, what was seen on the way, and the verdict on what came out of
-the kernel."""
+"""One question of one student: what is graded, what happened, and the verdict on what the kernel sent."""
 
 from dataclasses import dataclass, field, replace
 
@@ -74,8 +73,7 @@ class Job:
             self.finish(records.ERROR, STRANGE, hint=hint)
 
     def _judge(self, sent: dict) -> None:
-        """Correct is what is right on the public and on the hidden probes; what is shown is ld.check's
-        report."""
+        """Correct means right on the public and the hidden probes; the report shown is ld.check's."""
         if "undefined" in sent:
             hint = f"The answer cell defines no function {self.question.name}."
             ended = f"It raised {self.ran.error}. " if self.ran.error else ""

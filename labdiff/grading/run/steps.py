@@ -62,8 +62,7 @@ def parts(cells: list[Cell], trusted: Trusted, answers: dict[Question, Answer]) 
 
 
 def steps(question: Question, trusted: Trusted, sequence: list[Part], request: dict) -> list[Step]:
-    """All that is run for a question; `request`: see protocol.request, which gets the rest of the
-    notebook."""
+    """All that is run for a question; `request` (protocol.request) gets the rest of the notebook."""
     at = next(i for i, part in enumerate(sequence) if part.answers == question)
     setup = f"labdiff_inside.prepare({trusted.setup!r}, *{trusted.helpers(question)!r})"
     made = [Step(SETUP, setup)]

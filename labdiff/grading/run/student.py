@@ -1,5 +1,4 @@
-"""Grade one student: read the files, write a notebook for each question, and let pytest run them through
-nbval."""
+"""Grade one student: read the files, write a notebook for each question, run them with pytest and nbval."""
 
 import contextlib
 import hashlib
@@ -66,8 +65,7 @@ def grade(student: str, files: Mapping[str, HandedIn], options: Options) -> list
 def notebook_jobs(
     student: str, trusted: Trusted, cells: list[Cell], flags: tuple[str, ...], options: Options
 ) -> dict[Question, Job | Result]:
-    """A Job with its grading notebook for each question that has an answer, a Result for each that has
-    none."""
+    """A Job, with its grading notebook, for each question that has an answer; else a Result."""
     answers = reading.answers(cells, trusted)
     sequence = steps.parts(cells, trusted, answers)
     made: dict[Question, Job | Result] = {}

@@ -1,5 +1,4 @@
-"""Running the cells of a student's notebook, inside the kernel: one statement after the other, each cell
-within its time."""
+"""Running the cells of a student's notebook in the kernel, statement by statement, with a time limit."""
 
 import ast
 import builtins

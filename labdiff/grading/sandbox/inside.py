@@ -41,8 +41,7 @@ class Quiet(io.TextIOBase):
 
 
 def quiet():
-    """Nothing that a cell shows becomes a message, however often; shell commands are not run, and nothing
-    ends the kernel."""
+    """Let no output become a message, run no shell commands, and let no cell end the kernel."""
     import comm
 
     sys.stdout = sys.stderr = Quiet()
@@ -92,8 +91,7 @@ def go_where_there_is_a_path():
 
 
 def missing_name(found, function):
-    """The name that the function uses and that is not defined; its own name if it is that; None if there is
-    none."""
+    """The undefined name that the function uses, or its own if that is not defined; else None."""
     if "undefined" in found:
         return function
     messages = [o["message"] for rows in found["sets"] for o in rows if o["kind"] == "NameError"]

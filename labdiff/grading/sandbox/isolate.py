@@ -1,5 +1,4 @@
-"""How far a student's kernel is isolated: which level this machine can have, and the command that starts a
-kernel in it."""
+"""The isolation of a student's kernel: the level that this machine supports, and the command to start it."""
 
 import os
 import platform

@@ -1,5 +1,4 @@
-"""nbval's kernel, supervised: a dead one costs a moment and not the timeout, and nothing that it sends can
-pile up here."""
+"""nbval's kernel, supervised: a dead one is noticed at once, and its messages are limited."""
 
 import contextlib
 import os
@@ -102,8 +101,7 @@ class Kernel(RunningKernel):
         return self.inbox.popleft().as_dict()
 
     def receive(self) -> set[str]:
-        """Read what has come, or comes within POLL seconds; returns the requests that are done. May raise
-        Stopped."""
+        """Read messages for up to POLL seconds; return the requests that are done. May raise Stopped."""
         done = set()
         if not any(socket.poll(0) for socket in self.sockets):
             self.watch()

@@ -1,5 +1,4 @@
-"""How much a student's kernel and all that it starts may take: memory, files, processes. Standard library
-only."""
+"""Limits for a student's kernel and all that it starts: memory, files, processes. Standard library only."""
 
 import contextlib
 import os
@@ -15,8 +14,7 @@ ENTRIES = 20_000  # files and folders in a kernel's working folder
 
 
 def set_limits(config: KernelConfig) -> None:
-    """For this process and those that it starts; what one process may take, the sum is watched by
-    excess()."""
+    """Set the limits of each process, this one and those that it starts; excess() watches the sum."""
     import resource  # not on Windows, where this file is imported too
 
     for what, size in (
@@ -66,8 +64,7 @@ def resident(pid: int) -> int:
 
 
 def unmapped(family: list[int]) -> int:
-    """Bytes in files without a name (memfd_create, or opened and deleted): memory, though in no process's
-    size."""
+    """Bytes in unnamed files (memfd_create, or deleted while open): memory that no process's size has."""
     sizes = {}
     for pid in family:
         with contextlib.suppress(OSError):

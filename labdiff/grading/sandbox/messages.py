@@ -34,8 +34,7 @@ class Message:
 
 
 def read(session: Session, frames: list[bytes]) -> Message:
-    """The Message in some frames. Raises Strange for what is garbled, unsigned, sent again, or not what a
-    kernel sends."""
+    """The Message in some frames. Raises Strange if it is garbled, unsigned, a replay, or no kernel's."""
     try:
         raw = session.deserialize(session.feed_identities(frames)[1])
         parent = (raw["parent_header"] or {}).get("msg_id", "")

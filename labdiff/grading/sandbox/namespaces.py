@@ -110,8 +110,7 @@ def new_root(config: KernelConfig) -> None:
 
 
 def setting(name: str, value: int) -> None:
-    """Set a limit of a namespace of ours; older kernels allow that for some of them only to the machine's
-    root."""
+    """Set a limit of our namespace; older kernels allow some of them only to the machine's root."""
     with contextlib.suppress(OSError), open(f"/proc/sys/{name}", "w") as f:
         f.write(str(value))
 

@@ -58,8 +58,7 @@ def without(source: str, qualname: str) -> str:
 
 
 def write_all(base: str, names: Iterable[str], further: Iterable[str] = ()) -> None:
-    """The copies for these exercises, in base/NAME; they share the data files (base/assets) and the packages
-    (base/site)."""
+    """The copies for these exercises, in base/NAME; they share base/assets and base/site (packages)."""
     shutil.copytree(PACKAGE / "assets", Path(base) / "assets")
     write_site(f"{base}/site", further)
     for name in names:

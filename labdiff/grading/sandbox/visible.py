@@ -22,8 +22,7 @@ SYSTEM = ("/etc/ld.so.cache", "/sys/devices/system/cpu")
 
 @cache
 def packages(further: tuple[str, ...] = ()) -> dict[str, str]:
-    """Name -> path of all files and folders in site-packages that belong to the packages and to what they
-    require."""
+    """Name -> path in site-packages, for all that the packages and their requirements installed."""
     from packaging.requirements import Requirement
 
     found, seen, todo = {}, set(), [*PACKAGES, *further]
