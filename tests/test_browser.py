@@ -243,7 +243,10 @@ def narrow_and_dark_pages_hold_it(page, section):
 
 
 def test_exported_page_without_kernel_and_network(tmp_path):
-    path = notebook(tmp_path / "exported.ipynb", START, *SLIDERS, "ld.widgets.renoise(halving, s, x0, t=200)")
+    pad = "ld.widgets.cloud_pad(ld.cosine_schedule(40), n=50, t=40)"
+    path = notebook(
+        tmp_path / "exported.ipynb", START, *SLIDERS, "ld.widgets.renoise(halving, s, x0, t=200)", pad
+    )
     command = [sys.executable, "-m", "labdiff", "site", tmp_path / "site", path]
     subprocess.run(command, check=True, timeout=120)
     with chromium(tmp_path / "profile") as context:
@@ -258,9 +261,15 @@ def test_exported_page_without_kernel_and_network(tmp_path):
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto((tmp_path / "site" / "exported.html").as_uri())
         page.wait_for_selector("html[data-ready]", timeout=30_000)
-        mixed, frames, renoise = page.locator("section.labdiff").all()
+        mixed, frames, renoise, cloud = page.locator("section.labdiff").all()
         pictures_are_true(page, mixed)
         pictures_are_true(page, frames, bend=True)
+        noise = cloud.locator("canvas").nth(2).evaluate("(c) => c.toDataURL()")  # walked back; 0 is the pad
+        cloud.locator("input[type=range]").focus()
+        page.keyboard.press("Home")
+        assert cloud.locator("canvas").nth(2).evaluate("(c) => c.toDataURL()") != noise, (
+            "t = 0 looks like noise"
+        )
         keyboard_and_speech_work(page, mixed)
         keys_are_quick(page, mixed, "exported page, mixed in the browser")
         keys_are_quick(page, frames, "exported page, own q_sample's frames")

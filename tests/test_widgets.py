@@ -427,6 +427,67 @@ def test_guidance_slider_heads_for_the_label(s):
             W.guidance_slider(model, s, **wrong)
 
 
+SEVEN = bytes(200 if 6 < i // 28 < 10 or 12 < i % 28 < 16 else 0 for i in range(784))
+
+
+def test_repair_pad_keeps_what_is_known_and_heads_for_the_label():
+    asked, s = [], ld.cosine_schedule(40)
+
+    def model(x, t, label=None):
+        asked.append(label)
+        return 0.9 * x
+
+    pad = W.repair_pad(model, s, n_steps=10, generator=torch.Generator().manual_seed(0))
+    assert (pad.t, pad.label, pad.known) == (24, "any", "nothing")
+    pad.drawing, pad.stroke = SEVEN, 1
+    known = np.frombuffer(SEVEN, np.uint8).reshape(28, 28)
+    halves = {"left half": np.s_[:, :14], "right half": np.s_[:, 14:]}
+    for name, half in (halves | {"upper half": np.s_[:14], "lower half": np.s_[14:]}).items():
+        pad.known = name
+        shown = unpack(pad.computed["tree"], pad.computed["buffers"])
+        assert np.array_equal(shown["back"][0][half], known[half]), name
+        assert np.array_equal(shown["xt"][0][half], known[half])
+        assert not np.array_equal(shown["back"][0], known)
+    assert set(asked) == {None}
+    pad.label = "3"
+    assert set(asked) == {None, 3} and pad.computed["tree"]["back_caption"] == "brought back as a 3"
+    before = pad.computed["buffers"]
+    pad.draw = 1
+    assert pad.computed["buffers"] != before
+    pad.draw = 0
+    assert pad.computed["buffers"] == before
+    for wrong in ({"t": 41}, {"n_steps": 0}):
+        with pytest.raises(ValueError, match="^repair_pad: .*: expected"):
+            W.repair_pad(model, s, **wrong)
+
+
+def test_cloud_pad_walks_to_noise_and_back():
+    s = ld.cosine_schedule(60)
+    pad = W.cloud_pad(s, n=300, generator=torch.Generator().manual_seed(0))
+    levels = pad.controls["t"].spec["values"]
+    assert (levels[0], levels[-1]) == (0, 60) and len(pad.cloud.means) == 400  # the spiral
+    pad.drawing, pad.stroke = SEVEN, 1
+    rows, columns = np.nonzero(np.frombuffer(SEVEN, np.uint8).reshape(28, 28))
+    assert torch.allclose(pad.cloud.means[:, 0], torch.tensor(columns / 13.5 - 1))
+    assert torch.allclose(pad.cloud.means[:, 1], torch.tensor(1 - rows / 13.5))
+    shown = unpack(pad.computed["tree"], pad.computed["buffers"])
+    assert [pane["axes"] for pane in panes(pad) if pane["type"] == "pictures"] == [["t"], ["t"]]
+    side = shown["back"].shape[-1]
+    middle = (np.arange(side) + 0.5) * 2 * W.clouds.REACH / side - W.clouds.REACH
+    places = torch.tensor(np.stack(np.meshgrid(middle, -middle), -1).reshape(-1, 2))
+    far = torch.cdist(places, pad.cloud.means).min(1).values.numpy().reshape(side, side) > 0.2
+    for key in ("to_noise", "back"):
+        assert shown[key].shape == (len(levels), 1, side, side)
+        assert (shown[key][0, 0][far] > 0).sum() <= 3 and (shown[key][-1, 0][far] > 0).sum() > 100
+    own = W.cloud_pad(s, model=lambda x, t: 0 * x, n=50, generator=torch.Generator().manual_seed(0))
+    assert not np.array_equal(
+        unpack(own.computed["tree"], own.computed["buffers"])["back"][0], shown["back"][0]
+    )
+    for wrong in ({"n": 0}, {"t": 61}):
+        with pytest.raises(ValueError, match="^cloud_pad: .*: expected"):
+            W.cloud_pad(s, **wrong)
+
+
 def test_the_pad_starts_where_strokes_are_lost(s):
     assert W.drawing_pad(lambda x, t: x, ld.linear_schedule(), n_steps=1).t == 300
     assert W.drawing_pad(lambda x, t: x, ld.linear_schedule(T=1), n_steps=1).t == 1

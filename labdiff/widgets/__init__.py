@@ -6,9 +6,11 @@ drawn there while the slider moves: at the screen's rate, and without a kernel.
 """
 
 from labdiff.widgets.bayes import posterior_slider, reverse_slider
+from labdiff.widgets.clouds import cloud_pad
 from labdiff.widgets.labelled import guidance_slider
 from labdiff.widgets.live import drawing_pad, renoise
 from labdiff.widgets.marginals import marginal_slider
+from labdiff.widgets.pads import repair_pad
 from labdiff.widgets.panel import Panel, link
 from labdiff.widgets.players import snapshot_slider, trajectory_player
 from labdiff.widgets.samples import interpolation_slider, sample_slider
@@ -21,6 +23,7 @@ __all__ = [
     "Panel",
     "TrainingRun",
     "TrainingView",
+    "cloud_pad",
     "curve_slider",
     "drawing_pad",
     "guidance_slider",
@@ -30,6 +33,7 @@ __all__ = [
     "noise_slider",
     "posterior_slider",
     "renoise",
+    "repair_pad",
     "reverse_slider",
     "sample_slider",
     "schedule_slider",

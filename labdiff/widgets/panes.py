@@ -69,13 +69,17 @@ def frames(stack, *, axes=("i",), columns=8, scale=3, caption="", alt="pictures"
     }
 
 
-def computed(key, shape, *, columns=8, scale=3, caption="", alt="pictures"):
-    """Images from the kernel, as to_uint8() under `key`; shape (N, C, H, W) keeps their place."""
+def computed(key, shape, *, axes=None, columns=8, scale=3, caption="", alt="pictures"):
+    """Images from the kernel, as to_uint8() under `key`; shape (N, C, H, W) keeps their place.
+
+    With axes they are frames, as in frames(): with P rows over axes.
+    """
     N, C, H, W = shape
     return {
         "type": "pictures",
         "size": [N, H, W, C],
         "computed": key,
+        "axes": axes,
         "columns": columns,
         "scale": scale,
         "caption": caption,

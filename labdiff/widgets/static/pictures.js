@@ -32,17 +32,22 @@ function makePictures(pane, ui) {
   function pixels() {
     if (pane.computed) {
       const found = ui.computed[pane.computed];
-      const size = found && [...found.shape, 1].slice(0, 4);
+      const size = found && [...found.shape.slice(pane.axes ? 1 : 0), 1].slice(0, 4);
       if (size && `${size}` !== `${[N, H, W, C]}`) {
         [N, H, W, C] = size;
         layout(room);
       }
-      return found?.values;
+      return found && pane.axes ? frame(found.values) : found?.values;
     }
+    if (!pane.x0) return frame(pane.frames.values);
     const row = rowOf(pane.axes, ui);
-    if (!pane.x0) return pane.frames.values.subarray(row * N * H * W * C, (row + 1) * N * H * W * C);
     const eps = (pane.fresh && ui.computed[pane.fresh]) || pane.eps;
     return mix(pane, clean(), eps.values, row, mixed);
+  }
+
+  function frame(values) {
+    const row = rowOf(pane.axes, ui);
+    return values.subarray(row * N * H * W * C, (row + 1) * N * H * W * C);
   }
 
   const clean = () => (pane.x0 === "drawing" ? ui.drawing() : pane.x0.values);

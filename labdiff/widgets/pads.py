@@ -1,0 +1,96 @@
+"""A pad to draw a digit on whose other half is made anew, as the digit that one asks for."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from labdiff.arguments import check_generator, check_int, check_model, check_schedule, device_of, randn
+from labdiff.edge import ddim_steps, guided
+from labdiff.images import to_uint8
+from labdiff.process import q_sample, tables_at
+from labdiff.schedule import Schedule
+from labdiff.widgets.controls import button, choice, t_slider
+from labdiff.widgets.live import Pad
+from labdiff.widgets.panel import Panel
+from labdiff.widgets.panes import computed
+
+SCALE = 1.5  # of guidance, where a label is chosen
+HALVES = {  # what of the drawing is known: rows, columns
+    "nothing": (slice(0), slice(0)),
+    "left half": (slice(None), slice(14)),
+    "right half": (slice(None), slice(14, None)),
+    "upper half": (slice(14), slice(None)),
+    "lower half": (slice(14, None), slice(None)),
+}
+
+
+def repair_pad(
+    model: Callable,
+    s: Schedule,
+    *,
+    labels: Sequence[int] = range(10),
+    n_steps: int = 25,
+    generator: torch.Generator | None = None,
+    t: int | None = None,
+) -> Panel:
+    """Draw a digit, say which half of it is to stay and what it is: the rest comes back from noise level t.
+
+    Args:
+        model: callable (x, t, label=None) -> eps_hat for images (1, 1, 28, 28), such as a UNet with classes.
+        s: Schedule.
+        labels: the labels to choose from beside "any", ints.
+        n_steps: DDIM steps from T, with as much noise as Algorithm 2; fewer from a smaller t.
+        generator: source of the noise; None for a fresh one.
+        t: where the slider starts, 1..T; default 0.6 T.
+
+    Returns: a Panel with the traits t, label ("any", "0", "1", ...), known ("nothing", "left half", "right
+        half", "upper half", "lower half"), draw, and drawing as that of drawing_pad().
+    Raises: TypeError, ValueError: wrong type or range.
+    Source: Meng et al. 2022 (SDEdit); Lugmayr et al. 2022 (known pixels); slide S15.
+    """
+    check_schedule("repair_pad", s)
+    check_model("repair_pad", model)
+    check_int("repair_pad", "n_steps", n_steps)
+    shape, generator = (1, 1, 28, 28), check_generator("repair_pad", generator)
+    seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
+
+    def repaired(panel):
+        g = torch.Generator().manual_seed(seed + panel.draw)  # the same noise for every t, label and half
+        x0, mask, t = panel.x0, torch.zeros(shape), panel.t
+        mask[0, 0][HALVES[panel.known]] = 1
+        xt = q_sample(s, x0, t, randn(shape, g, x0))
+        heading = model if panel.label == "any" else guided(model, int(panel.label), SCALE)
+        device = device_of(model, x0.device)
+        keeps = keeping(heading, s, x0.to(device), mask.to(device))
+        few = max(1, min(n_steps, s.T) * t // s.T)
+        *_, last = ddim_steps(
+            keeps, s, xt=xt.to(device), t=t, n_steps=few, eta=1.0, clip_x0=True, generator=g
+        )
+        return {
+            "xt": to_uint8(torch.where(mask > 0, x0, xt)),
+            "xt_caption": f"the rest at t = {t}",
+            "back": to_uint8(last.x),
+            "back_caption": f"brought back{'' if panel.label == 'any' else f' as a {panel.label}'}",
+            "says": f"from t = {t}",
+        }
+
+    controls = [
+        t_slider("repair_pad", s, range(1, s.T + 1), max(1, round(0.6 * s.T)) if t is None else t),
+        choice("label", ["any", *map(str, labels)]),
+        choice("known", list(HALVES)),
+        button("draw", "new noise"),
+    ]
+    panes = [computed(key, shape, scale=6, alt=alt) for key, alt in (("xt", "x_t"), ("back", "brought back"))]
+    pad = {"type": "pad", "caption": "draw a digit"}
+    return Pad("repair_pad", controls, [[pad, *panes]], compute=repaired)
+
+
+def keeping(model: Callable, s: Schedule, x0: torch.Tensor, mask: torch.Tensor) -> Callable:
+    """The model, but where mask = 1 with the eps_hat whose x0_hat is x0: samplers keep those pixels."""
+
+    def known(x, t):
+        at, level = tables_at(s, t, x)
+        eps_hat = (x - at.sqrt_alpha_bar[level] * x0) / at.sqrt_one_minus_alpha_bar[level]
+        return mask * eps_hat + (1 - mask) * model(x, t)
+
+    return known
