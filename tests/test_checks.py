@@ -23,6 +23,7 @@ import pytest
 import torch
 
 import labdiff as ld
+from labdiff import guidance
 from labdiff.checks import EXERCISES, check
 from labdiff.checks.exercises.probes import small
 from labdiff.checks.exercises.training_step_exercise import algorithm1
@@ -557,10 +558,10 @@ def test_stub_none_and_library_call_in_every_exercise(name):
         "p_step": lambda m, s, x, t, z: list(ld.ddpm_steps(m, s, xt=x, t=t))[1].x,
         "ddim_step": lambda m, s, x, t, p: list(ld.ddim_steps(m, s, xt=x, t=t, n_steps=1))[1].x,
     }
-    # no function of their own in labdiff
-    for new in ("guided_eps", "inpaint_step", "interpolate", "flow_velocity"):
-        blocked[new] = lambda *args: ld.sample(lambda x, t: x, ld.linear_schedule(4), (1, 2))
-    assert check(name, blocked.get(name) or getattr(ld, name)).mistake == "library-call"
+    blocked["guided_eps"] = lambda *args: ld.guided(lambda *a: args[0], 0, 2.0)(args[0], args[0][:, 0])
+    blocked["inpaint_step"] = lambda s, x_prev, x0, mask, t, eps: ld.inpaint(lambda x, t: x, s, x0, mask)
+    if name != "flow_velocity":  # labdiff has no such function
+        assert check(name, blocked.get(name) or getattr(ld, name)).mistake == "library-call"
 
 
 def test_other_threads_keep_labdiffs_functions():
@@ -698,6 +699,40 @@ ONE_STEP = {
 @pytest.mark.parametrize("name", ["p_step", "ddim_step"])
 def test_no_sampler_takes_the_students_step(name, route):
     assert check(name, lambda m, s, x, t, _: ONE_STEP[route](m, s, x, t)).mistake == "library-call"
+
+
+def one_level(beta):
+    return ld.Schedule(torch.tensor([0.0, float(beta)], dtype=torch.float64))
+
+
+def each(f):
+    return lambda s, x, t, e: torch.cat([f(s, x[i : i + 1], t[i], e[i : i + 1]) for i in range(len(t))])
+
+
+def guided_by_labdiff(eps_none, eps_label, scale):
+    def model(x, t, label=None):
+        return eps_none if label is None else eps_label
+
+    return guidance.Guided(model, 0, scale).forward(eps_none, None)
+
+
+# labdiff's function for another exercise does it too, for another schedule or another model
+ROUTES = {
+    "q_step": each(lambda s, x, t, e: ld.q_sample(one_level(s.beta[t]), x, 1, e)),
+    "q_sample": each(lambda s, x, t, e: ld.q_step(one_level(1 - s.alpha_bar[t]), x, 1, e) if t else x),
+    "predict_x0": each(lambda s, x, t, e: ld.p_mean(one_level(1 - s.alpha_bar[t]), x, 1, e)),
+    "p_mean": each(lambda s, x, t, e: list(ld.ddpm_steps(lambda a, b: e, s, xt=x, t=int(t)))[1].x),
+    "q_posterior": lambda s, x0, xt, t: (ld.p_mean(s, xt, t, xt - x0), s.beta_tilde[t]),
+    "interpolate": lambda a, b, w: ld.interpolate(a, b, w),
+    "guided_eps": guided_by_labdiff,
+    "ddim_step": lambda m, s, x, t, p: ld.invert(m, s, x, n_steps=1),
+    "p_step": lambda m, s, x, t, z: ld.inpaint(m, s, x, torch.zeros_like(x)),
+}
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_no_other_function_of_labdiff_does_an_exercise(name):
+    assert check(name, ROUTES[name]).mistake == "library-call"
 
 
 def test_a_grading_kernel_gets_all_that_in_kernel_needs():

@@ -329,6 +329,41 @@ LAYOUTS = {
         },
         {"anna": 3},
     ),
+    "a folder for each notebook on top": (
+        {
+            ONE[:-6] + "/anna.ipynb": FULL,
+            ONE[:-6] + "/ben/x.ipynb": HALF,
+            TWO[:-6] + "/anna/" + TWO: FULL2,
+            TWO[:-6] + "/ben/" + TWO: RAW2,
+        },
+        {"anna": 5, "ben": 1},
+    ),
+    "nbgrader": ({"submitted/anna/lab/" + ONE: FULL}, {"anna": 3}),
+    "versions": ({"anna/v1/" + ONE: HALF, "anna/v2/" + ONE: FULL}, {"anna": 3}),
+    "dates": (
+        {f"a_{ONE[:-6]}_2026-11-26.ipynb": FULL, f"a_{TWO[:-6]} 2026-11-27 1830.ipynb": FULL2},
+        {"a": 5},
+    ),
+    "copies of Colab": (
+        {"a_Copy_of_" + ONE: FULL, "b_Copy_of_" + ONE: HALF, "a_Copy_of_Copy_of_" + TWO: FULL2},
+        {"a": 5, "b": 1},
+    ),
+    "other archives": (
+        {"anna.tar.gz": b"x", "ben/work.rar": b"x", "cleo.7z": b"", "dora/" + ONE: FULL},
+        {"anna": 0, "ben": 0, "cleo": 0, "dora": 3},
+    ),
+    "macOS": ({"anna_" + ONE: FULL, "._anna_" + ONE: b"\0\5\x16", "ben_" + ONE: HALF}, {"anna": 3, "ben": 1}),
+    "case and forms of a name": (
+        {
+            f"{name}/" + ONE: FULL
+            for name in ("Anna", "anna", "Zoe\u0301", "Zo\u00e9", "anna\u200b", "7", "007")
+        },
+        dict.fromkeys(("Anna", "anna", "Zoe\u0301", "Zo\u00e9", "anna\u200b", "7", "007"), 3),
+    ),
+    "names that are the results'": (
+        {f"{name}/" + ONE: FULL for name in ("students", "index.html", "con", "=1+1", 'a"b,c\nd')},
+        dict.fromkeys(("students", "index.html", "con", "=1+1", 'a"b,c\nd'), 3),
+    ),
     "only a text": ({"anna/answers.pdf": b"", "ben/" + ONE: HALF}, {"anna": 0, "ben": 1}),
 }
 
@@ -368,6 +403,8 @@ def flags_of(tmp_path, files, name):
             {"anna/" + ONE: HALF, "anna/x/" + ONE: solved(ONE[:-6], "q_sample")},
             "2 files for 01_forward_noising",
         ),
+        ({"anna/v1/" + ONE: HALF, "anna/v2/" + ONE: FULL, "b/" + ONE: RAW}, "2 files for 01_forward_noising"),
+        ({"anna/lab.7z": b"x", "ben/" + ONE: FULL}, "other files: lab.7z (an archive that is no zip"),
         ({"anna/x.ipynb": FULL}, "known by its content: x.ipynb is 01_forward_noising"),
         ({"anna/.ipynb_checkpoints/" + ONE: FULL}, "only an autosaved copy"),
         ({"anna/report.pdf": b"", "ben/" + ONE: FULL}, "other files: report.pdf"),

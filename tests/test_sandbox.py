@@ -276,7 +276,7 @@ def test_cells_are_run_in_the_order_of_the_notebook():
     helpers = records.Trusted.helpers
     try:
         records.Trusted.helpers = lambda self, before: []
-        made = steps.steps(Q, COURSE, sequence, {})
+        made = steps.steps(Q, COURSE, sequence, {}, 60)
     finally:
         records.Trusted.helpers = helpers
     assert [(s.kind, s.of) for s in made] == [
@@ -287,7 +287,19 @@ def test_cells_are_run_in_the_order_of_the_notebook():
         ("answer", "q_sample"),
         ("probe", "q_sample"),
     ]
-    assert "c = 1" in made[-1].code and "given = 1" in made[-1].code and "answer q" not in made[-1].code
+    rest = json.loads(eval(made[-1].code.removeprefix("labdiff_inside.probe")))["rest"]
+    assert rest == ["a = 1", "given = 1", "answer p", "b = 1", "c = 1", "answer q"]
+
+
+def test_stubs_before_an_answer_are_defined_as_in_the_notebook():
+    sources = {
+        "setup": "s",
+        "q-step-answer": "stub",
+        "q-step-check": "check",
+        "helper": "h",
+        Q.cell_id: "stub",
+    }
+    assert records.Trusted("01", (P, Q), "s", sources).helpers(Q) == ["stub", "h"]
 
 
 def test_a_lone_surrogate_costs_its_character_only():

@@ -51,12 +51,10 @@ class Trusted:
         return re.split(r"\D", self.stem, maxsplit=1)[0]
 
     def helpers(self, before: Question) -> list[str]:
-        """Sources of the cells between the setup and an answer, which may use what they define."""
+        """Sources of the cells between the setup and an answer, which may use what they define: stubs too."""
         ids = list(self.sources)
-        known = {q.cell_id for q in self.questions} | {
-            q.cell_id.removesuffix("answer") + "check" for q in self.questions
-        }
-        return [self.sources[i] for i in ids[: ids.index(before.cell_id)] if i != "setup" and i not in known]
+        known = {q.cell_id.removesuffix("answer") + "check" for q in self.questions} | {"setup"}
+        return [self.sources[i] for i in ids[: ids.index(before.cell_id)] if i not in known]
 
 
 @dataclass(frozen=True)

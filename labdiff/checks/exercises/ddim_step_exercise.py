@@ -2,7 +2,7 @@
 
 import torch
 
-from labdiff import sampling
+from labdiff import editing, sampling
 from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, functions_of, wrong
 from labdiff.checks.exercises.noising import alpha, alpha_bar
 from labdiff.checks.exercises.predict_x0_exercise import solve
@@ -159,6 +159,6 @@ EXERCISE = Exercise(
         Form("x0_hat clamped to [-1, 1]", {"clamp": clamped}),
         Form("x0_hat clamped to [-1, 1], eps_hat made to fit it", {"clamp": clamped, "again": True}),
     ),
-    blocked=functions_of(sampling),
+    blocked=functions_of(sampling, editing),
     intermediates=_intermediates,
 )

@@ -1,6 +1,7 @@
 """What an exercise is made of: the right formula and the catalogue of wrong ones, as data."""
 
 import functools
+import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -70,7 +71,8 @@ class Exercise:
         make_probes: function(seed) -> list of Probe, the smallest first.
         mistakes: the catalogue.
         forms: all that is right; the first is the default.
-        blocked: labdiff's functions through which all that the student has to write could be had.
+        blocked: labdiff's functions through which all that the student has to write could be had, also for a
+            schedule of one's own: a jump to level 1 is a step.
         call: function(student's function, args) -> outputs; None to just call it.
         same: function(expected, got, rtol) -> bool on two arrays of one shape; None for element by element.
         factors: arguments in which the first output is linear, for the clue that reads off their factors.
@@ -115,7 +117,9 @@ class Exercise:
                     yield group, {**form.parts, **wrong}
 
 
-def functions_of(module):
-    """All public functions of a module: for an exercise that each of them would answer, in its own way."""
-    found = [f for name, f in vars(module).items() if not name.startswith("_") and callable(f)]
-    return tuple(f for f in found if f.__module__ == module.__name__ and not isinstance(f, type))
+def functions_of(*modules):
+    """All functions and methods of these modules: for an exercise that each of them would answer, in its own
+    way."""
+    own = [x for m in modules for x in vars(m).values() if getattr(x, "__module__", "") == m.__name__]
+    methods = [f for c in own if isinstance(c, type) for name, f in vars(c).items() if name[:2] != "__"]
+    return tuple(f for f in (*own, *methods) if inspect.isfunction(f))

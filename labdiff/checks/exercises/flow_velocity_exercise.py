@@ -2,8 +2,7 @@
 
 import torch
 
-from labdiff import sampling
-from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, functions_of, wrong
+from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, wrong
 from labdiff.checks.exercises.probes import draws, flat, numbers, picture, pixels, scale
 from labdiff.checks.in_kernel.probe import Probe
 
@@ -108,6 +107,6 @@ EXERCISE = Exercise(
     make_probes=_probes,
     mistakes=MISTAKES,
     forms=(Form("(eps_hat - x_tau) / (1 - tau)"),),
-    blocked=functions_of(sampling),
+    blocked=(),
     factors=("x_tau", "eps_hat"),
 )

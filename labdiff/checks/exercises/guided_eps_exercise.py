@@ -2,7 +2,7 @@
 
 import torch
 
-from labdiff import sampling
+from labdiff import guidance
 from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, functions_of, wrong
 from labdiff.checks.exercises.probes import numbers, picture, pixels
 from labdiff.checks.in_kernel.probe import Probe
@@ -108,6 +108,6 @@ EXERCISE = Exercise(
     make_probes=_probes,
     mistakes=MISTAKES,
     forms=(Form("eps_none + scale (eps_label - eps_none)"),),
-    blocked=functions_of(sampling),
+    blocked=functions_of(guidance),
     factors=("eps_none", "eps_label"),
 )

@@ -2,7 +2,7 @@
 
 import torch
 
-from labdiff import sampling
+from labdiff import editing, sampling
 from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, functions_of, wrong
 from labdiff.checks.exercises.noising import FRESH, alpha, alpha_bar
 from labdiff.checks.exercises.probes import (
@@ -163,6 +163,6 @@ EXERCISE = Exercise(
     make_probes=_probes,
     mistakes=MISTAKES,
     forms=(Form("mask q_sample(x0, t-1, eps) + (1 - mask) x_prev"),),
-    blocked=functions_of(sampling),
+    blocked=functions_of(sampling, editing),
     factors=("x_prev", "x0", "eps"),
 )

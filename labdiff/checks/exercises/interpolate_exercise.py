@@ -2,7 +2,7 @@
 
 import torch
 
-from labdiff import sampling
+from labdiff import editing, sampling
 from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, functions_of, wrong
 from labdiff.checks.exercises.probes import PUBLIC, draws
 from labdiff.checks.in_kernel.probe import Probe
@@ -172,5 +172,5 @@ EXERCISE = Exercise(
     make_probes=_probes,
     mistakes=MISTAKES,
     forms=(Form("(sin((1 - w) theta) a + sin(w theta) b) / sin(theta), theta the angle of each sample"),),
-    blocked=functions_of(sampling),
+    blocked=functions_of(sampling, editing),
 )

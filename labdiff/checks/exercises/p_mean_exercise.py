@@ -1,7 +1,7 @@
 """Slide S11: the mean of the learned step back, and the mistakes in it, which p_step makes too."""
 
-from labdiff import process
-from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, wrong
+from labdiff import process, sampling
+from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, functions_of, wrong
 from labdiff.checks.exercises.noising import OFF_BY_ONE, SHAPE, jump
 from labdiff.checks.exercises.predict_x0_exercise import solve
 from labdiff.checks.exercises.probes import batch_probes, scale
@@ -119,6 +119,6 @@ EXERCISE = Exercise(
     make_probes=batch_probes(("s", "xt", "t", "eps_hat")),
     mistakes=MISTAKES,
     forms=(Form("mu = (x_t - beta_t / sqrt(1 - alpha_bar_t) eps_hat) / sqrt(alpha_t)"),),
-    blocked=(process.p_mean,),
+    blocked=(process.p_mean, *functions_of(sampling)),
     factors=("xt", "eps_hat"),
 )

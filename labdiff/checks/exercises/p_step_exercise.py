@@ -2,7 +2,7 @@
 
 import torch
 
-from labdiff import sampling
+from labdiff import editing, sampling
 from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, functions_of, wrong
 from labdiff.checks.exercises.noising import FRESH, jump
 from labdiff.checks.exercises.p_mean_exercise import MEAN_MISTAKES, mean
@@ -148,7 +148,7 @@ EXERCISE = Exercise(
         Form("sigma_t^2 = beta_t, x0_hat clamped to [-1, 1]", CLAMPED),
         Form("sigma_t^2 = beta_tilde_t, x0_hat clamped to [-1, 1]", {**CLAMPED, **TILDE}),
     ),
-    blocked=functions_of(sampling),
+    blocked=functions_of(sampling, editing),
     factors=("z",),
     intermediates=_intermediates,
 )

@@ -1,7 +1,7 @@
 """Slide S5, solved for x_0."""
 
-from labdiff import process
-from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, wrong
+from labdiff import process, sampling
+from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, functions_of, wrong
 from labdiff.checks.exercises.noising import OFF_BY_ONE, SHAPE, alpha, alpha_bar
 from labdiff.checks.exercises.probes import batch_probes, scale
 
@@ -89,6 +89,6 @@ EXERCISE = Exercise(
     make_probes=batch_probes(("s", "xt", "t", "eps_hat")),
     mistakes=MISTAKES,
     forms=(Form("x0_hat = (x_t - sqrt(1 - alpha_bar_t) eps_hat) / sqrt(alpha_bar_t)"),),
-    blocked=(process.predict_x0,),
+    blocked=(process.predict_x0, process.p_mean, *functions_of(sampling)),
     factors=("xt", "eps_hat"),
 )

@@ -175,7 +175,7 @@ EXERCISE = Exercise(
     make_probes=batch_probes(("s", "x0", "xt", "t")),
     mistakes=MISTAKES,
     forms=(Form("mu_tilde and beta_tilde of slide S10"),),
-    blocked=(process.q_posterior,),
+    blocked=(process.q_posterior, process.p_mean),
     factors=("x0", "xt"),
     may_be_full_shape=("var",),
 )

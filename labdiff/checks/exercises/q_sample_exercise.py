@@ -69,6 +69,6 @@ EXERCISE = Exercise(
     make_probes=_probes,
     mistakes=MISTAKES,
     forms=(Form("x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps"),),
-    blocked=(process.q_sample,),
+    blocked=(process.q_sample, process.q_step),
     factors=("x0", "eps"),
 )

@@ -53,6 +53,6 @@ EXERCISE = Exercise(
     make_probes=batch_probes(("s", "x_prev", "t", "eps")),
     mistakes=MISTAKES,
     forms=(Form("x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps"),),
-    blocked=(process.q_step,),
+    blocked=(process.q_step, process.q_sample),
     factors=("x_prev", "eps"),
 )

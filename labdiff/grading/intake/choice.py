@@ -53,7 +53,12 @@ def best(files: list[File], trusted: Trusted, flags: tuple[str, ...]) -> HandedI
         rows.append((order, str(file.inner), file, found, given))
     rows.sort(key=lambda row: row[:2])
     _, _, chosen, found, given = rows[0]
-    others = [file for _, _, file, _, answers in rows[1:] if answers - given and not file.autosaved]
+    folder = chosen.inner.parent  # answers in another folder may be another student's
+    others = [
+        file
+        for _, _, file, _, answers in rows[1:]
+        if not file.autosaved and (answers - given or answers and file.inner.parent != folder)
+    ]
     if others:
         names = ", ".join(str(f.inner) for f in others[:3])
         flags = (*flags, f"{len(rows)} files for {trusted.stem}: graded {chosen.inner.name}, not {names}")

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import stat
 import zipfile
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from labdiff.grading.intake.files import DAMAGE, File, Unreadable
 
 DEEPEST, NESTED, MOST = 12, 3, 200_000  # folders in folders, zips in zips, entries
+ARCHIVE = re.compile(r"\.(rar|7z|tar|tgz|txz|tar\.\w+)$", re.I)
 TOOLS = {"__MACOSX", ".git", "__pycache__", "node_modules", "site-packages"}
 A_TOOL, TOO_DEEP = "a folder of tools, not of answers", f"more than {DEEPEST} folders deep"
 
@@ -26,6 +28,12 @@ class Found:
     def add(self, file: File) -> None:
         if len(self.files) + len(self.folders) >= MOST:
             self.skip(file.inner, f"there are more than {MOST} files")
+        elif file.inner.name.startswith("._"):
+            self.skip(file.inner, "macOS's notes on a file")
+        elif ARCHIVE.search(file.inner.name):
+            folder = file.inner.with_name(ARCHIVE.sub("", file.inner.name) or file.inner.name)
+            problem = "an archive that is no zip is not opened"
+            self.files.append(File(folder / file.inner.name, file.source, file.members, problem))
         elif file.inner.suffix.lower() == ".zip" and not file.problem:
             look_into_zip(self, file, file.inner.with_suffix(""))
         else:

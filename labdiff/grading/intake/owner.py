@@ -9,7 +9,11 @@ MOODLE = re.compile(r"_assignsubmission_(file|onlinetext)(_|$).*", re.S)  # NAME
 CANVAS = re.compile(
     r"([^_]+)(?:_LATE)?_(\d{2,})_(\d{4,})(?:_|$)"
 )  # NAME_UID_FILEID_..., with other ids for each file
-COPIED = re.compile(r"(\s*\(\d+\)|[\s_-]*(copy|kopie|copie)\s*\d*)+$", re.I)
+COPIED = re.compile(
+    r"(\s*\(\d+\)|[\s_-]*(copy([\s_-]*of)?|kopie([\s_-]*von)?|copie([\s_-]*de)?)\s*\d*)+[\s_-]*$", re.I
+)
+DATE = re.compile(r"[\s_-]*(?<!\d)20\d\d-\d\d-\d\d([T\s_-]*\d\d[-:.h]?\d\d([-:.]?\d\d)?)?(?!\d)")
+VERSION = re.compile(r"(v|version|attempt|try|old|new|backup|draft|final|copy)[\s_-]*\d*", re.I)
 NO_NAME = re.compile(
     r"(copy ?of|kopie ?von|copie ?de|final|solved|solution|done|v)?[\s_-]*\d*|-\d{1,2}", re.I
 )
@@ -50,6 +54,6 @@ def student(name: str, course: Sequence[Trusted]) -> str:
 
 def tidy(part: str) -> str:
     """What stands before or after a notebook's name, without marks of a copy; a number after _ is a name."""
-    part = COPIED.sub("", part)
+    part = COPIED.sub("", DATE.sub("", part))
     number = re.fullmatch(r"_?\d+_?|\d+[\s-]*", part)
     return "" if NO_NAME.fullmatch(part.strip("_ .")) and not number else part.strip("_- .")

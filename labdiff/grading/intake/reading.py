@@ -24,6 +24,7 @@ def parse(data: bytes) -> tuple[list[Cell], list[str]]:
     try:
         notebook = json.loads(text)
         major = notebook.get("nbformat", 4)
+        major = int(major) if str(major).isdigit() else 4
         if major < 4 and "worksheets" in notebook:
             raw = [cell for sheet in notebook["worksheets"] for cell in sheet.get("cells", [])]
         else:

@@ -57,12 +57,13 @@ def collect(place: Path, course: Sequence[Trusted], out: Path | None = None) -> 
     students: dict[str, Work] = {}
     in_folders = any(len(file.inner.parts) > top + 1 for file in notebooks)
     for folder in found.folders if in_folders else ():  # who handed in nothing has a row too
-        if len(folder.parts) == top + 1 and not folder.name.startswith("."):
-            students.setdefault(who(folder.name, course, platform) or folder.name, Work())
+        parts = below(folder, top, course) if len(folder.parts) > top else ()
+        if len(parts) == 1 and not folder.name.startswith(".") and who(folder.name, course, platform):
+            students.setdefault(who(folder.name, course, platform), Work())
     for file in found.files:
-        name, flag = file.inner.parts[top] if len(file.inner.parts) > top else file.inner.name, ""
-        if len(file.inner.parts) > top + 1:
-            student = who(name, course, platform) or name
+        parts, flag = below(file.inner, top, course), ""
+        if len(parts) > 1:
+            student = who(parts[0], course, platform) or parts[0]
         elif file.is_notebook:
             student = who(file.stem, course, platform)
             flag = "" if student else f"no student's name in {file.inner.name}"
@@ -73,6 +74,14 @@ def collect(place: Path, course: Sequence[Trusted], out: Path | None = None) -> 
         work.add(file, *contents.get(file, ((), b"")))
         work.flags += [flag] if flag else []
     return Class(students, found.said())
+
+
+def below(path: PurePosixPath, top: int, course: Sequence[Trusted]) -> tuple[str, ...]:
+    """A path without the folders on top, and without those that are named after a notebook and no one."""
+    parts = path.parts[min(top, len(path.parts) - 1) :]
+    while len(parts) > 1 and owner.named(parts[0], course) and not owner.student(parts[0], course):
+        parts = parts[1:]
+    return parts
 
 
 def who(name: str, course: Sequence[Trusted], platform: Mapping[str, str]) -> str:
@@ -88,7 +97,7 @@ def folders_on_top(found: Found, course: Sequence[Trusted], name: str) -> int:
         if len(here) != 1 or PurePosixPath(*min(here)) in found.repositories:
             break
         depth += 1
-        if min(here)[-1] == name or students_in(found, course, depth):
+        if min(here)[-1] in (name, "submitted", "submissions") or students_in(found, course, depth):
             top = depth
     return top
 
@@ -102,7 +111,9 @@ def students_in(found: Found, course: Sequence[Trusted], depth: int) -> bool:
     not_empty = {f.inner.parts[: depth + 1] for f in found.files}
     folders = {path.parts[: depth + 1] for path in notebooks}
     folders |= {f.parts for f in found.folders if len(f.parts) == depth + 1} - not_empty
-    return len(folders) > 1 and not all(owner.named(parts[-1], course) for parts in folders)
+    return len(folders) > 1 and not all(
+        owner.named(parts[-1], course) or owner.VERSION.fullmatch(parts[-1]) for parts in folders
+    )
 
 
 def names_of_canvas(contents: Mapping[File, tuple], top: int) -> dict[str, str]:

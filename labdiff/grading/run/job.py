@@ -76,6 +76,9 @@ class Job:
         """Correct means right on the public and the hidden probes; the report shown is ld.check's."""
         if "undefined" in sent:
             hint = f"The answer cell defines no function {self.question.name}."
+            if self.ran.slow:
+                hint = f"The answer cell was stopped before it had defined {self.question.name}."
+                return self.finish(records.TIMEOUT, hint=hint)
             ended = f"It raised {self.ran.error}. " if self.ran.error else ""
             return self.finish(records.ERROR, hint=ended + hint)
         sets = sent.get("sets")

@@ -61,18 +61,24 @@ def parts(cells: list[Cell], trusted: Trusted, answers: dict[Question, Answer]) 
     return [*found, *(Part(valid(answers[q].source), q.name, q) for q in late)]
 
 
-def steps(question: Question, trusted: Trusted, sequence: list[Part], request: dict) -> list[Step]:
-    """All that is run for a question; `request` (protocol.request) gets the rest of the notebook."""
+def steps(
+    question: Question, trusted: Trusted, sequence: list[Part], request: dict, limit: float
+) -> list[Step]:
+    """All that is run for a question; `request` (protocol.request) gets the rest of the notebook.
+
+    `limit`: seconds for the answer cell; half of that is the most for others.
+    """
     at = next(i for i, part in enumerate(sequence) if part.answers == question)
     setup = f"labdiff_inside.prepare({trusted.setup!r}, *{trusted.helpers(question)!r})"
     made = [Step(SETUP, setup)]
     for part in sequence[:at]:
         if not part.given:
-            made.append(Step(OTHER, f"labdiff_inside.cell({part.source!r}, limit={CELL_LIMIT})", part.name))
-    made.append(
-        Step(ANSWER, f"labdiff_inside.cell({sequence[at].source!r}, {question.name!r})", question.name)
-    )
+            code = f"labdiff_inside.cell({part.source!r}, limit={min(CELL_LIMIT, limit / 2)})"
+            made.append(Step(OTHER, code, part.name))
+    answer = f"labdiff_inside.cell({sequence[at].source!r}, {question.name!r}, limit={limit})"
+    made.append(Step(ANSWER, answer, question.name))
     rest = [part.source for part in sequence if part.answers != question and part.source != trusted.setup]
+    rest.append(sequence[at].source)  # once more, if it needs what a later cell defines
     text = json.dumps({**request, "rest": rest})
     return [*made, Step(PROBE, f"labdiff_inside.probe({text!r})", question.name)]
 

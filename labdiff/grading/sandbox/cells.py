@@ -11,6 +11,8 @@ from labdiff.checks.in_kernel import guard
 
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 CELL_LIMIT = 10.0  # seconds for a cell that is run late
+PATIENCE = 2  # times as long, where the machine is busy
+LATE = 2.0  # seconds for what a cell defines after a statement that took too long
 
 _shell = get_ipython()
 
@@ -33,7 +35,7 @@ def run(source, function="", only=(), limit=None):
     Args:
         function: the name of the function that the cell is about.
         only: the kinds of statements to run; all if it is empty.
-        limit: seconds for the cell.
+        limit: seconds for the cell; what it still imports and defines after that counts.
     """
     error, early, missing, slow = "", False, [], False
     before = _shell.user_ns.get(function)
@@ -50,11 +52,12 @@ def run(source, function="", only=(), limit=None):
             if end is None:
                 exec(code, _shell.user_ns)
             else:
-                with guard.time_limit(max(0.01, end - time.monotonic())):
+                with guard.time_limit(max(0.01, end - time.monotonic()), PATIENCE):
                     exec(code, _shell.user_ns)
         except guard.OutOfTime:
-            slow = True
-            break
+            if slow:
+                break
+            slow, only, end = True, DEFINITIONS, time.monotonic() + LATE  # a demonstration before a def
         except BaseException as why:
             if not error:
                 error, early = words(why), _shell.user_ns.get(function) is before

@@ -165,5 +165,6 @@ def environment(run: str, lib: str) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "passive",
         "LABDIFF_DEVICE": "cpu",
+        "TORCHDYNAMO_DISABLE": "1",  # torch.compile needs a C++ compiler; without it the same is computed
         "TZ": "UTC",
     }

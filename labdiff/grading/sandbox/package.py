@@ -21,11 +21,20 @@ LEFT_OUT = shutil.ignore_patterns(
     *("grading", "checks", "commands", "site", "notebooks", "assets", "__pycache__"),
     *("cli.py", "__main__.py", "course.py", "workcopy.py"),
 )
-CHECK = '''"""In a grading kernel ld.check says nothing: what counts is checked by the grader."""
+CHECK = '''"""In a grading kernel ld.check decides nothing: what counts is checked by the grader. Code that looks
+at its report goes on."""
+
+from types import SimpleNamespace
 
 
 def check(name, function):
-    pass
+    return SimpleNamespace(
+        exercise=name, status="correct", score=1.0, max_score=1.0, mistake=None, hint="", rows=(), pictures=()
+    )
+
+
+def yours(name, function, otherwise):
+    return function if otherwise is None or name == {name!r} else otherwise
 '''
 
 
@@ -35,7 +44,7 @@ def write(folder: Path, name: str) -> None:
     shutil.copytree(PACKAGE, package, ignore=LEFT_OUT)
     (package / "assets").symlink_to("../../assets")
     (package / "checks").mkdir()
-    (package / "checks" / "__init__.py").write_text(CHECK)
+    (package / "checks" / "__init__.py").write_text(CHECK.format(name=name))
     shutil.copytree(PACKAGE / "checks" / "in_kernel", package / "checks" / "in_kernel", ignore=LEFT_OUT)
     for file in ("inside", "cells", "protocol"):
         shutil.copy(Path(__file__).with_name(f"{file}.py"), Path(folder) / f"labdiff_{file}.py")
