@@ -9,7 +9,7 @@ from labdiff_protocol import Ran
 
 from labdiff.checks.in_kernel import guard
 
-DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 CELL_LIMIT = 10.0  # seconds for a cell that is run late
 PATIENCE = 2  # times as long, where the machine is busy
 LATE = 2.0  # seconds for what a cell defines after a statement that took too long
@@ -82,7 +82,7 @@ def words(error):
     return f"{type(error).__name__}: {text}"[:300].encode("utf-8", "replace").decode()
 
 
-def fill_in(name, sources, end):
+def fill_in(name, sources, clock):
     """Run those of the notebook's other cells that define a name, and what they need; returns whether it is
     there now.
 
@@ -95,9 +95,8 @@ def fill_in(name, sources, end):
         wanted |= set().union(*(cells[i][2] for i in more)) - _shell.user_ns.keys()
     kept = dict(_shell.user_ns)
     for i in sorted(chosen):
-        left = end - time.monotonic()
-        if left > 0:
-            run(cells[i][0], limit=min(CELL_LIMIT, left))
+        if not clock.over():
+            run(cells[i][0], limit=CELL_LIMIT)
     _shell.user_ns.update(kept)
     return name in _shell.user_ns and name not in kept
 
@@ -124,4 +123,6 @@ def binds_and_uses(source):
     names = [n for n in everything if isinstance(n, ast.Name)]
     inner = {n.arg for n in everything if isinstance(n, ast.arg)}
     inner |= {n.id for n in names if isinstance(n.ctx, ast.Store)}
+    inner |= {n.name for n in everything if isinstance(n, DEFINITIONS[2:])}
+    inner |= {(n.asname or n.name).split(".")[0] for n in everything if isinstance(n, ast.alias)}
     return binds, {n.id for n in names} - inner - binds - vars(builtins).keys()

@@ -9,16 +9,15 @@ import json
 import os
 import re
 import sys
-import time
 import types
 from dataclasses import asdict
 
 import torch
 from IPython import get_ipython
-from labdiff_cells import DEFINITIONS, fill_in, run
+from labdiff_cells import DEFINITIONS, PATIENCE, fill_in, run
 from labdiff_protocol import MIME, decode, encode_outcome
 
-from labdiff.checks.in_kernel import spies
+from labdiff.checks.in_kernel import guard, spies
 from labdiff.checks.in_kernel.collect import collect
 from labdiff.checks.in_kernel.probe import Probe
 
@@ -73,10 +72,10 @@ def cell(source, function="", limit=None):
 def probe(text):
     """Call the student's function on each set of probes, and send what came out."""
     asked = json.loads(text)
-    found, end = call(asked), time.monotonic() + REST_LIMIT
+    found, clock = call(asked), guard.Clock(REST_LIMIT, PATIENCE)
     for _ in range(5):
         missing = missing_name(found, asked["name"])
-        if not missing or not fill_in(missing, asked["rest"], end):
+        if not missing or not fill_in(missing, asked["rest"], clock):
             break
         found = call(asked)
     send(found)
