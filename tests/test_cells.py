@@ -38,8 +38,8 @@ uses = [cells.binds_and_uses(c)[1] for c in (
 )]
 slow = cells.run("import time\\ntime.sleep(60)\\nx = 1\\ndef after(): pass\\n", limit=0.2)
 defined = [name in shell.user_ns for name in ("after", "x")]
-later = cells.fill_in("answer", ["h = 1", "def deco(f): return f", "1 / 0", "@deco\\ndef answer(): return late",
-    "late = h"], guard.Clock(30))
+rest = ["h = 1", "def deco(f): return f", "1 / 0", "@deco\\ndef answer(): return late", "late = h"]
+later = cells.fill_in("answer", rest, guard.Clock(30))
 none = cells.fill_in("nowhere", ["h = 1"], guard.Clock(30))
 out = [[sorted(u) for u in uses], slow.slow, defined, later, none]
 """

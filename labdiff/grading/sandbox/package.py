@@ -21,7 +21,7 @@ LEFT_OUT = shutil.ignore_patterns(
     *("grading", "checks", "commands", "site", "notebooks", "assets", "__pycache__"),
     *("cli.py", "__main__.py", "course.py", "workcopy.py"),
 )
-CHECK = '''"""In a grading kernel ld.check decides nothing, the grader does; code that looks at its report goes on."""
+CHECK = '''"""In a grading kernel the grader decides; code that looks at ld.check's report goes on."""
 
 from types import SimpleNamespace
 
