@@ -1,6 +1,7 @@
 """The course's notebooks as files: where they are, and how one is written without what a run left in it."""
 
 import json
+import math
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -27,6 +28,22 @@ def source_of(cell: dict) -> str:
     """A cell's text, which the format keeps as one string or as a list of lines."""
     source = cell.get("source", "")
     return source if isinstance(source, str) else "".join(source)
+
+
+def points_of(cell: dict) -> float | None:
+    """The points that a cell's metadata gives (`points`, or nbgrader's), None if it names none.
+
+    Raises: ValueError: no number from 0 on.
+    """
+    metadata = cell.get("metadata", {})
+    points = metadata.get("points", metadata.get("nbgrader", {}).get("points"))
+    if points is None:
+        return None
+    if isinstance(points, bool) or not isinstance(points, int | float) or not 0 <= points < math.inf:
+        raise ValueError(
+            f"cell {cell.get('id')}: metadata: points: expected a number from 0 on, got {points!r}"
+        )
+    return points
 
 
 def clean(notebook: dict) -> dict:

@@ -38,7 +38,9 @@ LAYERS = (
     "checks.exercises",
     "checks.judging",
     "checks",
-    "widgets grading.records",
+    "widgets grading.questions",
+    "grading.records",
+    "grading.gradebook",
     "site grading.intake grading.sandbox grading.publish",
     "grading.run workcopy",
     "grading commands",
@@ -325,6 +327,7 @@ def test_the_python_that_runs_this_is_one_that_is_promised():
 def test_what_is_imported_is_declared(top):
     also = {"grading": "grading", "site": "site"}.get(top)
     known = declared("dependencies") | (declared(also) if also else set())
+    known |= {"tomllib"}  # in Python from 3.11 on
     known |= {"pygments", "traitlets", "IPython"}  # nbconvert and ipywidgets are built on them
     sandbox = {path.stem for path in (PACKAGE / "grading" / "sandbox").glob("*.py")}
     known |= sandbox | {f"labdiff_{stem}" for stem in sandbox}  # run as files of one folder, or in a kernel

@@ -74,6 +74,14 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="a further package, installed here, that answers may import; may be given again",
     )
     grade.add_argument("--again", action="store_true", help="grade also what is graded already")
+    grade.add_argument(
+        "--student",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="grade only this one, again; all others stay as they are; may be given again",
+    )
+    options.gradebook(grade)
     options.notebooks(grade)
     grade.set_defaults(run=run_grade)
 
@@ -84,6 +92,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     merge.add_argument("parts", nargs="+", metavar="RESULTS")
     merge.add_argument("--out", required=True, metavar="RESULTS")
+    options.gradebook(merge)
     merge.set_defaults(run=run_merge)
 
 
@@ -97,8 +106,9 @@ def shard(text: str) -> tuple[int, int]:
 
 def run_grade(args: argparse.Namespace) -> int:
     """Grade the class; 1 if the grader itself failed on a question."""
+    from labdiff.course import folder
+    from labdiff.grading.gradebook import given
     from labdiff.grading.intake import trusted
-    from labdiff.grading.records import GRADER_ERROR
     from labdiff.grading.run import batch, workers
     from labdiff.grading.sandbox import isolate
 
@@ -110,10 +120,14 @@ def run_grade(args: argparse.Namespace) -> int:
             f"labdiff grade: NOT ISOLATED: {why}. The students' code runs with your rights; results say so.",
             file=sys.stderr,
         )
+    course = trusted.load(args.notebooks)
+    book, used = given.read(args.out, course, folder(args.notebooks), options.gradebook_files(args))
+    for line in used:
+        print(f"labdiff grade: {line}", file=sys.stderr)
     records = batch.grade_class(
         args.submissions,
         args.out,
-        trusted.load(args.notebooks),
+        course,
         args.notebook,
         isolation,
         why,
@@ -122,9 +136,11 @@ def run_grade(args: argparse.Namespace) -> int:
         args.memory * 2**30,
         args.shard,
         args.again,
-        tuple(args.package),
+        (*args.package, *book.course.packages),
+        book,
+        args.student,
     )
-    broken = sum(r.status == GRADER_ERROR for record in records for r in record.results)
+    broken = sum(r.ungraded for record in records for r in record.results)
     look = sum(bool(record.flags) for record in records)
     print(f"{len(records)} students graded, {look} need a look: {args.out}/index.html")
     if broken:
@@ -139,7 +155,7 @@ def run_merge(args: argparse.Namespace) -> int:
     """Put shards together."""
     from labdiff.grading.publish import results
 
-    records, unread = results.merge(args.parts, args.out)
+    records, unread = results.merge(args.parts, args.out, options.gradebook_files(args))
     print(f"{len(records)} students: {args.out}/index.html")
     for line in unread:
         print(f"labdiff merge: can't be read, grade that student again: {line}", file=sys.stderr)

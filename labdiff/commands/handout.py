@@ -35,13 +35,15 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the copies and name them."""
+    from labdiff.grading.gradebook import given
     from labdiff.grading.intake import trusted
     from labdiff.grading.publish import handout
 
     if args.package and not args.colab:
         raise ValueError("handout: --package: expected --colab beside it, got none")
     folder = course.folder(args.notebooks)
+    points = given.course_of(folder).points
     for notebook in trusted.load(args.notebooks, args.notebook):
         source = folder / f"{notebook.stem}.ipynb"
-        print(handout.write(source, args.out, args.solved, args.colab, args.package))
+        print(handout.write(source, args.out, args.solved, args.colab, args.package, points))
     return 0

@@ -12,6 +12,27 @@ def notebooks(command: argparse.ArgumentParser) -> None:
     )
 
 
+GRADEBOOK = ("course.toml", "roster.csv", "overrides.csv")
+
+
+def gradebook(command: argparse.ArgumentParser) -> None:
+    """--course, --roster, --overrides."""
+    for name, text in (
+        (
+            "--course",
+            "points, partial credit, late days, packages (TOML); otherwise course.toml beside the notebooks",
+        ),
+        ("--roster", "CSV that maps names to the learning platform's ids and e-mails"),
+        ("--overrides", "CSV with student, exercise, points, comment: points by hand"),
+    ):
+        command.add_argument(name, metavar="FILE", help=f"{text}; kept for later runs into these results")
+
+
+def gradebook_files(args: argparse.Namespace) -> dict[str, str | None]:
+    """The files that were named, by what they are called in the results."""
+    return dict(zip(GRADEBOOK, (args.course, args.roster, args.overrides), strict=True))
+
+
 def which(command: argparse.ArgumentParser) -> None:
     """--notebook NAME, as often as wanted."""
     command.add_argument(

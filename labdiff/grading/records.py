@@ -1,8 +1,8 @@
 """What passes between the rooms of grading: questions, answers as they are found, results, records."""
 
-import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+
+from labdiff.grading.questions import Question, Trusted
 
 CORRECT, WRONG, NOT_ATTEMPTED, MISSING = "correct", "wrong", "not attempted", "missing"
 UNREADABLE, ERROR, TIMEOUT, DIED, GRADER_ERROR = (
@@ -14,47 +14,6 @@ UNREADABLE, ERROR, TIMEOUT, DIED, GRADER_ERROR = (
 )
 STATUSES = (CORRECT, WRONG, NOT_ATTEMPTED, MISSING, UNREADABLE, ERROR, TIMEOUT, DIED, GRADER_ERROR)
 PLAIN = (CORRECT, WRONG, NOT_ATTEMPTED, MISSING)  # nobody needs to look at these, unless they have a flag
-
-
-@dataclass(frozen=True)
-class Question:
-    """One exercise of one notebook: its function's name, and the source of its untouched answer cell."""
-
-    name: str
-    stub: str
-    notebook: str = ""
-    points: float = 1.0
-
-    @property
-    def cell_id(self) -> str:
-        return self.name.replace("_", "-") + "-answer"
-
-
-@dataclass(frozen=True)
-class Trusted:
-    """A notebook of the course.
-
-    Attributes:
-        stem: file name without .ipynb.
-        questions: in their order.
-        setup: source of the setup cell.
-        sources: cell id -> source, of all code cells, in their order.
-    """
-
-    stem: str
-    questions: tuple[Question, ...]
-    setup: str
-    sources: Mapping[str, str]
-
-    @property
-    def number(self) -> str:
-        return re.split(r"\D", self.stem, maxsplit=1)[0]
-
-    def helpers(self, before: Question) -> list[str]:
-        """Sources of the cells between the setup and an answer, which may use what they define: stubs too."""
-        ids = list(self.sources)
-        known = {q.cell_id.removesuffix("answer") + "check" for q in self.questions} | {"setup"}
-        return [self.sources[i] for i in ids[: ids.index(before.cell_id)] if i not in known]
 
 
 @dataclass(frozen=True)
@@ -121,6 +80,9 @@ class Result:
         rows: (label, text) pairs as in a Report of ld.check.
         pictures: (caption, data URI) pairs, the Report's pictures.
         flags: why an instructor should look at it.
+        points, max, extra, why, overridden: see gradebook/scoring.py; `extra`: max is not in the sum of
+            points to be had; `why`: the reason for points that are not all or none.
+        source: the answer, to compare it with others.
     """
 
     notebook: str
@@ -134,6 +96,10 @@ class Result:
     pictures: tuple[tuple[str, str], ...] = ()
     flags: tuple[str, ...] = ()
     seconds: float = 0.0
+    extra: bool = False
+    why: str = ""
+    overridden: bool = False
+    source: str = ""
 
     @classmethod
     def of(cls, question: Question, status: str, **fields) -> "Result":
@@ -149,41 +115,67 @@ class Result:
         rows, pictures = (tuple((str(a), str(b)) for a, b in pairs) for pairs in (made.rows, made.pictures))
         return replace(made, rows=rows, pictures=pictures, flags=tuple(made.flags))
 
+    @property
+    def ungraded(self) -> bool:
+        """Whether the grader could not finish it, and no instructor has given points: there is no number."""
+        return self.status == GRADER_ERROR and not self.overridden
+
 
 @dataclass(frozen=True)
 class Record:
-    """A student's results; `why`: why the isolation is "none"; `stamp`: see batch.fingerprint."""
+    """A student's results.
+
+    Attributes:
+        why: why the isolation is "none"; stamp: see batch.fingerprint.
+        late: points taken off because it came late, and late_why; total_by_hand: an override of the total,
+            and total_why. See gradebook/scoring.py.
+        history: totals of earlier submissions.
+    """
 
     student: str
     isolation: str
     why: str
     stamp: str
     results: tuple[Result, ...]
+    late: float = 0.0
+    late_why: str = ""
+    total_by_hand: float | None = None
+    total_why: str = ""
+    history: tuple[float, ...] = ()
 
     @classmethod
     def from_plain(cls, plain: dict) -> "Record":
         """The Record that plain() was made from. Raises ValueError, TypeError or KeyError."""
-        return cls(**{**plain, "results": tuple(map(Result.from_plain, plain["results"]))})
+        made = cls(**{**plain, "results": tuple(map(Result.from_plain, plain["results"]))})
+        return replace(made, history=tuple(map(float, made.history)))
 
     def plain(self) -> dict:
         return asdict(self)
 
     @property
     def total(self) -> float:
-        return sum(r.points for r in self.results)
+        if self.total_by_hand is not None:
+            return self.total_by_hand
+        return max(0.0, round(sum(r.points for r in self.results) - self.late, 6))
 
     @property
     def max(self) -> float:
-        return sum(r.max for r in self.results)
+        return sum(r.max for r in self.results if not r.extra)
 
     @property
     def ungraded(self) -> bool:
         """Whether the grader could not finish some question: then there is no total yet."""
-        return any(r.status == GRADER_ERROR for r in self.results)
+        return self.total_by_hand is None and any(r.ungraded for r in self.results)
 
     @property
     def isolated(self) -> str:
         return "isolated" if self.isolation == "namespace" else "not isolated"
+
+    @property
+    def remarks(self) -> list[str]:
+        """Why points are not all or none, in words."""
+        said = [f"{r.exercise}: {r.why}" for r in self.results if r.why]
+        return said + [why for why in (self.late_why, self.total_why) if why]
 
     @property
     def flags(self) -> list[str]:

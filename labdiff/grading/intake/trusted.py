@@ -1,11 +1,11 @@
 """The course's own notebooks: which questions they ask, and what an honest answer to each may rely on."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from labdiff.checks import EXERCISES
-from labdiff.course import folder, source_of
+from labdiff.course import folder, points_of, source_of
 from labdiff.grading.records import Question, Trusted
 
 
@@ -24,8 +24,19 @@ def read(path: Path) -> Trusted:
             f"{path}: cell ids NAME-answer: expected some of {', '.join(EXERCISES)}, "
             f"got {', '.join(unknown) or 'none'}. Give the course's own notebooks with --notebooks DIR"
         )
-    questions = tuple(Question(name, text, stem) for name, text in answers.items())
+    try:
+        given = {c["id"]: points_of(c) for c in cells if c["cell_type"] == "code"}
+    except ValueError as why:
+        raise ValueError(f"{path}: {why}") from None
+    questions = tuple(Question(name, text, stem, points(name, given)) for name, text in answers.items())
     return Trusted(stem, questions, sources.get("setup", ""), sources)
+
+
+def points(name: str, given: Mapping[str, float | None]) -> float:
+    """An exercise's points, by the metadata of its check's or its answer's cell; 1 if neither names them."""
+    begin = name.replace("_", "-")
+    found = [given.get(f"{begin}-{part}") for part in ("check", "answer")]
+    return next((float(value) for value in found if value is not None), 1.0)
 
 
 def load(given: str | None = None, only: Sequence[str] = ()) -> list[Trusted]:

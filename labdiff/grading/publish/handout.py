@@ -2,22 +2,27 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
-from labdiff.course import clean, source_of, text_of
+from labdiff.course import clean, points_of, source_of, text_of
 from labdiff.grading.publish import colab
 from labdiff.grading.publish.files import write as write_file
 from labdiff.grading.publish.solutions import SOLUTIONS
 
-POINTS = 1
+POINTS = 1  # where neither the course file nor the cell says more
 
 
-def mark(notebook):
-    """Set nbgrader's metadata on the cells of the exercises, in place; returns the notebook."""
+def mark(notebook: dict, points: Mapping[str, float] | None = None) -> dict:
+    """Set nbgrader's metadata on the cells of the exercises, in place; returns the notebook.
+
+    `points`: by exercise; otherwise those that the check's or the answer's cell names.
+    """
     for cell in notebook["cells"]:
         name, _, part = cell.get("id", "").rpartition("-")
         if not any(other.get("id") == f"{name}-answer" for other in notebook["cells"]):
             continue
+        exercise = name.replace("-", "_")
         common = {"grade_id": cell["id"], "schema_version": 3}
         if part == "answer":
             cell["metadata"]["nbgrader"] = {**common, "grade": False, "solution": True, "locked": False}
@@ -27,11 +32,18 @@ def mark(notebook):
                 "grade": True,
                 "solution": False,
                 "locked": True,
-                "points": POINTS,
+                "points": worth(notebook, name, (points or {}).get(exercise)),
             }
         elif part == "task":
             cell["metadata"]["nbgrader"] = {**common, "grade": False, "solution": False, "locked": True}
     return notebook
+
+
+def worth(notebook: dict, name: str, given: float | None) -> float:
+    """What an exercise counts; `name` as in its cells' ids."""
+    cells = {cell.get("id"): cell for cell in notebook["cells"]}
+    found = [points_of(cells[f"{name}-{part}"]) for part in ("check", "answer") if f"{name}-{part}" in cells]
+    return next((p for p in (given, *found) if p is not None), POINTS)
 
 
 def solve(notebook):
@@ -51,7 +63,12 @@ def solve(notebook):
 
 
 def write(
-    source: Path, out: Path, solved: bool = False, place: str | None = None, package: str | None = None
+    source: Path,
+    out: Path,
+    solved: bool = False,
+    place: str | None = None,
+    package: str | None = None,
+    points: Mapping[str, float] | None = None,
 ) -> Path:
     """Write the copy of one notebook into the folder `out`; returns its path.
 
@@ -60,13 +77,14 @@ def write(
         out: a folder; made if it is not there.
         solved: with the key's answers.
         place, package: for Colab, see colab.prepare.
+        points: by exercise, see mark.
 
     Raises: ValueError: it would be the source.
     """
     target = Path(out) / Path(source).name
     if target.exists() and os.path.samefile(source, target):
         raise ValueError(f"OUT: expected another folder than the course's own notebooks, got {out}")
-    notebook = clean(mark(json.loads(Path(source).read_text("utf-8"))))
+    notebook = clean(mark(json.loads(Path(source).read_text("utf-8")), points))
     if solved:
         solve(notebook)
     if place:

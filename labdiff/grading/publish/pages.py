@@ -6,9 +6,10 @@ from urllib.parse import quote
 
 import jinja2
 
+from labdiff.grading.gradebook.changes import Change
 from labdiff.grading.publish.files import slug
 from labdiff.grading.publish.tables import columns
-from labdiff.grading.records import CORRECT, GRADER_ERROR, MISSING, Record, Result
+from labdiff.grading.records import CORRECT, MISSING, Record, Result
 
 SIGNS = {
     "correct": "✓",
@@ -43,7 +44,12 @@ def student_page(record: Record) -> str:
     return render("student.html", title=record.student, record=record)
 
 
-def class_page(records: Sequence[Record], skipped: Sequence[str] = ()) -> str:
+def class_page(
+    records: Sequence[Record],
+    skipped: Sequence[str] = (),
+    said: Sequence[str] = (),
+    changed: Sequence[Change] = (),
+) -> str:
     """Which exercise hurts, which mistake is commonest, who needs a look, who is done."""
     names = columns(records)
     by_name = {name: [] for name in names}
@@ -58,12 +64,14 @@ def class_page(records: Sequence[Record], skipped: Sequence[str] = ()) -> str:
         title="Grades",
         records=records,
         skipped=skipped,
+        said=said,
+        changed=changed,
         names=names,
         done=sum(all(r.status == CORRECT for r in record.results) for record in records),
         mean=sum(record.total for record in graded) / max(1, len(graded)),
         most=max((record.max for record in records), default=0),
         open=next((record for record in records if record.isolation != "namespace"), None),
-        broken=sum(r.status == GRADER_ERROR for r in everything),
+        broken=sum(r.ungraded for r in everything),
         exercises=[hurts(name, rows) for (_, name), rows in by_name.items()],
         mistakes=mistakes.most_common(15),
         rows=[(record, statuses(record, names)) for record in records],

@@ -3,13 +3,16 @@
 import hashlib
 import hmac
 import json
+import os
 import re
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from labdiff.grading.gradebook import changes, given
+from labdiff.grading.gradebook.changes import Change
 from labdiff.grading.publish import pages, tables
 from labdiff.grading.publish.files import slug, write
 from labdiff.grading.records import GRADER_ERROR, Record
@@ -70,10 +73,13 @@ def load(out: Path, student: str, key: str) -> Record | None:
     return None
 
 
-def merge(parts: Sequence[Path], out: Path) -> tuple[list[Record], list[str]]:
+def merge(
+    parts: Sequence[Path], out: Path, named: Mapping[str, str | None] | None = None
+) -> tuple[list[Record], list[str]]:
     """Put the results of several runs into one folder: (records, what could not be read).
 
-    Of two results for one question the later part's counts, unless the grader could not finish it.
+    Of two results for one question the later part's counts, unless the grader could not finish it. `named`:
+    a course file, a roster, overrides, as in given.read; otherwise those of the first part that has them.
     """
     merged, unread = {}, []
     for part in map(Path, parts):
@@ -94,10 +100,13 @@ def merge(parts: Sequence[Path], out: Path) -> tuple[list[Record], list[str]]:
                 joined(merged[record.student], record) if record.student in merged else record
             )
     records = [merged[name] for name in sorted(merged)]
+    book = given.read_for_merge(out, parts, records, named)
+    records = book.scored(records)
     key = secret(out)
     for record in records:
         save(out, record, key)
-    write_all(out, records, unread)
+    remove_gone(out, merged)
+    finish(out, records, unread, book.said(records))
     return records, unread
 
 
@@ -120,12 +129,61 @@ def joined(first: Record, second: Record) -> Record:
     return replace(least, stamp="", results=tuple(sorted(rows.values(), key=lambda r: r.notebook)))
 
 
-def write_all(out: Path, records: Sequence[Record], skipped: Sequence[str] = ()) -> None:
+def write_all(
+    out: Path,
+    records: Sequence[Record],
+    skipped: Sequence[str] = (),
+    said: Sequence[str] = (),
+    changed: Sequence[Change] = (),
+) -> None:
+    for record in records:
+        write_student(out, record)
+    write_tables(out, records, skipped, said, changed)
+
+
+def write_student(out: Path, record: Record) -> None:
+    """The files of one student."""
+    name = slug(record.student)
+    write(Path(out) / "students" / f"{name}.html", pages.student_page(record))
+    write(Path(out) / "gradescope" / name / "results.json", json.dumps(tables.gradescope(record), indent=1))
+
+
+def write_tables(
+    out: Path,
+    records: Sequence[Record],
+    skipped: Sequence[str] = (),
+    said: Sequence[str] = (),
+    changed: Sequence[Change] = (),
+) -> None:
+    """The files of the class; `said`: what the roster and the overrides don't fit; `changed`: since the last
+    run."""
     out = Path(out)
     write(out / "grades.csv", tables.grades(records))
+    write(out / "changes.csv", tables.changes(changed))
     write(out / "junit.xml", tables.junit(records))
-    write(out / "index.html", pages.class_page(records, skipped))
-    for record in records:
-        name = slug(record.student)
-        write(out / "students" / f"{name}.html", pages.student_page(record))
-        write(out / "gradescope" / name / "results.json", json.dumps(tables.gradescope(record), indent=1))
+    write(out / "index.html", pages.class_page(records, skipped, said, changed))
+
+
+def finish(out: Path, records: Sequence[Record], skipped: Sequence[str], said: Sequence[str]) -> list[Change]:
+    """All files, when the whole class is graded; what is of students who are gone goes. Returns the changes
+    since the last time."""
+    out = Path(out)
+    changed = changes.since(out / changes.LAST, records)
+    write_all(out, records, skipped, said, changed)
+    write(out / changes.LAST, changes.snapshot(records), mode=0o600)
+    return changed
+
+
+def remove_gone(out: Path, names: Iterable[str]) -> None:
+    """Remove the files of students who are none of these; their records are kept in .gone."""
+    kept = {slug(name) for name in names}
+    for path in (Path(out) / "students").iterdir():
+        if path.stem not in kept and path.suffix == ".html":
+            path.unlink()
+        elif path.stem not in kept and path.suffix == ".json":
+            (Path(out) / ".gone").mkdir(exist_ok=True)
+            os.replace(path, Path(out) / ".gone" / path.name)
+    for folder in (Path(out) / "gradescope").glob("*"):
+        if folder.name not in kept and (folder / "results.json").is_file():
+            (folder / "results.json").unlink()
+            folder.rmdir()

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -12,6 +13,7 @@ from pathlib import Path
 import torch
 
 from labdiff.course import PACKAGE
+from labdiff.grading.gradebook.scoring import Gradebook
 from labdiff.grading.intake import choice, submissions, trusted
 from labdiff.grading.publish import results
 from labdiff.grading.publish.solutions import SOLUTIONS
@@ -20,6 +22,7 @@ from labdiff.grading.run import workers
 from labdiff.grading.run.workers import Task
 from labdiff.grading.sandbox import isolate, package
 
+PROGRESS = 5  # seconds between two writings of the tables, while students are graded
 SELF_TEST = {"the reference": SOLUTIONS, "the untouched notebooks": {}}
 
 
@@ -36,6 +39,8 @@ def grade_class(
     shard: tuple[int, int] = (1, 1),
     again: bool = False,
     packages: tuple[str, ...] = (),
+    book: Gradebook | None = None,
+    students: Sequence[str] = (),
 ) -> list[Record]:
     """Grade the submissions in `place` into the folder `out`, and return the students' records.
 
@@ -47,6 +52,8 @@ def grade_class(
         shard: (i, n): the i-th of n parts of the class.
         again: grade also what is graded already.
         packages: further ones that an answer may import.
+        book: what decides on points beside the verdicts.
+        students: grade these again, and keep all others as they are.
     Raises: ValueError: nothing to grade, or a wrong folder; RuntimeError: the self-test failed.
     """
     out = Path(out)
@@ -57,44 +64,83 @@ def grade_class(
     handed_in = [t for t in course if t.stem in found.stems()]
     notebooks = tuple(trusted.select(course, only) if only else handed_in or course)
     names = sorted(found.students)[shard[0] - 1 :: shard[1]]
+    if strangers := [name for name in students if name not in names]:
+        raise ValueError(f"--student: expected some of {', '.join(names)}, got {', '.join(strangers)}")
+    book = book or Gradebook()
     key = results.secret(out)
     with isolate.batch_folder() as base:
         options = Options(notebooks, key, f"{base}/lib", isolation, memory, timeout, packages)
         os.mkdir(options.lib)
-        todo, records = [], []
+        todo, records, before = [], [], {}
         for name in names:
             work, old = found.students[name], results.load(out, name, key)
             stamp = fingerprint(work, options)
-            if old and old.stamp == stamp and not again and not old.ungraded:
-                records.append(old)
-            else:
+            fresh = old and old.stamp == stamp and not any(r.status == GRADER_ERROR for r in old.results)
+            if name in students or not students and (again or not fresh):
                 todo.append(Task(name, partial(choice.pick, work, notebooks), stamp))
+                before[name] = old
+            elif old:
+                records.append(old)
+        records = book.scored(records)
         if todo:
             package.write_all(options.lib, [q.name for t in notebooks for q in t.questions], packages)
             with isolate.server(base, packages) as server:
                 options = replace(options, server=server)
                 self_test(base, options, jobs)
+                written = time.monotonic()
                 tick = workers.progress(len(names), len(records))
                 for task, done in workers.processes(todo, base, options, jobs, tick):
                     record = Record(task.student, isolation, why, task.stamp, tuple(done))
+                    record = with_history(book.scored([record])[0], before[task.student])
                     results.save(out, record, key)
                     records.append(record)
-    records.sort(key=lambda r: r.student)
-    if isolation == "none":  # once more: a student's code may have changed another's
-        for record in records:
-            results.save(out, record, key)
-    results.write_all(out, records, found.skipped)
-    for line in found.skipped[:20]:
-        print(f"labdiff grade: skipped {line}", file=sys.stderr)
+                    written = progress(out, sorted(records, key=by_name), record, written)
+    records.sort(key=by_name)
+    for (
+        record
+    ) in records:  # points may be new; and a student's code, not isolated, may have changed another's
+        results.save(out, record, key)
+    results.remove_gone(out, found.students)
+    said = book.said(records) if shard == (1, 1) else []
+    changed = results.finish(out, records, found.skipped, said)
+    if changed:
+        print(f"labdiff grade: {len(changed)} changes since the last run: {out}/changes.csv", file=sys.stderr)
+    for line in [*said, *(f"skipped {line}" for line in found.skipped)][:20]:
+        print(f"labdiff grade: {line}", file=sys.stderr)
     return records
+
+
+def by_name(record: Record) -> str:
+    return record.student
+
+
+def progress(out: Path, records: Sequence[Record], latest: Record, written: float) -> float:
+    """Write the pages of the latest, and the tables if they are some seconds old; returns when they were."""
+    results.write_student(out, latest)
+    if time.monotonic() - written < PROGRESS:
+        return written
+    results.write_tables(out, records)
+    return time.monotonic()
+
+
+def with_history(record: Record, old: Record | None) -> Record:
+    """With the totals of what the student handed in before, if this is something else."""
+    if old is None:
+        return record
+    again = work_of(old.stamp) == work_of(record.stamp) or old.ungraded or not old.stamp
+    return replace(record, history=old.history if again else (*old.history, old.total))
 
 
 def fingerprint(work: submissions.Work, options: Options) -> str:
     """Changes with the submission, the notebooks, labdiff's code and the options that decide on a grade."""
     given = replace(options, secret="", lib="", server=None)
-    return hashlib.sha256(
-        repr((code(), torch.__version__, given, work.digests, work.flags)).encode()
-    ).hexdigest()
+    parts = (code(), torch.__version__, given, work.flags), work.digests
+    return "-".join(hashlib.sha256(repr(part).encode()).hexdigest() for part in parts)
+
+
+def work_of(stamp: str) -> str:
+    """The part of a fingerprint that changes with what was handed in."""
+    return stamp.rpartition("-")[2]
 
 
 @cache

@@ -27,6 +27,7 @@ class Job:
         flags: what is odd about the answer, in words for the instructor.
         notes: cells that were skipped, in words for the student.
         ran: how the answer cell went.
+        source: the answer.
     """
 
     question: records.Question
@@ -39,6 +40,7 @@ class Job:
     notes: list[str] = field(default_factory=list)
     ran: Ran = Ran()
     result: records.Result | None = None
+    source: str = ""
 
     def finish(self, status: str, *flags: str, **fields) -> None:
         self.result = records.Result.of(self.question, status, **fields)

@@ -5,6 +5,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -31,6 +32,7 @@ from labdiff.grading.sandbox import protocol
 from labdiff.grading.sandbox.cleanup import remove_tree
 
 SHARE = 0.5  # of the time of a cell: an answer that shows off for longer is called all the same
+MOST = 20_000  # characters of an answer that are kept
 UNFINISHED = "The grader could not finish. Grade again; no points are lost by this."
 
 
@@ -60,6 +62,8 @@ def grade(student: str, files: Mapping[str, HandedIn], options: Options) -> list
         job.question: job.result or Result.of(job.question, GRADER_ERROR, hint=UNFINISHED, flags=job.flags)
         for job in jobs.values()
     }
+    for job in jobs.values():
+        results[job.question] = replace(results[job.question], source=job.source[:MOST])
     return [results[q] for trusted in options.notebooks for q in trusted.questions]
 
 
@@ -81,6 +85,7 @@ def notebook_jobs(
         probes = [exercise.probes(PUBLIC), exercise.probes(seed_for(options.secret, student, question.name))]
         lib = str(Path(options.lib) / question.name)
         made[question] = job = Job(question, exercise, probes, options, str(run), lib, odd)
+        job.source = steps.valid(answer.source)
         request = protocol.request(exercise, *job.probes)
         cells_to_run = steps.steps(question, trusted, sequence, request, SHARE * options.timeout)
         nbformat.write(steps.notebook(cells_to_run), Path(options.work) / f"{question.name}.ipynb")

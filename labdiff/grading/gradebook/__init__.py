@@ -1,0 +1,1 @@
+"""From verdicts to points: the course file, overrides, late days, the roster."""

@@ -1,0 +1,124 @@
+"""A small class graded by the real command, with a course file, a roster, overrides: what later runs keep."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from labdiff.grading.publish.solutions import SOLUTIONS
+
+ROOT = Path(__file__).parents[1]
+STEM = "01_forward_noising"
+pytestmark = pytest.mark.timeout(3600)  # on a machine that is busy
+
+WRONG = {name: text.replace("s.alpha_bar[t]", "s.alpha_bar[t - 1]") for name, text in SOLUTIONS.items()}
+COURSE = """
+packages = ["packaging"]
+[exercises.q_sample]
+points = 3
+credit = { off-by-one = "50 %" }
+[exercises.alpha_bar]
+extra_credit = true
+[late]
+deadline = 2026-12-01T00:00:00+00:00
+penalty_per_day = "10 %"
+"""
+ROSTER = (
+    "student,id,email,submitted\nanna,1,a@x.org,2026-11-30T12:00:00+00:00\nben,2,b@x.org,2026-12-02T12:00\n"
+)
+ROSTER += "fay,3,f@x.org,\n"
+
+
+def hand_in(folder, answers):
+    notebook = json.loads((ROOT / "notebooks" / f"{STEM}.ipynb").read_text("utf-8"))
+    for cell in notebook["cells"]:
+        name = cell["id"].removesuffix("-answer").replace("-", "_")
+        if cell["id"].endswith("-answer") and name in answers:
+            cell["source"] = answers[name]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{STEM}.ipynb").write_text(json.dumps(notebook), "utf-8")
+
+
+def grade(subs, out, *more):
+    command = [sys.executable, "-m", "labdiff.grading", "grade", subs, "--out", out, "-j", "2", *more]
+    done = subprocess.run(
+        [*map(str, command), "--notebook", "01"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def table(out):
+    return {r["student"]: r for r in csv.DictReader((out / "grades.csv").open(encoding="utf-8"))}
+
+
+def tables(out):
+    names = [*out.glob("*.csv"), *out.glob("*.html"), *out.glob("*.xml"), *out.glob("gradescope/*/*")]
+    return {str(p.relative_to(out)): p.read_bytes() for p in (*names, *out.glob("students/*.html"))}
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """(submissions, results, what the first run said)."""
+    top = tmp_path_factory.mktemp("class")
+    subs, out = top / "subs", top / "out"
+    hand_in(subs / "anna", {**SOLUTIONS, "q_step": "import packaging\n\n" + SOLUTIONS["q_step"]})
+    hand_in(subs / "ben", {**SOLUTIONS, "q_sample": WRONG["q_sample"]})
+    hand_in(subs / "eve", {})
+    for name, text in (("c.toml", COURSE), ("r.csv", ROSTER)):
+        (top / name).write_text(text, "utf-8")
+    (top / "o.csv").write_text("student,exercise,points,comment\neve,q_step,0.5,oral\n")
+    files = ["--course", top / "c.toml", "--roster", top / "r.csv", "--overrides", top / "o.csv"]
+    return subs, out, grade(subs, out, *files)
+
+
+def test_points_credit_late_days_and_overrides(graded):
+    _, out, said = graded
+    got = table(out)
+    assert {
+        n: (r["alpha_bar"], r["q_step"], r["q_sample"], r["total"], r["max"]) for n, r in got.items()
+    } == {
+        "anna": ("1", "1", "3", "5", "4"),
+        "ben": ("1", "1", "1.5", "2.8", "4"),
+        "eve": ("0", "0.5", "0", "0.5", "4"),
+    }
+    assert got["ben"]["remarks"] == "q_sample: 50 % for off-by-one; late: 2 days, -20 % (-0.7)"
+    assert got["eve"]["remarks"] == "q_step: set by hand: oral" and got["anna"]["flags"] == ""
+    assert "not in the roster: eve" in said and "nothing handed in: fay" in said
+
+
+def test_grading_twice_gives_byte_equal_tables(graded):
+    subs, out, _ = graded
+    before = tables(out)
+    assert "as in an earlier run" in grade(subs, out)
+    assert tables(out) == before
+    grade(subs, out, "--again")
+    assert tables(out) == before
+
+
+def test_one_student_is_graded_again_and_a_student_who_is_gone_goes(graded):
+    subs, out, _ = graded
+    before = {n: (out / "students" / f"{n}.html").read_bytes() for n in ("anna", "ben")}
+    hand_in(subs / "anna", {})
+    hand_in(subs / "ben", SOLUTIONS)
+    shutil.rmtree(subs / "eve")
+    said = grade(subs, out, "--student", "ben")
+    assert "changes since the last run" in said
+    assert (out / "students" / "anna.html").read_bytes() == before["anna"]
+    assert (out / "students" / "ben.html").read_bytes() != before["ben"]
+    assert not (out / "students" / "eve.html").exists() and set(table(out)) == {"anna", "ben"}
+    changed = (out / "changes.csv").read_text("utf-8")
+    assert 'ben,q_sample,"wrong, 1.5 of 3 (50 % for off-by-one)","correct, 3 of 3"' in changed
+    assert "eve,total,0.5 of 4," in changed and "anna" not in changed
+    kept = json.loads((out / "students" / "ben.json").read_text("utf-8"))
+    assert kept["history"] == [2.8]
+    grade(subs, out)
+    assert table(out)["anna"]["total"] == "0"
