@@ -81,6 +81,7 @@ def grade_class(
                 before[name] = old
             elif old:
                 records.append(old)
+        kept = {record.student: record for record in records}
         records = book.scored(records)
         if todo:
             package.write_all(options.lib, [q.name for t in notebooks for q in t.questions], packages)
@@ -93,13 +94,13 @@ def grade_class(
                     record = Record(task.student, isolation, why, task.stamp, tuple(done))
                     record = with_history(book.scored([record])[0], before[task.student])
                     results.save(out, record, key)
+                    kept[record.student] = record
                     records.append(record)
                     written = progress(out, sorted(records, key=by_name), record, written)
     records.sort(key=by_name)
-    for (
-        record
-    ) in records:  # points may be new; and a student's code, not isolated, may have changed another's
-        results.save(out, record, key)
+    for record in records:  # points may be new; code that is not isolated may have changed others' records
+        if isolation == "none" or record != kept[record.student]:
+            results.save(out, record, key)
     results.remove_gone(out, found.students)
     said = book.said(records) if shard == (1, 1) else []
     changed = results.finish(out, records, found.skipped, said)
