@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from labdiff.commands import grade, handout, lab, sampling, site, training
+from labdiff.commands import autograder, exercise, grade, handout, lab, sampling, site, training
 
-COMMANDS = (lab, training, sampling, site, handout, grade)
+COMMANDS = (lab, training, sampling, site, exercise, handout, grade, autograder)
 UNIX_ONLY = {"fcntl", "pwd", "resource", "termios"}  # modules that Windows' Python lacks
 EXIT_CODES = """\
 exit codes: 0 done; 1 done except for what is named (grade: a question that the grader itself could not grade;

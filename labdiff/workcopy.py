@@ -18,11 +18,14 @@ def update(source: Path, work: Path) -> list[str]:
     """Bring all files of `source` into `work`; returns a sentence for each that was written or left alone."""
     (work / MEMORY).mkdir(parents=True, exist_ok=True)
     said = []
-    for path in sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith(".")):
+    files = [*source.iterdir(), *(source / "exercises").glob("*.py")]
+    for path in sorted(path for path in files if path.is_file() and not path.name.startswith(".")):
         new = path.read_bytes()
         if path.suffix == ".ipynb":
             new = course.text_of(course.clean(json.loads(new))).encode()
-        said.append(_update_one(new, work / path.name, work / MEMORY / path.name))
+        said.append(
+            _update_one(new, work / path.relative_to(source), work / MEMORY / path.relative_to(source))
+        )
     return [sentence for sentence in said if sentence]
 
 
@@ -80,6 +83,7 @@ def _by_id(notebook: dict) -> dict[str, dict]:
 
 
 def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
     half = path.with_name(f".{path.name}.partial")  # so that an interruption leaves the old file
     half.write_bytes(data)
     os.replace(half, path)

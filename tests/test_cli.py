@@ -17,7 +17,21 @@ from labdiff import cli, course, workcopy
 from labdiff.pretrained import save_weights
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("lab", "train", "sample", "site", "handout", "key", "grade", "merge")
+COMMANDS = (
+    "lab",
+    "train",
+    "sample",
+    "site",
+    "new-exercise",
+    "check-exercise",
+    "handout",
+    "key",
+    "grade",
+    "merge",
+    "gradescope",
+    "classroom50",
+    "grade-one",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -321,19 +321,19 @@ def test_a_wrong_roster_is_told(tmp_path):
 
 def test_what_changed_since_the_last_run(tmp_path):
     first = [record("anna", RIGHT, WRONG), record("ben", RIGHT)]
-    assert results.finish(tmp_path, first, [], []) == []
+    assert results.finish(tmp_path, first, [], [], Gradebook()) == []
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    assert results.finish(tmp_path, first, [], []) == []
+    assert results.finish(tmp_path, first, [], [], Gradebook()) == []
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     now = [record("anna", RIGHT, row("q_sample", "correct")), record("=eve", RIGHT)]
-    found = results.finish(tmp_path, now, [], [])
+    found = results.finish(tmp_path, now, [], [], Gradebook())
     told = {(c.student, c.exercise): (c.before, c.after) for c in found}
     assert told["anna", "q_sample"] == ("wrong, 0 of 1", "correct, 1 of 1")
     assert told["ben", "total"] == ("1 of 1", "") and told["=eve", "total"] == ("", "1 of 1")
     assert "wrong, 0 of 1" in (tmp_path / "index.html").read_text("utf-8")
     assert "'=eve,total" in (tmp_path / "changes.csv").read_text("utf-8")
     (tmp_path / changes.LAST).write_text("[]")
-    assert results.finish(tmp_path, now, [], []) == []
+    assert results.finish(tmp_path, now, [], [], Gradebook()) == []
 
 
 def test_pages_of_students_who_are_gone_go(tmp_path):

@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from test_own_exercise import guide
 
+from labdiff import cli
 from labdiff.grading.publish.solutions import SOLUTIONS
+from labdiff.grading.sandbox import isolate
 
 ROOT = Path(__file__).parents[1]
 STEM = "01_forward_noising"
@@ -24,6 +27,8 @@ points = 3
 credit = { off-by-one = "50 %" }
 [exercises.alpha_bar]
 extra_credit = true
+[exercises.snr]
+credit = { inverted = "50 %" }
 [late]
 deadline = 2026-12-01T00:00:00+00:00
 penalty_per_day = "10 %"
@@ -34,8 +39,30 @@ ROSTER = (
 ROSTER += "fay,3,f@x.org,\n"
 
 
+SNR = """\
+def snr(s, t):
+    a = s.alpha_bar[t]
+    return a / (1 - a)
+"""
+INVERTED = SNR.replace("a / (1 - a)", "(1 - a) / a")
+# takes the instructor's file, or what the process knows of it
+THIEF = """\
+import gc, os
+
+def snr(s, t):
+    if os.path.exists("{path}"):
+        scope = {{}}
+        exec(open("{path}").read(), scope)
+        return scope["snr"](s, t)
+    for one in gc.get_objects():
+        if isinstance(one, dict) and "MISTAKES" in one and "snr" in one:
+            return one["snr"](s, t)
+    return s.beta[t]
+"""
+
+
 def hand_in(folder, answers):
-    notebook = json.loads((ROOT / "notebooks" / f"{STEM}.ipynb").read_text("utf-8"))
+    notebook = json.loads((folder.parents[1] / "course" / f"{STEM}.ipynb").read_text("utf-8"))
     for cell in notebook["cells"]:
         name = cell["id"].removesuffix("-answer").replace("-", "_")
         if cell["id"].endswith("-answer") and name in answers:
@@ -46,11 +73,9 @@ def hand_in(folder, answers):
 
 def grade(subs, out, *more):
     command = [sys.executable, "-m", "labdiff.grading", "grade", subs, "--out", out, "-j", "2", *more]
+    command += ["--notebooks", subs.parent / "course"]
     done = subprocess.run(
-        [*map(str, command), "--notebook", "01"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        [*map(str, command)], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
     assert done.returncode == 0, done.stderr
     return done.stderr
@@ -70,13 +95,19 @@ def graded(tmp_path_factory):
     """(submissions, results, what the first run said)."""
     top = tmp_path_factory.mktemp("class")
     subs, out = top / "subs", top / "out"
-    hand_in(subs / "anna", {**SOLUTIONS, "q_step": "import packaging\n\n" + SOLUTIONS["q_step"]})
-    hand_in(subs / "ben", {**SOLUTIONS, "q_sample": WRONG["q_sample"]})
-    hand_in(subs / "eve", {})
-    for name, text in (("c.toml", COURSE), ("r.csv", ROSTER)):
+    (top / "course").mkdir()
+    shutil.copy(ROOT / "notebooks" / f"{STEM}.ipynb", top / "course")
+    new = ["new-exercise", "snr", "--notebooks", str(top / "course"), "--notebook", "01", "--after", "setup"]
+    assert cli.main(new) == 0
+    path = top / "course" / "exercises" / "snr.py"
+    path.write_text(guide(), "utf-8")
+    hand_in(subs / "anna", {**SOLUTIONS, "q_step": "import packaging\n\n" + SOLUTIONS["q_step"], "snr": SNR})
+    hand_in(subs / "ben", {**SOLUTIONS, "q_sample": WRONG["q_sample"], "snr": INVERTED})
+    hand_in(subs / "eve", {"snr": THIEF.format(path=path)})
+    for name, text in (("course/course.toml", COURSE), ("r.csv", ROSTER)):
         (top / name).write_text(text, "utf-8")
     (top / "o.csv").write_text("student,exercise,points,comment\neve,q_step,0.5,oral\n")
-    files = ["--course", top / "c.toml", "--roster", top / "r.csv", "--overrides", top / "o.csv"]
+    files = ["--roster", top / "r.csv", "--overrides", top / "o.csv"]
     return subs, out, grade(subs, out, *files)
 
 
@@ -86,13 +117,24 @@ def test_points_credit_late_days_and_overrides(graded):
     assert {
         n: (r["alpha_bar"], r["q_step"], r["q_sample"], r["total"], r["max"]) for n, r in got.items()
     } == {
-        "anna": ("1", "1", "3", "5", "4"),
-        "ben": ("1", "1", "1.5", "2.8", "4"),
-        "eve": ("0", "0.5", "0", "0.5", "4"),
+        "anna": ("1", "1", "3", "7", "6"),
+        "ben": ("1", "1", "1.5", "3.6", "6"),
+        "eve": ("0", "0.5", "0", "0.5", "6"),
     }
-    assert got["ben"]["remarks"] == "q_sample: 50 % for off-by-one; late: 2 days, -20 % (-0.7)"
+    late = "late: 2 days, -20 % (-0.9)"
+    assert got["ben"]["remarks"] == f"snr: 50 % for inverted; q_sample: 50 % for off-by-one; {late}"
     assert got["eve"]["remarks"] == "q_step: set by hand: oral" and got["anna"]["flags"] == ""
     assert "not in the roster: eve" in said and "nothing handed in: fay" in said
+
+
+@pytest.mark.skipif(
+    bool(isolate.cant()), reason="no namespaces here: nothing is hidden from a student's code"
+)
+def test_an_own_exercises_formula_is_out_of_reach(graded):
+    _, out, _ = graded
+    assert table(out)["eve"]["snr"] == "0"
+    kept = json.loads((out / "students" / "eve.json").read_text("utf-8"))
+    assert [r["status"] for r in kept["results"] if r["exercise"] == "snr"] == ["wrong"]
 
 
 def test_grading_twice_gives_byte_equal_tables(graded):
@@ -117,8 +159,8 @@ def test_one_student_is_graded_again_and_a_student_who_is_gone_goes(graded):
     assert not (out / "students" / "eve.html").exists() and set(table(out)) == {"anna", "ben"}
     changed = (out / "changes.csv").read_text("utf-8")
     assert 'ben,q_sample,"wrong, 1.5 of 3 (50 % for off-by-one)","correct, 3 of 3"' in changed
-    assert "eve,total,0.5 of 4," in changed and "anna" not in changed
+    assert "eve,total,0.5 of 6," in changed and "anna" not in changed
     kept = json.loads((out / "students" / "ben.json").read_text("utf-8"))
-    assert kept["history"] == [2.8]
+    assert kept["history"] == [3.6]
     grade(subs, out)
     assert table(out)["anna"]["total"] == "0"

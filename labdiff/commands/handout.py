@@ -42,8 +42,10 @@ def run(args: argparse.Namespace) -> int:
     if args.package and not args.colab:
         raise ValueError("handout: --package: expected --colab beside it, got none")
     folder = course.folder(args.notebooks)
-    points = given.course_of(folder).points
-    for notebook in trusted.load(args.notebooks, args.notebook):
+    notebooks = trusted.load(args.notebooks)
+    points = {q.name: q.points for t in notebooks for q in t.questions}
+    points |= given.course_of(folder, notebooks).points
+    for notebook in trusted.select(notebooks, args.notebook):
         source = folder / f"{notebook.stem}.ipynb"
         print(handout.write(source, args.out, args.solved, args.colab, args.package, points))
     return 0

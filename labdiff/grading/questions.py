@@ -4,15 +4,27 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from labdiff.checks import EXERCISES, own
+from labdiff.checks.exercises.exercise import Exercise
+
 
 @dataclass(frozen=True)
 class Question:
-    """One exercise of one notebook: its function's name, and the source of its untouched answer cell."""
+    """One exercise of one notebook: its function's name, and the source of its untouched answer cell.
+
+    `own`: the file of an instructor's own exercise, "" for one of labdiff's; `own_digest`: of that file.
+    """
 
     name: str
     stub: str
     notebook: str = ""
     points: float = 1.0
+    own: str = ""
+    own_digest: str = ""
+
+    @property
+    def exercise(self) -> Exercise:
+        return own.load(self.own) if self.own else EXERCISES[self.name]
 
     @property
     def cell_id(self) -> str:

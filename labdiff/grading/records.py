@@ -130,6 +130,7 @@ class Record:
         late: points taken off because it came late, and late_why; total_by_hand: an override of the total,
             and total_why. See gradebook/scoring.py.
         history: totals of earlier submissions.
+        attempts: (exercise, status, mistake) of each check, if the student handed in a log.
     """
 
     student: str
@@ -142,12 +143,14 @@ class Record:
     total_by_hand: float | None = None
     total_why: str = ""
     history: tuple[float, ...] = ()
+    attempts: tuple[tuple[str, str, str], ...] = ()
 
     @classmethod
     def from_plain(cls, plain: dict) -> "Record":
         """The Record that plain() was made from. Raises ValueError, TypeError or KeyError."""
         made = cls(**{**plain, "results": tuple(map(Result.from_plain, plain["results"]))})
-        return replace(made, history=tuple(map(float, made.history)))
+        attempts = tuple((str(e), str(s), str(m)) for e, s, m in made.attempts)
+        return replace(made, history=tuple(map(float, made.history)), attempts=attempts)
 
     def plain(self) -> dict:
         return asdict(self)

@@ -39,7 +39,7 @@ def read(
         elif (kept / name).is_file():
             used[name] = kept / name
             said.append(f"as in an earlier run: {kept / name} (delete it to go on without)")
-    mistakes = {name: tuple(dict.fromkeys(m.id for m in e.mistakes)) for name, e in EXERCISES.items()}
+    mistakes = mistakes_of(course)
     book = Gradebook(
         course_file.read(used[COURSE], mistakes) if COURSE in used else CourseFile(),
         overrides.read(used[OVERRIDES], list(mistakes)) if OVERRIDES in used else {},
@@ -50,10 +50,16 @@ def read(
     return book, said
 
 
-def course_of(notebooks: str | Path) -> CourseFile:
+def mistakes_of(course: Sequence[Trusted]) -> dict[str, tuple[str, ...]]:
+    """Exercise -> the keys of its mistakes, of labdiff's and of the course's own."""
+    asked = EXERCISES | {q.name: q.exercise for t in course for q in t.questions}
+    return {name: tuple(dict.fromkeys(m.id for m in e.mistakes)) for name, e in asked.items()}
+
+
+def course_of(notebooks: str | Path, course: Sequence[Trusted]) -> CourseFile:
     """The course file that lies beside the notebooks."""
     path = Path(notebooks, COURSE)
-    return course_file.read(path, None) if path.is_file() else CourseFile()
+    return course_file.read(path, mistakes_of(course)) if path.is_file() else CourseFile()
 
 
 def read_for_merge(

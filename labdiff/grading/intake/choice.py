@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from labdiff.grading.gradebook import attempts as log
 from labdiff.grading.intake import owner, reading
 from labdiff.grading.intake.files import File, Unreadable
 from labdiff.grading.intake.submissions import Work
@@ -26,6 +27,12 @@ def pick(work: Work, notebooks: Sequence[Trusted]) -> dict[str, HandedIn]:
         else HandedIn(flags=(*flags, nothing) if nothing else flags)
         for t in notebooks
     }
+
+
+def attempts(work: Work) -> tuple[tuple[str, str, str], ...]:
+    """What the student's attempts log says, () if none was handed in."""
+    logs = [file for file in work.files.get("", []) if file.inner.name == log.FILE]
+    return tuple(one for file in logs[:1] for one in log.read(load(file).data or b""))
 
 
 def best(files: list[File], trusted: Trusted, flags: tuple[str, ...]) -> HandedIn:

@@ -1,10 +1,11 @@
 """The course's own notebooks: which questions they ask, and what an honest answer to each may rely on."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from labdiff.checks import EXERCISES
+from labdiff.checks import EXERCISES, own
 from labdiff.course import folder, points_of, source_of
 from labdiff.grading.records import Question, Trusted
 
@@ -18,25 +19,39 @@ def read(path: Path) -> Trusted:
         for i, text in sources.items()
         if i.endswith("-answer")
     }
-    unknown = sorted(answers.keys() - EXERCISES.keys())
+    files = {name: own.path_of(name, Path(path).parent) for name in answers if name not in EXERCISES}
+    unknown = sorted(name for name, file in files.items() if not file.is_file())
     if unknown or not answers:
         raise ValueError(
             f"{path}: cell ids NAME-answer: expected some of {', '.join(EXERCISES)}, "
-            f"got {', '.join(unknown) or 'none'}. Give the course's own notebooks with --notebooks DIR"
+            f"got {', '.join(unknown) or 'none'}. Give the course's own notebooks with --notebooks DIR; an "
+            f"exercise of your own needs {own.FOLDER}/NAME.py there (labdiff new-exercise NAME)"
         )
     try:
         given = {c["id"]: points_of(c) for c in cells if c["cell_type"] == "code"}
     except ValueError as why:
         raise ValueError(f"{path}: {why}") from None
-    questions = tuple(Question(name, text, stem, points(name, given)) for name, text in answers.items())
+    worth = {name: own.points(file) for name, file in files.items()}
+    questions = tuple(
+        Question(name, text, stem, points(name, given, worth.get(name)), *own_file(files.get(name)))
+        for name, text in answers.items()
+    )
     return Trusted(stem, questions, sources.get("setup", ""), sources)
 
 
-def points(name: str, given: Mapping[str, float | None]) -> float:
-    """An exercise's points, by the metadata of its check's or its answer's cell; 1 if neither names them."""
+def own_file(path: Path | None) -> tuple[str, str]:
+    """(file, digest) of an own exercise, which is read to see that it can be. Raises ValueError."""
+    if path is None:
+        return "", ""
+    own.load(path)
+    return str(path.resolve()), hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def points(name: str, given: Mapping[str, float | None], own_points: float | None = None) -> float:
+    """An exercise's points: by the metadata of its check's or its answer's cell, or by its own file, or 1."""
     begin = name.replace("_", "-")
     found = [given.get(f"{begin}-{part}") for part in ("check", "answer")]
-    return next((float(value) for value in found if value is not None), 1.0)
+    return next((float(value) for value in (*found, own_points) if value is not None), 1.0)
 
 
 def load(given: str | None = None, only: Sequence[str] = ()) -> list[Trusted]:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from labdiff.checks import own
 from labdiff.course import clean, points_of, source_of, text_of
 from labdiff.grading.publish import colab
 from labdiff.grading.publish.files import write as write_file
@@ -43,16 +44,21 @@ def worth(notebook: dict, name: str, given: float | None) -> float:
     """What an exercise counts; `name` as in its cells' ids."""
     cells = {cell.get("id"): cell for cell in notebook["cells"]}
     found = [points_of(cells[f"{name}-{part}"]) for part in ("check", "answer") if f"{name}-{part}" in cells]
-    return next((p for p in (given, *found) if p is not None), POINTS)
+    points = next((p for p in (given, *found) if p is not None), POINTS)
+    return int(points) if points == int(points) else points
 
 
-def solve(notebook):
-    """With the key's answers in the answer cells, in place, between the marks that nbgrader cuts out."""
+def solve(notebook: dict, folder: Path) -> dict:
+    """With the key's answers in the answer cells, in place, between the marks that nbgrader cuts out.
+
+    `folder`: of the course, with its own exercises.
+    """
     for cell in notebook["cells"]:
         if cell.get("id", "").endswith("-answer"):
             name = cell["id"].removesuffix("-answer").replace("-", "_")
             # without its def line: the stub has it, and a docstring
-            body = SOLUTIONS[name].rstrip("\n").split("\n")[1:]
+            text = SOLUTIONS[name] if name in SOLUTIONS else own.key(own.path_of(name, folder))
+            body = text.rstrip("\n").split("\n")[1:]
             lines = [line for line in source_of(cell).split("\n") if line.strip()]
             at = next(
                 i for i, line in enumerate(lines) if line.strip().startswith("raise NotImplementedError")
@@ -86,8 +92,12 @@ def write(
         raise ValueError(f"OUT: expected another folder than the course's own notebooks, got {out}")
     notebook = clean(mark(json.loads(Path(source).read_text("utf-8")), points))
     if solved:
-        solve(notebook)
+        solve(notebook, Path(source).parent)
     if place:
         colab.prepare(notebook, target.name, place, package)
     write_file(target, text_of(notebook))
+    for cell in notebook["cells"]:
+        file = own.path_of(cell.get("id", "").removesuffix("-answer").replace("-", "_"), Path(source).parent)
+        if cell.get("id", "").endswith("-answer") and file.is_file():  # for ld.check, beside the notebook
+            write_file(own.path_of(file.stem, out), file.read_text("utf-8"))
     return target

@@ -6,11 +6,14 @@ from urllib.parse import quote
 
 import jinja2
 
+from labdiff.grading.gradebook import attempts, similar
 from labdiff.grading.gradebook.changes import Change
 from labdiff.grading.publish.files import slug
+from labdiff.grading.publish.solutions import SOLUTIONS
 from labdiff.grading.publish.tables import columns
 from labdiff.grading.records import CORRECT, MISSING, Record, Result
 
+SOLVED = {name: (text,) for name, text in SOLUTIONS.items()}  # what right answers share by nature
 SIGNS = {
     "correct": "✓",
     "wrong": "✗",
@@ -75,6 +78,9 @@ def class_page(
         exercises=[hurts(name, rows) for (_, name), rows in by_name.items()],
         mistakes=mistakes.most_common(15),
         rows=[(record, statuses(record, names)) for record in records],
+        repaired=attempts.repaired(records)[:15],
+        alike=similar.alike(records, SOLVED),
+        progress=any(record.history for record in records),
     )
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from labdiff.grading.gradebook import changes, given
 from labdiff.grading.gradebook.changes import Change
-from labdiff.grading.publish import pages, tables
+from labdiff.grading.gradebook.scoring import Gradebook
+from labdiff.grading.publish import lms, pages, tables
 from labdiff.grading.publish.files import slug, write
 from labdiff.grading.records import GRADER_ERROR, Record
 
@@ -106,7 +107,7 @@ def merge(
     for record in records:
         save(out, record, key)
     remove_gone(out, merged)
-    finish(out, records, unread, book.said(records))
+    finish(out, records, unread, book.said(records), book)
     return records, unread
 
 
@@ -164,12 +165,14 @@ def write_tables(
     write(out / "index.html", pages.class_page(records, skipped, said, changed))
 
 
-def finish(out: Path, records: Sequence[Record], skipped: Sequence[str], said: Sequence[str]) -> list[Change]:
-    """All files, when the whole class is graded; what is of students who are gone goes. Returns the changes
-    since the last time."""
+def finish(
+    out: Path, records: Sequence[Record], skipped: Sequence[str], said: Sequence[str], book: Gradebook
+) -> list[Change]:
+    """All files, when the whole class is graded. Returns the changes since the last time."""
     out = Path(out)
     changed = changes.since(out / changes.LAST, records)
     write_all(out, records, skipped, said, changed)
+    lms.write_all(out, records, book)
     write(out / changes.LAST, changes.snapshot(records), mode=0o600)
     return changed
 

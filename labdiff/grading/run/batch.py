@@ -5,25 +5,27 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
 import torch
 
+from labdiff.checks.proof import prove
 from labdiff.course import PACKAGE
 from labdiff.grading.gradebook.scoring import Gradebook
 from labdiff.grading.intake import choice, submissions, trusted
 from labdiff.grading.publish import results
-from labdiff.grading.publish.solutions import SOLUTIONS
+from labdiff.grading.publish.solutions import answer
 from labdiff.grading.records import GRADER_ERROR, HandedIn, Options, Record, Trusted
 from labdiff.grading.run import workers
 from labdiff.grading.run.workers import Task
 from labdiff.grading.sandbox import isolate, package
 
 PROGRESS = 5  # seconds between two writings of the tables, while students are graded
-SELF_TEST = {"the reference": SOLUTIONS, "the untouched notebooks": {}}
+SELF_TEST = {"the reference": True, "the untouched notebooks": False}
 
 
 def grade_class(
@@ -70,7 +72,6 @@ def grade_class(
     key = results.secret(out)
     with isolate.batch_folder() as base:
         options = Options(notebooks, key, f"{base}/lib", isolation, memory, timeout, packages)
-        os.mkdir(options.lib)
         todo, records, before = [], [], {}
         for name in names:
             work, old = found.students[name], results.load(out, name, key)
@@ -80,18 +81,17 @@ def grade_class(
                 todo.append(Task(name, partial(choice.pick, work, notebooks), stamp))
                 before[name] = old
             elif old:
-                records.append(old)
+                records.append(replace(old, attempts=choice.attempts(work)))
         kept = {record.student: record for record in records}
         records = book.scored(records)
         if todo:
-            package.write_all(options.lib, [q.name for t in notebooks for q in t.questions], packages)
-            with isolate.server(base, packages) as server:
-                options = replace(options, server=server)
+            with prepared(base, options) as options:
                 self_test(base, options, jobs)
                 written = time.monotonic()
                 tick = workers.progress(len(names), len(records))
                 for task, done in workers.processes(todo, base, options, jobs, tick):
                     record = Record(task.student, isolation, why, task.stamp, tuple(done))
+                    record = replace(record, attempts=choice.attempts(found.students[task.student]))
                     record = with_history(book.scored([record])[0], before[task.student])
                     results.save(out, record, key)
                     kept[record.student] = record
@@ -103,12 +103,25 @@ def grade_class(
             results.save(out, record, key)
     results.remove_gone(out, found.students)
     said = book.said(records) if shard == (1, 1) else []
-    changed = results.finish(out, records, found.skipped, said)
+    changed = results.finish(out, records, found.skipped, said, book)
     if changed:
         print(f"labdiff grade: {len(changed)} changes since the last run: {out}/changes.csv", file=sys.stderr)
     for line in [*said, *(f"skipped {line}" for line in found.skipped)][:20]:
         print(f"labdiff grade: {line}", file=sys.stderr)
     return records
+
+
+@contextmanager
+def prepared(base: str, options: Options) -> Iterator[Options]:
+    """With all that kernels need in the folder `base`: the Options to grade with."""
+    questions = [q for t in options.notebooks for q in t.questions]
+    for own in sorted({q.own for q in questions} - {""}):
+        prove(own)
+    os.mkdir(options.lib)
+    asked = {q.name: q.exercise for q in questions}
+    package.write_all(options.lib, asked, options.packages, asked)
+    with isolate.server(base, options.packages) as server:
+        yield replace(options, server=server)
 
 
 def by_name(record: Record) -> str:
@@ -155,27 +168,26 @@ def code() -> str:
 
 def self_test(base: str, options: Options, jobs: int) -> None:
     """Before a batch: the reference must score all points, the untouched notebooks none."""
-    todo = [Task(name, partial(made, options.notebooks, answers)) for name, answers in SELF_TEST.items()]
+    todo = [Task(name, partial(made, options.notebooks, solved)) for name, solved in SELF_TEST.items()]
     ended = {task.student: rows for task, rows in workers.processes(todo, base, options, jobs)}
-    for name, answers in SELF_TEST.items():  # in this order, whichever ended first
-        share = 1 if answers else 0
+    for name, share in SELF_TEST.items():  # in this order, whichever ended first
         off = [r for r in ended[name] if r.points != share * r.max or r.status == GRADER_ERROR]
         if off:
             raise RuntimeError(
-                f"self-test: expected {100 * share} % for {name}, got {off[0].status} for "
+                f"self-test: expected {100 * share:g} % for {name}, got {off[0].status} for "
                 f"{off[0].exercise}: {off[0].hint} Nothing was graded"
             )
 
 
-def made(notebooks: Sequence[Trusted], answers: Mapping[str, str]) -> dict[str, HandedIn]:
-    """Minimal notebooks with these answers in the answer cells, or else the stubs."""
+def made(notebooks: Sequence[Trusted], solved: bool) -> dict[str, HandedIn]:
+    """Minimal notebooks with the key's answers in the answer cells, or else the stubs."""
     found = {}
     for notebook in notebooks:
         cells = [
             {
                 "cell_type": "code",
                 "id": q.cell_id,
-                "source": answers.get(q.name, f"{q.stub}\npass  # so that it is run"),
+                "source": answer(q) if solved else f"{q.stub}\npass  # so that it is run",
             }
             for q in notebook.questions
         ]

@@ -11,7 +11,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from labdiff.checks import EXERCISES
 from labdiff.checks.exercises.probes import PUBLIC
 from labdiff.grading.intake import reading
 from labdiff.grading.records import (
@@ -81,7 +80,7 @@ def notebook_jobs(
             continue
         run = Path(options.work) / f"r{len(os.listdir(options.work))}"
         run.mkdir(mode=0o700)
-        exercise = EXERCISES[question.name]
+        exercise = question.exercise
         probes = [exercise.probes(PUBLIC), exercise.probes(seed_for(options.secret, student, question.name))]
         lib = str(Path(options.lib) / question.name)
         made[question] = job = Job(question, exercise, probes, options, str(run), lib, odd)

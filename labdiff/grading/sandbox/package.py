@@ -9,10 +9,11 @@ import ast
 import compileall
 import inspect
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from labdiff.checks import EXERCISES
+from labdiff.checks.exercises.exercise import Exercise
 from labdiff.course import PACKAGE
 from labdiff.grading.sandbox.visible import write_site
 
@@ -37,7 +38,7 @@ def yours(name, function, otherwise):
 '''
 
 
-def write(folder: Path, name: str) -> None:
+def write(folder: Path, exercise: Exercise) -> None:
     """Write the copy for one exercise into `folder`, which goes on the kernel's path."""
     package = Path(folder) / "labdiff"
     shutil.copytree(PACKAGE, package, ignore=LEFT_OUT)
@@ -47,7 +48,7 @@ def write(folder: Path, name: str) -> None:
     shutil.copytree(PACKAGE / "checks" / "in_kernel", package / "checks" / "in_kernel", ignore=LEFT_OUT)
     for file in ("inside", "cells", "protocol"):
         shutil.copy(Path(__file__).with_name(f"{file}.py"), Path(folder) / f"labdiff_{file}.py")
-    for function in map(inspect.unwrap, EXERCISES[name].blocked):
+    for function in map(inspect.unwrap, exercise.blocked):
         path = package / Path(inspect.getfile(function)).relative_to(PACKAGE)
         path.write_text(without(path.read_text("utf-8"), function.__qualname__), "utf-8")
     compileall.compile_dir(folder, quiet=2)
@@ -65,9 +66,14 @@ def without(source: str, qualname: str) -> str:
     return ast.unparse(tree)
 
 
-def write_all(base: str, names: Iterable[str], further: Iterable[str] = ()) -> None:
-    """The copies for these exercises, in base/NAME; they share base/assets and base/site (packages)."""
+def write_all(
+    base: str, names: Iterable[str], further: Iterable[str] = (), own: Mapping[str, Exercise] | None = None
+) -> None:
+    """The copies for these exercises, in base/NAME; they share base/assets and base/site (packages).
+
+    `own`: the instructor's own exercises, by name. Nothing of them but what they block goes into a copy.
+    """
     shutil.copytree(PACKAGE / "assets", Path(base) / "assets")
     write_site(f"{base}/site", further)
     for name in names:
-        write(Path(base) / name, name)
+        write(Path(base) / name, (own or {}).get(name) or EXERCISES[name])
