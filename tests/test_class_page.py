@@ -168,6 +168,11 @@ def everyone(n):
     return made
 
 
+CELLS = "[...document.querySelectorAll('td, th')].map(cell => cell.getBoundingClientRect().right)"
+RIGHTMOST = f"Math.max(...{CELLS})"
+CLIPPED = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollHeight > e.clientHeight + 1).length"
+
+
 @pytest.fixture(scope="module")
 def browser():
     sync_api = pytest.importorskip("playwright.sync_api")
@@ -188,12 +193,7 @@ def test_paper_does_not_clip_sixteen_exercises(browser):
     for width in (718, 1047):  # A4 upright and across, less margins of 1 cm, at 96 dpi
         page.set_viewport_size({"width": width, "height": 1000})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        right = page.evaluate(
-            "Math.max(...[...document.querySelectorAll('td, th')].map(c => c.getBoundingClientRect().right))"
-        )
-        assert right <= width
-        clipped = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollHeight > e.clientHeight + 1).length"
-        assert page.evaluate(clipped) == 0
+        assert page.evaluate(RIGHTMOST) <= width and page.evaluate(CLIPPED) == 0
     page.close()
 
 
