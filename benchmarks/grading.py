@@ -1,10 +1,11 @@
-"""How long a class takes: make submissions of notebook 01, a third each right, wrong and untouched, and grade
-them.
+"""How long a class takes: make submissions of notebook 01, a third each right, wrong and untouched, with a
+course file, a roster, late days and overrides; grade them, and grade again what has not changed.
 
-python benchmarks/grading.py --students 100 -j 2
+python benchmarks/grading.py --students 300 -j 2
 """
 
 import argparse
+import csv
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,17 @@ import nbformat
 from labdiff.grading.publish.solutions import SOLUTIONS
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "01_forward_noising.ipynb"
+COURSE = """
+assignment = "Lab 15"
+[credit]
+variance-for-std = "50 %"
+[exercises.q_sample]
+points = 3
+[late]
+deadline = 2026-12-01T23:59:00+00:00
+penalty_per_day = "10 %"
+days = 3
+"""
 
 
 def submission(kind):
@@ -29,6 +41,63 @@ def submission(kind):
     return notebook
 
 
+def make_class(folder, students):
+    """Submissions, and the instructor's files beside them: every fifth student comes late, every tenth has
+    points by hand, one in a hundred is not in the roster."""
+    kinds = {kind: submission(kind) for kind in ("right", "wrong", "untouched")}
+    roster, overrides = (
+        [("student", "id", "email", "submitted")],
+        [("student", "exercise", "points", "comment")],
+    )
+    for i in range(students):
+        name = f"student{i:03d}"
+        path = folder / "submissions" / name / NOTEBOOK.name
+        path.parent.mkdir(parents=True)
+        nbformat.write(kinds[("right", "wrong", "untouched")[i % 3]], path)
+        day = 1 + (i % 5 == 0) * (1 + i % 4)
+        if i % 100 != 99:
+            row = (name, 4000 + i, f"{name}@example.org", f"2026-12-{day:02d}T12:00:00+00:00")
+            roster.append(row)
+        if i % 10 == 0:
+            overrides.append((name, "q_step", 0.5, "oral exam"))
+    for name, rows in (("roster.csv", roster), ("overrides.csv", overrides)):
+        with open(folder / name, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)
+    (folder / "course.toml").write_text(COURSE, "utf-8")
+
+
+def grade(folder, jobs):
+    """Seconds that the command took."""
+    command = [sys.executable, "-m", "labdiff.grading", "grade", folder / "submissions", "-j", jobs]
+    command += ["--out", folder / "results"]
+    for name in ("course.toml", "roster.csv", "overrides.csv"):
+        command += [f"--{Path(name).stem}", folder / name]
+    start = time.perf_counter()
+    subprocess.run(list(map(str, command)), check=True)
+    return time.perf_counter() - start
+
+
+def tables(results):
+    """Name -> bytes of all tables."""
+    found = [*results.glob("*.csv"), *results.glob("*.xml"), *results.glob("lms/**/*.*")]
+    return {str(path.relative_to(results)): path.read_bytes() for path in found}
+
+
+def check(results, students):
+    """The table says what the class was made for."""
+    with open(results / "grades.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == students
+    for i, row in enumerate(rows):
+        points = [("1", "1", "3"), ("0", "1", "0"), ("0", "0", "0")][i % 3]
+        if i % 10 == 0:
+            assert row["q_step"] == "0.5" and "set by hand: oral exam" in row["remarks"], row
+        if i % 3 != 1 and i % 10:
+            assert (row["q_step"], row["alpha_bar"], row["q_sample"]) == points, row
+        late = i % 5 == 0 and i % 100 != 99 and float(row["total"]) > 0
+        assert ("late: " in row["remarks"]) == late or not late, row
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -36,31 +105,17 @@ def main():
     parser.add_argument("--students", type=int, default=100)
     parser.add_argument("-j", type=int, default=2)
     args = parser.parse_args()
-    kinds = {kind: submission(kind) for kind in ("right", "wrong", "untouched")}
-    with tempfile.TemporaryDirectory() as folder:
-        for i in range(args.students):
-            path = Path(folder) / "submissions" / f"student{i:03d}" / NOTEBOOK.name
-            path.parent.mkdir(parents=True)
-            nbformat.write(kinds[("right", "wrong", "untouched")[i % 3]], path)
-        start = time.perf_counter()
-        subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "labdiff.grading",
-                "grade",
-                f"{folder}/submissions",
-                "--out",
-                f"{folder}/results",
-                "-j",
-                str(args.j),
-            ],
-            check=True,
-        )
-        seconds = time.perf_counter() - start
+    with tempfile.TemporaryDirectory() as top:
+        folder = Path(top)
+        make_class(folder, args.students)
+        seconds = grade(folder, args.j)
+        check(folder / "results", args.students)
+        once = tables(folder / "results")
+        again = grade(folder, args.j)
+        assert tables(folder / "results") == once
     print(
         f"{args.students} submissions, {args.j} at a time: {seconds:.0f} s, "
-        f"{60 * args.students / seconds:.0f} a minute"
+        f"{60 * args.students / seconds:.0f} a minute; again, with nothing changed: {again:.0f} s"
     )
 
 

@@ -5,6 +5,7 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 
+import lab_in_browser
 import pytest
 from test_gradebook import record, row
 
@@ -174,15 +175,11 @@ CLIPPED = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollHeight 
 
 
 @pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as p:
-        try:
-            chromium = p.chromium.launch()
-        except sync_api.Error as why:
-            pytest.skip(f"no Chromium: {why}")
-        yield chromium
-        chromium.close()
+def browser(tmp_path_factory):
+    if lab_in_browser.CHROMIUM is None:
+        pytest.skip("no Chromium")
+    with lab_in_browser.chromium(tmp_path_factory.mktemp("profile")) as context:
+        yield context
 
 
 @pytest.mark.browser
@@ -201,7 +198,8 @@ def test_paper_does_not_clip_sixteen_exercises(browser):
 def test_a_class_of_300_is_readable(browser):
     text = pages.class_page(everyone(300))
     assert len(text) < 3_000_000
-    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page = browser.new_page()
+    page.set_viewport_size({"width": 1200, "height": 900})
     page.set_content(text)
     assert page.evaluate("document.documentElement.scrollWidth") <= 1200
     assert page.evaluate("document.body.scrollHeight") < 5000  # lists of the whole class are folded or scroll

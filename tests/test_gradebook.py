@@ -351,10 +351,12 @@ def test_files_that_were_given_are_kept_for_later_runs(tmp_path):
     notebooks.mkdir()
     path = tmp_path / "mine.csv"
     path.write_text("student,exercise,points\nanna,q_step,0.5\n")
-    book, said = given.read(out, named={given.OVERRIDES: str(path)})
+    book, used, said = given.read(out, named={given.OVERRIDES: str(path)})
+    assert not out.exists()  # nothing is written before it is known to be a folder for results
+    given.keep(out, used)
     assert book.overrides["anna", "q_step"].points == 0.5 and not said
     path.unlink()
-    book, said = given.read(out)
+    book, _, said = given.read(out)
     assert book.overrides and "overrides.csv (delete it" in said[0]
     (notebooks / "course.toml").write_text("[exercises.q_step]\npoints = 2")
     assert given.read(out, notebooks=notebooks)[0].course.points == {"q_step": 2}

@@ -67,6 +67,17 @@ def test_what_new_exercise_writes_works_as_it_is(tmp_path, capsys):
     assert cli.main(command) == 2 and "expected a new one, got my_alpha" in capsys.readouterr().err
 
 
+def test_without_a_notebook_it_writes_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["new-exercise", "my_alpha"]) == 0 and cli.main(["check-exercise", "my_alpha"]) == 0
+    notebook = trusted.read(tmp_path / "my_alpha.ipynb")
+    assert [q.name for q in notebook.questions] == ["my_alpha"] and "import labdiff" in notebook.setup
+    assert cli.main(["handout", "out", "--notebooks", "."]) == 0
+    assert cli.main(["new-exercise", "my_alpha"]) == 2 and "my_alpha.ipynb exists" in capsys.readouterr().err
+    assert cli.main(["new-exercise", "other", "--notebooks", "nowhere"]) == 2
+    assert "expected a folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "args, words",
     [
@@ -176,7 +187,7 @@ def test_its_points_and_mistakes_count_in_the_course_file(folder, tmp_path):
     (folder / "course.toml").write_text(
         '[exercises.snr]\npoints = 4\ncredit = { inverted = "50 %" }', "utf-8"
     )
-    book, _ = given.read(tmp_path / "out", course, folder)
+    book, *_ = given.read(tmp_path / "out", course, folder)
     assert book.course.points == {"snr": 4} and book.course.share("snr", "inverted") == 0.5
     (folder / "course.toml").write_text('[exercises.snr]\ncredit = { inverted-twice = "50 %" }', "utf-8")
     with pytest.raises(ValueError, match="inverted-twice: expected mistakes, some of inverted"):

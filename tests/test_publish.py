@@ -209,6 +209,21 @@ def test_what_was_skipped_is_on_the_class_page():
     assert "venv &lt;x&gt;: a folder of tools" in pages.class_page(RECORDS, ["venv <x>: a folder of tools"])
 
 
+def test_junit_is_valid_for_jenkins():
+    import xmlschema
+
+    schema = xmlschema.XMLSchema(str(Path(__file__).with_name("junit.xsd")))
+    text = tables.junit(RECORDS)
+    schema.validate(text)
+    schema.validate(tables.junit([]))
+    suite = ElementTree.fromstring(text).find("testsuite")
+    names = [case.attrib["name"] for case in suite]
+    assert len(names) == len(set(names)) == int(suite.attrib["tests"]) == 6
+    assert "points: 1\nmax: 1\nstatus: correct" in suite.find("testcase/system-out").text
+    for wrong in (text.replace("</testcase>", "<properties/></testcase>"), text.replace(' tests="6"', "")):
+        assert not schema.is_valid(wrong)
+
+
 # hand-out and key
 
 

@@ -6,7 +6,6 @@ import keyword
 from pathlib import Path
 
 from labdiff import course
-from labdiff.commands import options
 
 SKELETON = '''\
 """{name}: what students are asked to write. labdiff check-exercise {name} tests this file."""
@@ -49,6 +48,7 @@ STUB = '''\
 def {name}(s, t):
     """What goes in, what comes out."""
     raise NotImplementedError'''
+SETUP = "import torch\n\nimport labdiff as ld"
 CHECK = 'ld.check("{name}", {name})'
 
 
@@ -62,10 +62,12 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     new.add_argument("name", metavar="NAME", help="of the function that students write, such as snr")
     new.add_argument(
-        "--notebooks", metavar="DIR", required=True, help="the folder with your course's notebooks"
+        "--notebooks", metavar="DIR", default=".", help="your course's folder (default: this one)"
     )
     new.add_argument(
-        "--notebook", metavar="NAME", required=True, help="the one that gets the cells, such as 01"
+        "--notebook",
+        metavar="NOTEBOOK",
+        help="the one that gets the cells, such as 01; otherwise a new one, NAME.ipynb",
     )
     new.add_argument(
         "--after", metavar="CELL", help="id of the cell that they follow (default: the last one)"
@@ -78,7 +80,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "catalogued mistake is refused and named.",
     )
     check.add_argument("names", metavar="NAME", nargs="*", help="default: all of DIR/exercises")
-    options.notebooks(check)
+    check.add_argument("--notebooks", metavar="DIR", default=".", help="as for new-exercise")
     check.set_defaults(run=run_check)
 
 
@@ -91,70 +93,72 @@ def run_new(args: argparse.Namespace) -> int:
         raise ValueError(f"new-exercise: NAME: expected a function's name in small letters, got {name}")
     if name in own.BUILT_IN:
         raise ValueError(f"new-exercise: NAME: expected a new name, got labdiff's own exercise {name}")
-    folder = course.folder(args.notebooks)
-    found = sorted(folder.glob(f"{args.notebook.removesuffix('.ipynb')}*.ipynb"))
-    if not found:
-        raise ValueError(
-            f"new-exercise: --notebook: expected the beginning of a name in {folder}, got {args.notebook}"
-        )
-    file, notebook = own.path_of(name, folder), json.loads(found[0].read_text("utf-8"))
-    ids = [cell.get("id") for cell in notebook["cells"]]
-    begin = name.replace("_", "-")
+    folder, begin = Path(args.notebooks), name.replace("_", "-")
+    if not folder.is_dir():
+        raise ValueError(f"new-exercise: --notebooks: expected a folder, got {folder}")
+    target, notebook = notebook_for(name, folder, args.notebook)
+    file, ids = own.path_of(name, folder), [cell.get("id") for cell in notebook["cells"]]
     if file.exists() or f"{begin}-answer" in ids:
-        raise ValueError(
-            f"new-exercise: NAME: expected a new one, got {name}, which {file.name} or {found[0].name} has"
-        )
+        where = file if file.exists() else target
+        raise ValueError(f"new-exercise: NAME: expected a new one, got {name}: it is in {where}")
     if args.after and args.after not in ids:
         raise ValueError(
-            f"new-exercise: --after: expected the id of a cell in {found[0].name}, got {args.after}"
+            f"new-exercise: --after: expected the id of a cell in {target.name}, got {args.after}"
         )
     at = ids.index(args.after) + 1 if args.after else len(ids)
+    task = {"cell_type": "markdown", "id": f"{begin}-task", "metadata": {}, "source": TASK.format(name=name)}
+    parts = {"answer": STUB, "check": CHECK}
     notebook["cells"][at:at] = [
-        {
-            "cell_type": "markdown",
-            "id": f"{begin}-task",
-            "metadata": {},
-            "source": lines(TASK.format(name=name)),
-        },
-        *(
-            {
-                "cell_type": "code",
-                "id": f"{begin}-{part}",
-                "metadata": {},
-                "source": lines(text.format(name=name)),
-                "outputs": [],
-                "execution_count": None,
-            }
-            for part, text in (("answer", STUB), ("check", CHECK))
-        ),
+        task,
+        *(code(f"{begin}-{part}", text.format(name=name)) for part, text in parts.items()),
     ]
     file.parent.mkdir(exist_ok=True)
     file.write_text(SKELETON.format(name=name), "utf-8")
-    found[0].write_text(course.text_of(notebook), "utf-8")
+    target.write_text(course.text_of(notebook), "utf-8")
     print(
-        f"{file}: write the formula, probes and mistakes there; then labdiff check-exercise {name} "
-        f"--notebooks {folder}"
+        f"{file}: write formula, probes and mistakes; then labdiff check-exercise {name} --notebooks {folder}"
     )
-    print(f"{found[0]}: cells {begin}-task, {begin}-answer, {begin}-check")
+    print(f"{target}: cells {begin}-task, {begin}-answer, {begin}-check")
     return 0
+
+
+def notebook_for(name: str, folder: Path, begin: str | None) -> tuple[Path, dict]:
+    """(path, notebook) that gets the cells: the one whose name begins so, or a new one with the exercise's
+    name."""
+    if begin:
+        found = sorted(folder.glob(f"{begin.removesuffix('.ipynb')}*.ipynb"))
+        if not found:
+            raise ValueError(
+                f"new-exercise: --notebook: expected the beginning of a name in {folder}, got {begin}"
+            )
+        return found[0], json.loads(found[0].read_text("utf-8"))
+    path = folder / f"{name}.ipynb"
+    if path.exists():
+        raise ValueError(f"new-exercise: NAME: expected a new one, got {name}: {path} exists")
+    return path, {"cells": [code("setup", SETUP)], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
+
+def code(id: str, text: str) -> dict:
+    return {
+        "cell_type": "code",
+        "id": id,
+        "metadata": {},
+        "source": text.splitlines(keepends=True),
+        "outputs": [],
+        "execution_count": None,
+    }
 
 
 def run_check(args: argparse.Namespace) -> int:
     """Prove the exercises, and say what was proved."""
     from labdiff.checks import own, proof
 
-    folder = course.folder(args.notebooks)
+    folder = Path(args.notebooks)
     names = args.names or sorted(path.stem for path in (folder / own.FOLDER).glob("*.py"))
-    for name in names or [""]:
+    for name in names or ["NAME"]:
         path = own.path_of(name, folder)
         if not path.is_file():
-            raise ValueError(
-                f"check-exercise: NAME: expected a file in {Path(folder) / own.FOLDER}, got {name or 'none'}"
-            )
+            raise ValueError(f"check-exercise: NAME: expected a file in {path.parent}, got no {path.name}")
         for line in proof.prove(path):
             print(line)
     return 0
-
-
-def lines(text: str) -> list[str]:
-    return text.splitlines(keepends=True)

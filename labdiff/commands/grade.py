@@ -121,8 +121,8 @@ def run_grade(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     course = trusted.load(args.notebooks)
-    book, used = given.read(args.out, course, folder(args.notebooks), options.gradebook_files(args))
-    for line in used:
+    book, used, said = given.read(args.out, course, folder(args.notebooks), options.gradebook_files(args))
+    for line in said:
         print(f"labdiff grade: {line}", file=sys.stderr)
     records = batch.grade_class(
         args.submissions,
@@ -140,6 +140,7 @@ def run_grade(args: argparse.Namespace) -> int:
         book,
         args.student,
     )
+    given.keep(args.out, used)
     broken = sum(r.ungraded for record in records for r in record.results)
     look = sum(bool(record.flags) for record in records)
     print(f"{len(records)} students graded, {look} need a look: {args.out}/index.html")

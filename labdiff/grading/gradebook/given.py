@@ -20,8 +20,8 @@ def read(
     course: Sequence[Trusted] = (),
     notebooks: str | Path | None = None,
     named: Mapping[str, str | None] | None = None,
-) -> tuple[Gradebook, list[str]]:
-    """(the Gradebook, a line for each file that is used though it was not given).
+) -> tuple[Gradebook, dict[str, Path], list[str]]:
+    """(the Gradebook, the files that it is from, for keep(); a line for each that was not given this time).
 
     Args:
         out: the results.
@@ -46,8 +46,7 @@ def read(
         roster.read(used[ROSTER]) if ROSTER in used else None,
         {(t.stem, q.name): q.points for t in course for q in t.questions},
     )
-    keep(out, used)
-    return book, said
+    return book, used, said
 
 
 def mistakes_of(course: Sequence[Trusted]) -> dict[str, tuple[str, ...]]:
