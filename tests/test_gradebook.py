@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,6 +20,7 @@ from labdiff.grading.gradebook.scoring import Gradebook, days_late, penalty
 from labdiff.grading.intake import trusted
 from labdiff.grading.publish import pages, results, tables
 from labdiff.grading.records import Question, Record, Result
+from labdiff.grading.run import batch
 
 ROOT = Path(__file__).parents[1]
 MISTAKES = {name: tuple(m.id for m in e.mistakes) for name, e in EXERCISES.items()}
@@ -383,3 +385,12 @@ def test_a_merge_goes_on_with_the_parts_files(tmp_path):
 def test_a_record_goes_through_json():
     one = record("a", replace(WRONG, why="x", source="def"), late=1.0, history=(1.0, 2.0), total_by_hand=3.0)
     assert Record.from_plain(json.loads(json.dumps(one.plain()))) == one
+
+
+def test_pages_and_tables_appear_as_students_are_done(tmp_path):
+    one, now = record("anna", RIGHT), time.monotonic()
+    assert batch.progress(tmp_path, [one], one, now) == now
+    assert (tmp_path / "students" / "anna.html").exists() and not (tmp_path / "grades.csv").exists()
+    assert batch.progress(tmp_path, [one], one, now - 2 * batch.PROGRESS) >= now
+    assert "anna,1,1,1" in (tmp_path / "grades.csv").read_text("utf-8")
+    assert (tmp_path / "index.html").exists()
