@@ -1,5 +1,7 @@
-"""The self-test of an own exercise: its right formula passes, its stub is not attempted, and each catalogued
-mistake is refused and named."""
+"""The self-test of an own exercise.
+
+Its right formula passes, its stub is not attempted, and each catalogued mistake is refused and named.
+"""
 
 import math
 from collections.abc import Callable, Iterator

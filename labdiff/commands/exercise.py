@@ -123,8 +123,7 @@ def run_new(args: argparse.Namespace) -> int:
 
 
 def notebook_for(name: str, folder: Path, begin: str | None) -> tuple[Path, dict]:
-    """(path, notebook) that gets the cells: the one whose name begins so, or a new one with the exercise's
-    name."""
+    """(path, notebook) that gets the cells: the one whose name begins so, or a new one."""
     if begin:
         found = sorted(folder.glob(f"{begin.removesuffix('.ipynb')}*.ipynb"))
         if not found:

@@ -31,8 +31,12 @@ def read(data: bytes) -> tuple[tuple[str, str, str], ...]:
 
 @dataclass(frozen=True)
 class Repaired:
-    """One mistake over the class: how many made it, how many got the exercise right later, and after how many
-    further checks (the median)."""
+    """One mistake over the class.
+
+    Attributes:
+        made: how many made it; repaired: how many of them got the exercise right later.
+        attempts: after how many further checks (the median).
+    """
 
     exercise: str
     mistake: str

@@ -67,8 +67,11 @@ def read_for_merge(
     records: Sequence[Record],
     named: Mapping[str, str | None] | None,
 ) -> Gradebook:
-    """The Gradebook of results that are put together: what is named, or else that of the first part that has
-    it. The parts' course file was checked when they were graded."""
+    """The Gradebook of results that are put together.
+
+    A file counts that is named, or else that of the first part that has it. The parts' course file was
+    checked when they were graded.
+    """
     used = {name: Path(path) for name, path in (named or {}).items() if path}
     for part in parts:
         here = {name: Path(part) / FOLDER / name for name in (COURSE, ROSTER, OVERRIDES)}

@@ -16,8 +16,10 @@ SCALE = 100  # where points may be fractions: Classroom 50 takes whole numbers o
 
 
 def with_metadata(book: Gradebook, metadata: Mapping, student: str) -> Gradebook:
-    """With the time of handing in, and the due date where the course file names no deadline; `metadata` is
-    Gradescope's submission_metadata.json."""
+    """With the time of handing in, and the due date where the course file names no deadline.
+
+    `metadata`: Gradescope's submission_metadata.json.
+    """
 
     def time(value: object) -> datetime | None:
         try:

@@ -156,8 +156,12 @@ def write_tables(
     said: Sequence[str] = (),
     changed: Sequence[Change] = (),
 ) -> None:
-    """The files of the class; `said`: what the roster and the overrides don't fit; `changed`: since the last
-    run."""
+    """The files of the class.
+
+    Args:
+        skipped: what was not looked at; said: what the roster and the overrides don't fit.
+        changed: since the last run.
+    """
     out = Path(out)
     write(out / "grades.csv", tables.grades(records))
     write(out / "changes.csv", tables.changes(changed))
