@@ -9,6 +9,7 @@ import tokenize
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from labdiff.grading.records import Record
 
@@ -65,9 +66,10 @@ def normal(source: str) -> list[str]:
     return tokens
 
 
-def runs(source: str) -> set[tuple[str, ...]]:
+@lru_cache(maxsize=20_000)  # the page of a class is written again and again while it is graded
+def runs(source: str) -> frozenset[tuple[str, ...]]:
     tokens = normal(source)
-    return {tuple(tokens[i : i + LENGTH]) for i in range(len(tokens) - LENGTH + 1)}
+    return frozenset(tuple(tokens[i : i + LENGTH]) for i in range(len(tokens) - LENGTH + 1))
 
 
 def alike(records: Sequence[Record], known: Mapping[str, Sequence[str]]) -> list[Alike]:
@@ -84,7 +86,7 @@ def alike(records: Sequence[Record], known: Mapping[str, Sequence[str]]) -> list
 def _groups(exercise: str, sources: Mapping[str, str], known: Sequence[str]) -> list[Alike]:
     if len(sources) < SMALLEST:
         return []
-    usual = set().union(*map(runs, known))
+    usual = frozenset().union(*map(runs, known))
     of = {student: runs(source) for student, source in sources.items()}
     count = Counter(run for own in of.values() for run in own)
     limit = max(3, RARE * len(of))

@@ -24,7 +24,7 @@ from labdiff.grading.run import workers
 from labdiff.grading.run.workers import Task
 from labdiff.grading.sandbox import isolate, package
 
-PROGRESS = 5  # seconds between two writings of the tables, while students are graded
+PROGRESS = 10  # seconds between two writings of the tables, while students are graded
 SELF_TEST = {"the reference": True, "the untouched notebooks": False}
 
 
@@ -72,7 +72,7 @@ def grade_class(
     key = results.secret(out)
     with isolate.batch_folder() as base:
         options = Options(notebooks, key, f"{base}/lib", isolation, memory, timeout, packages)
-        todo, records, before = [], [], {}
+        todo, records, before, kept = [], [], {}, {}
         for name in names:
             work, old = found.students[name], results.load(out, name, key)
             stamp = fingerprint(work, options)
@@ -81,8 +81,8 @@ def grade_class(
                 todo.append(Task(name, partial(choice.pick, work, notebooks), stamp))
                 before[name] = old
             elif old:
+                kept[name] = old
                 records.append(replace(old, attempts=choice.attempts(work)))
-        kept = {record.student: record for record in records}
         records = book.scored(records)
         if todo:
             with prepared(base, options) as options:
