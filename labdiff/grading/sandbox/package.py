@@ -44,7 +44,7 @@ def write(folder: Path, exercise: Exercise) -> None:
     shutil.copytree(PACKAGE, package, ignore=LEFT_OUT)
     (package / "assets").symlink_to("../../assets")
     (package / "checks").mkdir()
-    (package / "checks" / "__init__.py").write_text(CHECK.format(name=name))
+    (package / "checks" / "__init__.py").write_text(CHECK.format(name=exercise.name))
     shutil.copytree(PACKAGE / "checks" / "in_kernel", package / "checks" / "in_kernel", ignore=LEFT_OUT)
     for file in ("inside", "cells", "protocol"):
         shutil.copy(Path(__file__).with_name(f"{file}.py"), Path(folder) / f"labdiff_{file}.py")
