@@ -6,6 +6,7 @@ Its right formula passes, its stub is not attempted, and each catalogued mistake
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ def _proved(exercise: Exercise, path: str) -> Iterator[str]:
         report = _report(exercise, exercise.formula, seed)
         if report.status != CORRECT:
             raise wrong(f"{name}, seed {seed}", "correct for the right formula", _told(report))
-        scope = {"torch": torch, "math": math, "np": np, "ld": labdiff}
+        scope: dict[str, Any] = {"torch": torch, "math": math, "np": np, "ld": labdiff}
         exec(own.key(path), scope)
         report = _report(exercise, scope[name], seed)
         if report.status != CORRECT:

@@ -135,7 +135,9 @@ def read(path: str | Path, mistakes: Mapping[str, Sequence[str]] | None) -> Cour
     packages = top.take("packages", list, 'names of packages such as ["networkx"]', [])
     if not all(isinstance(name, str) and name for name in packages):
         raise top.wrong("packages", 'names of packages such as ["networkx"]', packages)
-    every = mistakes and tuple(dict.fromkeys(m for of_one in mistakes.values() for m in of_one))
+    every = (
+        None if mistakes is None else tuple(dict.fromkeys(m for of_one in mistakes.values() for m in of_one))
+    )
     credit = {("", m): share for m, share in credits(top.table("credit"), every).items()}
     points, extra, tables = {}, set(), top.table("exercises")
     for name in list(tables.left):
@@ -147,7 +149,7 @@ def read(path: str | Path, mistakes: Mapping[str, Sequence[str]] | None) -> Cour
             points[name] = float(value)
         if one.take("extra_credit", bool, "true or false", False):
             extra.add(name)
-        its = mistakes and mistakes[name]
+        its = None if mistakes is None else mistakes[name]
         credit |= {(name, m): share for m, share in credits(one.table("credit"), its).items()}
         one.end(("points", "extra_credit", "credit"))
     late = late_rule(top.table("late")) if "late" in top.left else None

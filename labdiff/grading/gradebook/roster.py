@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from labdiff.grading.gradebook import tables_in
 
@@ -96,7 +97,8 @@ def read(path: str | Path) -> list[Person]:
                     "submitted", "a date and time such as 2026-12-01T23:59:00+01:00", row["submitted"]
                 ) from None
             when = None  # Moodle's own words for a date: kept out, for they depend on the language
-        person = Person(**{**cells, "submitted": when, "late_days": days})
+        given: dict[str, Any] = {**cells, "submitted": when, "late_days": days}
+        person = Person(**given)
         if not person.keys():
             raise row.wrong("student", "a name, an id or an e-mail", "")
         people.append(person)
