@@ -219,10 +219,10 @@ HONEST = {
 TROUBLE = {
     "endless-output": ("while True:\n    print('x' * 1000)\n", {"timeout"}, 0),
     "endless-raw-output": (
-        RIGHT + "import os\nwhile True:\n    "
+        ZERO + "import os\nwhile True:\n    "
         "get_ipython().kernel.session.send(get_ipython().kernel.iopub_socket, "
         "'stream', {'name': 'stdout', 'text': 'x' * 10000})\n",
-        {"timeout", "error", "kernel died"},
+        {"timeout", "error", "kernel died", "wrong"},
         0,
     ),
     "endless-loop": (with_body("while True:\n    pass"), {"timeout"}, 0),
@@ -311,6 +311,36 @@ OWN = {
         {"correct"},
         1,
     ),
+    "own-later-decorator": (
+        (
+            "@quiet\n" + RIGHT,
+            insert("q-sample-check", "def quiet(f):\n    def g(*a): return f(*a)\n    return g"),
+        ),
+        {"correct"},
+        1,
+    ),
+    "own-looks-at-report": (
+        (
+            WITH_COL,
+            insert(
+                "section-3",
+                "r, f = ld.check('q_step', q_step), ld.yours('q_step', q_step, ld.q_step)\n"
+                "if r.score == r.max_score and f: col = lambda v: v[:, None, None, None]",
+            ),
+        ),
+        {"correct"},
+        1,
+    ),
+    "shows-off": ("import time\ntime.sleep(300)\n" + RIGHT + "time.sleep(300)\n", {"correct"}, 1),
+    "workers": (
+        "from torch.utils.data import DataLoader\n"
+        + with_body(
+            "x0 = torch.cat(list(DataLoader(x0, 2, num_workers=2, persistent_workers=True, timeout=9)))"
+        ),
+        {"correct"},
+        1,
+    ),
+    "compiled": ("@torch.compile\n" + RIGHT, {"correct"}, 1),
     "own-later": ((WITH_COL, insert("q-sample-check", LATER["own-magic"])), {"correct"}, 1),
     "own-later-wrong": ((RIGHT, insert("q-sample-check", WRONG)), {"correct"}, 1),
     "own-slow": ((RIGHT, insert("section-3", "import time\ntime.sleep(300)")), {"correct"}, 1),
@@ -367,7 +397,7 @@ STRANGE = {
     ),
 }
 
-REFUSED = {  # what raises inside of the namespaces; the answer is right where it does not
+REFUSED = {  # what raises inside of the namespaces
     "chmod-null": "os.chmod('/dev/null', 0o666)",
     "unlink-null": "os.unlink('/dev/full')",
     "sees-programs": "assert os.path.exists('/usr/bin') or os.path.exists('/usr/share')",
@@ -379,6 +409,19 @@ REFUSED = {  # what raises inside of the namespaces; the answer is right where i
     "sysv-memory": "import ctypes as c\nassert c.CDLL(None).shmget(0, c.c_size_t(6 * 10**8), 0o1600) >= 0",
     "writes-proc": "open('/proc/self/oom_score_adj', 'w').write('0')",
 }
+
+
+def tries(lines):
+    """An answer that raises an exception with the names of the lines that worked; it tries them once."""
+    return (
+        f"import glob, os\nLINES = {lines!r}\nworked = []\nfor name, line in LINES.items():\n"
+        "    try:\n        exec(line, {'os': os})\n        worked.append(name)\n"
+        "    except BaseException:\n        pass\n"
+        "    for f in [*glob.glob('../file*'), '/tmp/f', 'f', '/dev/shm/f']:\n"
+        "        if os.path.exists(f): os.unlink(f)\n"
+        "def q_sample(s, x0, t, eps):\n    raise RuntimeError(' '.join(['worked:', *worked]))\n"
+    )
+
 
 FORGERS = {
     "always-equal": (

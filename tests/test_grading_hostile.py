@@ -69,10 +69,7 @@ def graded(tmp_path_factory):
     subs, out, marker = top / "subs", top / "out", top / "marker"
     server = socket.create_server(("127.0.0.1", 0))
     cases = {**CASES, **hostile.snoopers(ROOT, subs, out, server.getsockname()[1])}
-    cases |= {
-        name: (hostile.with_body(f"import os\n{line}"), {"error"}, 0)
-        for name, line in hostile.REFUSED.items()
-    }
+    cases["refused"] = (hostile.tries(hostile.REFUSED), {"error"}, 0)
     cases["evil-folder"] = (hostile.RIGHT, {"correct"}, 1)
     cases["evil-folder-wrong"] = (hostile.WRONG, {"wrong"}, 0)
     for name, (case, *_) in cases.items():
@@ -122,9 +119,7 @@ def test_verdict(graded, name):
     assert r["status"] in statuses and r["points"] == points, r
 
 
-@pytest.mark.parametrize(
-    "name", [*hostile.snoopers(ROOT, ROOT, ROOT, 0), *hostile.REFUSED, "evil-folder", "evil-folder-wrong"]
-)
+@pytest.mark.parametrize("name", [*hostile.snoopers(ROOT, ROOT, ROOT, 0), "evil-folder", "evil-folder-wrong"])
 def test_nothing_outside_can_be_reached(graded, name):
     if graded[1][name]["isolation"] == "none":
         pytest.skip("no namespaces on this machine: " + graded[1][name]["why"])
@@ -133,6 +128,14 @@ def test_nothing_outside_can_be_reached(graded, name):
     assert r["status"] in statuses and r["points"] == points, r
     if points == 0 and name != "evil-folder-wrong":
         assert "does not do" not in r["hint"], r
+
+
+@pytest.mark.parametrize("name", hostile.REFUSED)
+def test_what_a_kernel_is_refused(graded, name):
+    if graded[1]["refused"]["isolation"] == "none":
+        pytest.skip("no namespaces on this machine: " + graded[1]["refused"]["why"])
+    row = dict(result(graded, "refused")["rows"])["got"]
+    assert "worked:" in row and name not in row
 
 
 def test_nothing_in_a_submissions_folder_is_run(graded):
@@ -160,6 +163,7 @@ def test_what_is_odd_is_flagged(graded):
         "missing-module": "made_up not installed",
         "missing-colab": "google.colab not installed",
         "own-slow": "too slow",
+        "shows-off": "too slow",
         "own-kills": "stops the kernel",
         "blank-values": "strange output",
         **dict.fromkeys(("empty-status", "garbage", "deep-json", "replayed"), "stopped by the grader"),

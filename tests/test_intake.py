@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from labdiff.checks import EXERCISES
-from labdiff.grading.intake import choice, reading, submissions, trusted
+from labdiff.grading.intake import choice, find, reading, submissions, trusted
 from labdiff.grading.publish import files
 from labdiff.grading.publish.solutions import SOLUTIONS
 from labdiff.grading.sandbox import cleanup
@@ -465,6 +465,14 @@ def test_a_damaged_member_of_a_zip_is_unreadable(tmp_path, method):
     found = submissions.collect(tmp_path / "class.zip", COURSE).students["class"]
     handed_in = choice.pick(found, COURSE[:1])[ONE[:-6]]
     assert handed_in.data is None and "the zip is damaged here" in handed_in.problem
+
+
+def test_what_a_students_zip_holds_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(find, "ALL", 3 * len(FULL))
+    bomb = zipped({f"{i}.ipynb": FULL for i in range(9)})
+    as_folder(tmp_path, {"anna/lab.zip": bomb, "ben/" + ONE: FULL})
+    problems = [f.problem for f in find.find(tmp_path).files if "anna" in f.inner.parts]
+    assert sorted(map(bool, problems)) == [False] * 3 + [True] * 6
 
 
 def test_strange_paths_in_a_zip(tmp_path):

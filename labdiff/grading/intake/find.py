@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from labdiff.grading.intake.files import DAMAGE, File, Unreadable
 
 DEEPEST, NESTED, MOST = 12, 3, 200_000  # folders in folders, zips in zips, entries
+ALL = 2**30  # bytes of all that is in a student's zip: it is all read
 ARCHIVE = re.compile(r"\.(rar|7z|tar|tgz|txz|tar\.\w+)$", re.I)
 TOOLS = {"__MACOSX", ".git", "__pycache__", "node_modules", "site-packages"}
 A_TOOL, TOO_DEEP = "a folder of tools, not of answers", f"more than {DEEPEST} folders deep"
@@ -111,7 +112,9 @@ def look_into_zip(found: Found, zipped: File, top: PurePosixPath) -> None:
         found.files.append(File(top / zipped.inner.name, zipped.source, zipped.members, problem))
         return
     found.folders += [top] if top.parts else []
+    size = 0
     for index, info in enumerate(infos):
+        size += info.file_size  # no more than that is ever read of it
         parts = [printable(p) for p in name_in_zip(info).split("/") if p not in ("", ".", "..")]
         path = top.joinpath(*parts)
         if TOOLS.intersection(parts):
@@ -123,8 +126,10 @@ def look_into_zip(found: Found, zipped: File, top: PurePosixPath) -> None:
         elif info.is_dir():
             found.folders.append(path)
         else:
-            link = "the file is a link" if stat.S_ISLNK(info.external_attr >> 16) else ""
-            found.add(File(path, zipped.source, (*zipped.members, index), link))
+            problem = "the file is a link" if stat.S_ISLNK(info.external_attr >> 16) else ""
+            if top.parts and size > ALL:
+                problem = f"the zip holds more than {ALL >> 20} MB"
+            found.add(File(path, zipped.source, (*zipped.members, index), problem))
 
 
 def name_in_zip(info: zipfile.ZipInfo) -> str:

@@ -16,6 +16,7 @@ import torch
 from IPython import get_ipython
 from labdiff_cells import DEFINITIONS, PATIENCE, fill_in, run
 from labdiff_protocol import MIME, decode, encode_outcome
+from torch.utils.data import dataloader
 
 from labdiff.checks.in_kernel import guard, spies
 from labdiff.checks.in_kernel.collect import collect
@@ -54,6 +55,13 @@ def quiet():
     for name in ("bash", "sh", "script", "system", "sx", "!"):
         _shell.register_magic_function(lambda line, cell=None: None, magic_kind="line_cell", magic_name=name)
     _shell.ask_exit = lambda: None
+    dataloader.DataLoader._get_iterator = without_workers
+
+
+def without_workers(loader):
+    """A DataLoader reads in this process: workers for each probe take longer to start than a probe may."""
+    loader.num_workers = loader.timeout = 0
+    return dataloader._SingleProcessDataLoaderIter(loader)
 
 
 def prepare(setup, *given):
