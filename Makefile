@@ -1,5 +1,6 @@
 # make lab     set up, then open your copy of the notebooks, work/, in JupyterLab
 # make test    set up, then pass all tests: the library's, and the notebooks under nbval
+#              OMP_NUM_THREADS=1 make test JOBS=2 runs two files at a time
 # make lint    style, format and types
 #
 # The set-up is a virtual environment in .venv. It is made once, and again when pyproject.toml changes.
@@ -18,7 +19,7 @@ lab: .venv/lab-is-ready
 	$(BIN)/labdiff lab -- $(LAB_ARGS)
 
 test: .venv/test-is-ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(if $(JOBS),-n $(JOBS))
 
 lint: .venv/lint-is-ready
 	$(BIN)/ruff check

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import torch
 
+from labdiff.device import moved
 from labdiff.schedule import Schedule
 
 Model: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (x, t) -> eps_hat
@@ -68,7 +69,7 @@ def check_t(
 ) -> torch.Tensor:
     """Raise unless t is an int or an int64 tensor (B,) in t_min..T on x's device; return it as a tensor.
 
-    T may be math.inf. With wait=False the range is checked only where that does not wait for a GPU.
+    T may be math.inf. With wait=False the range is checked only where that neither waits nor breaks a graph.
     """
     B = 1 if x is None else x.shape[0]
     shape = "(B,)" if x is None else f"({B},)"
@@ -86,7 +87,7 @@ def check_t(
         raise ValueError(f"{function}: t: expected device {x.device} like the data, got {t.device}")
     if t.is_meta:
         raise ValueError(f"{function}: t: expected a device that holds numbers, got meta")
-    if wait or t.device.type == "cpu":
+    if wait or (t.device.type == "cpu" and not torch.compiler.is_compiling()):
         values = t.tolist()
         if min(values) < t_min or max(values) > T:
             got = next(n for n in values if not t_min <= n <= T)
@@ -106,7 +107,7 @@ def check_label(function: str, label: Any, classes: float, x: torch.Tensor) -> t
         raise ValueError(f"{function}: label: expected {expected}, got shape {tuple(label.shape)}")
     if label.device != x.device:
         raise ValueError(f"{function}: label: expected device {x.device} like x, got {label.device}")
-    if label.device.type == "cpu":
+    if label.device.type == "cpu" and not torch.compiler.is_compiling():
         wrong = label[(label < 0) | (label > classes)]
         if len(wrong):
             raise ValueError(f"{function}: label: expected {expected}, got {wrong[0].item()}")
@@ -176,15 +177,15 @@ def check_generator(function: str, generator: Any, device: torch.device | str = 
 
 def randn(shape: tuple[int, ...], generator: torch.Generator, like: torch.Tensor) -> torch.Tensor:
     """Standard normal draws on the generator's device, moved to the device and dtype of `like`."""
-    return torch.randn(shape, generator=generator, device=generator.device, dtype=like.dtype).to(like.device)
+    drawn = torch.randn(shape, generator=generator, device=generator.device, dtype=like.dtype)
+    return moved(drawn, like.device)
 
 
 @contextlib.contextmanager
 def eval_mode(model: object, training: bool = False) -> Iterator[None]:
     """Put a module (or another callable) into eval or training mode for a while, then back into its own."""
-    modules = (
-        [m for m in model.modules() if m.training != training] if isinstance(model, torch.nn.Module) else []
-    )
+    modules = model.modules() if isinstance(model, torch.nn.Module) else ()
+    modules = [m for m in modules if m.training != training]
     for m in modules:
         m.training = training
     try:

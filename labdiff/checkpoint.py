@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 
 from labdiff.arguments import check_path
+from labdiff.device import OnItsWay
 from labdiff.schedule import Schedule
 
 
@@ -21,7 +22,7 @@ class Step:
 
     Attributes:
         n: number of steps done, 1..n_steps.
-        loss: the simple loss of this step's batch, a float.
+        loss: the simple loss of this step's batch, a float; on a GPU, reading it waits for it.
         lr: the learning rate that it used.
         ema: the averaged model, in eval mode, to sample from: a module of the same class as the model.
         model, s, optimizer, generator: what a checkpoint needs. These and `ema` are no copies: they are the
@@ -30,7 +31,7 @@ class Step:
     """
 
     n: int
-    loss: float
+    seen: OnItsWay = field(repr=False)
     lr: float
     ema: torch.nn.Module = field(repr=False)
     model: torch.nn.Module = field(repr=False)
@@ -38,6 +39,10 @@ class Step:
     optimizer: torch.optim.Optimizer = field(repr=False)
     generator: torch.Generator = field(repr=False)
     progress: list[int] = field(repr=False)
+
+    @property
+    def loss(self) -> float:
+        return self.seen.numbers()[0]
 
 
 @dataclass(frozen=True)

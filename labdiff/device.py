@@ -1,8 +1,13 @@
 """Where to run: the best device that this machine has."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 import torch
+from torch import distributed as dist
+
+SMALL = 4096  # numbers: a few digits
 
 
 def pick_device() -> torch.device:
@@ -37,3 +42,51 @@ def has_bf16(device: torch.device) -> bool:
     if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
         return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
     return False
+
+
+@contextlib.contextmanager
+def threads_for(x: torch.Tensor) -> Iterator[None]:
+    """One thread while a CPU works on an x as small as a few digits, then as many as before.
+
+    Each of a network's many operations on it is too short to share, and on a busy machine each would wait for
+    a thread that is not running.
+    """
+    threads = torch.get_num_threads()
+    if x.device.type != "cpu" or x.numel() > SMALL or threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def moved(x: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """x on `device`; from the CPU to a GPU without waiting for what the GPU still computes."""
+    if device.type == "cuda" and x.device.type == "cpu" and torch.cuda.is_available():
+        return x.pin_memory().to(device, non_blocking=True)
+    return x.to(device)
+
+
+class OnItsWay:
+    """The loss of a step and its gradient's norm: numbers that a GPU may still have to compute."""
+
+    def __init__(self, seen: torch.Tensor):
+        self._copied = torch.cuda.Event() if seen.device.type == "cuda" else None
+        self._seen = seen
+        if self._copied:  # into pinned memory: neither the copy nor asking for it waits
+            self._seen = torch.empty(seen.shape, dtype=seen.dtype, pin_memory=True)
+            self._seen.copy_(seen, non_blocking=True)
+            self._copied.record()
+
+    def numbers(self) -> list[float]:
+        if self._copied:
+            self._copied.synchronize()
+        return self._seen.tolist()
+
+
+def processes() -> tuple[int, int]:
+    """This process's rank, and the number of all that train together."""
+    together = dist.is_available() and dist.is_initialized()
+    return (dist.get_rank(), dist.get_world_size()) if together else (0, 1)

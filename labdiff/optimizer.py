@@ -81,8 +81,8 @@ class MuonAdamW(torch.optim.Optimizer):
         torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
         for batch in self._batches:
             torch._foreach_copy_(batch.views, [updates[p] for p in batch.params])
-            batch.matrices.copy_(orthogonalize(batch.matrices).mul_(batch.scale))
-            torch._foreach_add_(batch.params, batch.views, alpha=-group["lr"])
+            batch.matrices.copy_(orthogonalize(batch.matrices) * (batch.scale * group["lr"]))
+            torch._foreach_sub_(batch.params, batch.views)
 
     def _adamw(self, params, group):
         for p in params:
@@ -91,21 +91,14 @@ class MuonAdamW(torch.optim.Optimizer):
                 self.state[p] = {"step": _step_count(p), "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}
         state = [[self.state[p][name] for p in params] for name in ("exp_avg", "exp_avg_sq", "step")]
         beta1, beta2 = group["betas"]
-        adamw(
-            params,
-            [p.grad for p in params],
-            *state[:2],
-            [],
-            state[2],
-            fused=_fused(params[0]),
-            amsgrad=False,
-            beta1=beta1,
-            beta2=beta2,
-            lr=group["lr"],
-            weight_decay=group["weight_decay"],
-            eps=group["eps"],
-            maximize=False,
-        )
+        how = dict(beta1=beta1, beta2=beta2, lr=group["lr"], weight_decay=group["weight_decay"])
+        how |= dict(eps=group["eps"], amsgrad=False, maximize=False)
+        grads, (exp_avg, exp_avg_sq, step) = [p.grad for p in params], state
+        if torch.compiler.is_compiling() and _fused(params[0]):  # adamw() would break the graph
+            torch._foreach_add_(step, 1)
+            torch._fused_adamw_(params, grads, exp_avg, exp_avg_sq, [], step, **how)
+        else:
+            adamw(params, grads, exp_avg, exp_avg_sq, [], step, fused=_fused(params[0]), **how)
 
 
 def orthogonalize(matrices, steps=5, eps=1e-7):
@@ -140,7 +133,7 @@ class _Batch:
             matrix = matrix[:, : max(size)]
             self.views.append((matrix if size[0] == rows else matrix.mT).view(p.shape))
         scale = [0.2 * math.sqrt(max(size)) for size in sizes]
-        self.scale = torch.tensor(scale, dtype=dtype, device=params[0].device)[:, None, None]
+        self.scale = torch.tensor(scale, device=params[0].device)[:, None, None]
 
 
 def _batches(params):

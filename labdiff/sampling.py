@@ -128,15 +128,14 @@ def dpm_steps(
     """
     x, t, generator = start("dpm_steps", model, s, shape, xt, t, generator, any_schedule)
     lam = torch.logit(s.alpha_bar).div(2).tolist()
-    last = None
+    before = None  # t and x0_hat of the step before
 
     def step(state: State, eps_hat: torch.Tensor, t_prev: int) -> torch.Tensor:
-        nonlocal last
+        nonlocal before
         alpha_bar, alpha_bar_prev = s.alpha_bar[state.t].item(), s.alpha_bar[t_prev].item()
-        D = state.x0_hat
-        if last is not None and t_prev > 0 and lam[state.t] > lam[last.t]:
-            D = D + (D - last.x0_hat) * ((lam[t_prev] - lam[state.t]) / (lam[state.t] - lam[last.t]) / 2)
-        last = state
+        D, last, before = state.x0_hat, before, (state.t, state.x0_hat)
+        if last is not None and t_prev > 0 and lam[state.t] > lam[last[0]]:
+            D = D + (D - last[1]) * ((lam[t_prev] - lam[state.t]) / (lam[state.t] - lam[last[0]]) / 2)
         eps_D = (state.x - alpha_bar**0.5 * D) / (1 - alpha_bar) ** 0.5
         return alpha_bar_prev**0.5 * D + (1 - alpha_bar_prev) ** 0.5 * eps_D
 

@@ -10,13 +10,12 @@ import torch
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from labdiff.arguments import check_generator, device_of, eval_mode, randn
+from labdiff.arguments import check_generator, device_of, randn
 from labdiff.checkpoint import Checkpoint, Step
-from labdiff.device import has_bf16
-from labdiff.objective import eps_loss
+from labdiff.device import OnItsWay, has_bf16, moved, processes
+from labdiff.gradient_step import update
 from labdiff.optimizer import MuonAdamW
 from labdiff.schedule import Schedule
-from labdiff.trajectory import explained
 
 
 def train(
@@ -89,69 +88,45 @@ def train(
     _share_state(generator, device)  # every process draws the whole batch and takes its share
 
     progress = [done]  # one list for all Steps: save_checkpoint knows one that is no longer the last
+    finite, bf16 = torch.ones((), dtype=torch.bool, device=device), has_bf16(device)
+    last = None  # the Step before, while its loss is on its way from a GPU
     for n in range(done + 1, n_steps + 1):
         batch = [a[rank::world] for a in _draw(images, labels, drop_label, model, s.T, batch_size, generator)]
-        model.zero_grad()
-        loss = _backward(net, s, batch, accumulate)
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
         lr_n = lr * min(n / max(warmup, 1), (n_steps + 1 - n) / max(n_steps - warmup, 1), 1.0)
-        loss = _finite(loss, norm, n, lr_n)
-        for group in optimizer.param_groups:
-            group["lr"] = lr_n
-        optimizer.step()
-        _average(ema, model, decay=min(ema_decay, (1 + n) / (10 + n)))
+        decay = min(ema_decay, (1 + n) / (10 + n))
+        seen = update(net, ema, optimizer, s, batch, finite, lr_n, decay, clip, accumulate, bf16)
+        step = Step(n, OnItsWay(seen), lr_n, ema, model, s, optimizer, generator, progress)
+        for done_step in (last, step if device.type != "cuda" or n == n_steps else None):
+            if done_step is not None:
+                _check_finite(done_step)
+        last = step if device.type == "cuda" else None
         progress[0] = n
-        yield Step(n, loss, lr_n, ema, model, s, optimizer, generator, progress)
+        yield step
 
 
 def _draw(images, labels, drop_label, model, T, B, generator):
     """x_0, t, eps and, if there are any, labels of a batch, drawn with `generator`, on the images' device."""
     here, device = generator.device, images.device
-    index = torch.randint(len(images), (B,), generator=generator, device=here).to(device)
+    index = moved(torch.randint(len(images), (B,), generator=generator, device=here), device)
     u = torch.rand(B, generator=generator, device=here)
-    t = (
-        (1 + (torch.arange(B, device=here) + u) / B * T).long().clamp(max=T)
-    )  # one from each of B equal parts of 1..T
-    batch = [images[index], t.to(device), randn((B, *images.shape[1:]), generator, like=images)]
+    # one from each of B equal parts of 1..T
+    t = (1 + (torch.arange(B, device=here) + u) / B * T).long().clamp(max=T)
+    batch = [images[index], moved(t, device), randn((B, *images.shape[1:]), generator, like=images)]
     if labels is not None:
         dropped = torch.rand(B, generator=generator, device=here) < drop_label
-        batch.append(labels[index].masked_fill(dropped.to(device), model.classes))
+        batch.append(labels[index].masked_fill(moved(dropped, device), model.classes))
     return batch
 
 
-def _backward(net, s, batch, parts):
-    """Put the gradient of the batch's mean loss into the parameters, one part at a time; return the loss."""
-    device, total = batch[0].device, torch.zeros((), device=batch[0].device)
-    with torch.enable_grad(), eval_mode(net, training=True):
-        for x0, t, eps, *label in zip(*(a.chunk(parts) for a in batch), strict=True):
-            bf16 = torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device))
-            with bf16, explained("train"):
-                loss = eps_loss(lambda x, t, label=label: net(x, t, *label), s, x0, t, eps) / parts
-            loss.backward()
-            total = total + loss.detach()
-    return total
-
-
-def _finite(loss, norm, n, lr):
-    """The loss as a number, its mean over all processes; raise where it or the norm is not finite."""
-    if processes()[1] > 1:
-        dist.all_reduce(loss)
-        loss = loss / processes()[1]
-    loss, norm = torch.stack([loss, norm]).tolist()  # the only wait for a GPU in a step
+def _check_finite(step):
+    """Raise where the loss of a Step or its gradient's norm is not finite."""
+    loss, norm = step.seen.numbers()
     if not math.isfinite(loss + norm):
         raise FloatingPointError(
-            f"train: the loss at step {n} is {loss}, its gradient's norm {norm}; the weights are those of "
-            f"step {n - 1}. Try a smaller lr (now {lr:.1e}), and look whether the data or the model holds NaN"
+            f"train: the loss at step {step.n} is {loss}, its gradient's norm {norm}; the weights are those "
+            f"of step {step.n - 1}. Try a smaller lr (now {step.lr:.1e}), and look whether the data or the "
+            "model holds NaN"
         )
-    return loss
-
-
-@torch.no_grad()
-def _average(ema, model, decay):
-    """ema <- decay ema + (1 - decay) model; buffers are copied."""
-    torch._foreach_lerp_(list(ema.parameters()), list(model.parameters()), 1 - decay)
-    for mine, theirs in zip(ema.buffers(), model.buffers(), strict=True):
-        mine.copy_(theirs)
 
 
 def _share_state(generator, device):
@@ -160,12 +135,6 @@ def _share_state(generator, device):
         state = [generator.get_state()]
         dist.broadcast_object_list(state, device=device)
         generator.set_state(state[0])
-
-
-def processes() -> tuple[int, int]:
-    """This process's rank, and the number of all that train together."""
-    together = dist.is_available() and dist.is_initialized()
-    return (dist.get_rank(), dist.get_world_size()) if together else (0, 1)
 
 
 # torchrun -m labdiff.training: this module may not import the command, so it runs it

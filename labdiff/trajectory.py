@@ -1,14 +1,14 @@
 """A reverse trajectory: its start, its states, and the loop over noise levels that all samplers share."""
 
 import contextlib
-import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
 
 from labdiff.arguments import Model, check_generator, check_output, device_of, eval_mode, randn
+from labdiff.device import threads_for
 from labdiff.precondition import check_trained_with
 from labdiff.process import predict_x0
 from labdiff.schedule import Schedule
@@ -16,33 +16,70 @@ from labdiff.schedule import Schedule
 Shape = Sequence[int] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class State:
     """One state of a reverse trajectory.
+
+    It holds eps_hat until the sampler makes the next state, so that a list of all states is hardly larger
+    than its x. Reading eps_hat or x0_hat of an earlier state calls the model again: keep what you want of it.
 
     Attributes:
         t: noise level of x, T..0.
         x: (B, ...) x_t.
-        eps_hat: (B, ...) the noise that the model sees in x_t; None at t = 0.
-        s: the Schedule.
-        clip_x0: whether x0_hat is clipped to [-1, 1], and eps_hat is the noise that belongs to that.
-        x0_hat: (B, ...) the clean sample that follows from both; x itself at t = 0. Computed
-            when it is read.
+        eps_hat: (B, ...) the noise that the model sees in x_t; with clip_x0 the noise that belongs to the
+            clipped x0_hat; None at t = 0.
+        x0_hat: (B, ...) the clean sample that follows from both; x itself at t = 0.
     """
 
     t: int
     x: torch.Tensor
-    eps_hat: torch.Tensor | None
-    s: Schedule
-    clip_x0: bool = False
+    _view: "View" = field(repr=False)
+    _seen: list[torch.Tensor] = field(repr=False, default_factory=list)  # the model's output, while it is new
 
-    @functools.cached_property
+    @property
+    @torch.no_grad()
+    def eps_hat(self) -> torch.Tensor | None:
+        return self._noise() if self.t else None
+
+    @property
     @torch.no_grad()
     def x0_hat(self) -> torch.Tensor:
-        if self.eps_hat is None:
+        if self.t == 0:
             return self.x
-        x0_hat = predict_x0(self.s, self.x, self.t, self.eps_hat)
-        return x0_hat.clamp(-1, 1) if self.clip_x0 else x0_hat
+        x0_hat = predict_x0(self._view.s, self.x, self.t, self._output())
+        return x0_hat.clamp(-1, 1) if self._view.clip_x0 else x0_hat
+
+    def _noise(self) -> torch.Tensor:
+        if not self._view.clip_x0:
+            return self._output()
+        at = self._view.s.tables(self.x)
+        return (self.x - at.sqrt_alpha_bar[self.t] * self.x0_hat) / at.sqrt_one_minus_alpha_bar[self.t]
+
+    def _output(self) -> torch.Tensor:
+        return self._seen[0] if self._seen else self._view.again(self.x, self.t)
+
+
+class View:
+    """How a sampler looks at x_t: through a model, on a schedule, with x0_hat clipped or not."""
+
+    def __init__(self, function: str, model: Model, s: Schedule, clip_x0: bool):
+        self.function, self.model, self.s, self.clip_x0 = function, model, s, clip_x0
+        self.versions = self._versions()
+
+    def again(self, x: torch.Tensor, t: int) -> torch.Tensor:
+        """The model's output for the x of an earlier state; raise where its weights have changed since."""
+        if self._versions() != self.versions:
+            raise RuntimeError(
+                f"{self.function}: x0_hat, eps_hat: expected the model as it was, got one that has been "
+                f"trained or loaded since this state (t = {t}) was made. Read them in the loop, before the "
+                "next state"
+            )
+        return noise_in(self.function, self.model, x, t)
+
+    def _versions(self):
+        modules = self.model.modules() if isinstance(self.model, torch.nn.Module) else ()
+        weights = [w for m in modules for own in (m._parameters, m._buffers) for w in own.values()]
+        return [(id(w), w._version) for w in weights if w is not None and not w.is_inference()]
 
 
 def start(
@@ -94,6 +131,13 @@ def noise_in(function: str, model: Model, x: torch.Tensor, t: int) -> torch.Tens
     return eps_hat.to(x.dtype, copy=True)  # a model may reuse its output's memory
 
 
+def _kept(x):
+    """Memory for an x that a caller may keep: on a CPU not aligned, so that it fits into gaps."""
+    if x.device.type != "cpu":
+        return torch.empty_like(x)
+    return torch.frombuffer(bytearray(x.nbytes), dtype=x.dtype).view(x.shape)
+
+
 @torch.no_grad()
 def reverse(
     function: str,
@@ -105,12 +149,12 @@ def reverse(
     clip_x0: bool = False,
 ) -> Iterator[State]:
     """Yield the states at `levels`; step(state, eps_hat, t_prev) makes the next x. Never waits for a GPU."""
+    view = View(function, model, s, clip_x0)
     for t, t_prev in pairwise(levels):
-        eps_hat = noise_in(function, model, x, t)
-        state = State(t, x, eps_hat, s, clip_x0)
-        if clip_x0:  # the noise that belongs to the clipped x0_hat
-            at = s.tables(x)
-            eps_hat.copy_((x - at.sqrt_alpha_bar[t] * state.x0_hat) / at.sqrt_one_minus_alpha_bar[t])
+        x_prev = _kept(x)
+        with threads_for(x):
+            state = State(t, x, view, [noise_in(function, model, x, t)])
         yield state
-        x = step(state, eps_hat, t_prev)
-    yield State(0, x, None, s)
+        x = x_prev.copy_(step(state, state._noise(), t_prev))
+        state._seen.clear()
+    yield State(0, x, view)

@@ -130,7 +130,11 @@ class UNet(nn.Module):
         if x.device.type == "cpu" and x.numel() > CPU_BATCH and len(x) > 1 and not torch.is_grad_enabled():
             n = max(1, CPU_BATCH // x[0].numel())
             labels = [None] * len(x) if label is None else label.split(n)
-            return torch.cat([self(*part) for part in zip(x.split(n), t.split(n), labels, strict=False)])
+            parts = zip(x.split(n), t.split(n), labels, strict=False)
+            return torch.cat([self._eps_hat(*part) for part in parts])
+        return self._eps_hat(x, t, label)
+
+    def _eps_hat(self, x: torch.Tensor, t: torch.Tensor, label: torch.Tensor | None) -> torch.Tensor:
         emb = self.time(timestep_embedding(t, 2 * self.config["channels"]).to(self.head.weight.dtype))
         if label is not None:
             emb = emb + self.label(label)

@@ -19,7 +19,7 @@ def load(monkeypatch):
     """A module of benchmarks/ by its name."""
     monkeypatch.syspath_prepend(BENCHMARKS)
     yield importlib.import_module
-    for name in ("run", "report", "quality", "peers"):
+    for name in ("run", "report", "quality", "peers", "record", "gpu"):
         sys.modules.pop(name, None)
 
 
@@ -56,7 +56,7 @@ def test_the_judge_knows_digits_from_noise(load):
 
 def test_time_to_quality_from_end_to_end(load, monkeypatch):
     run = load("run")
-    for name, value in dict(N_SAMPLES=256, LEAST_ACCURACY=0.5, SEEDS_OF_PEER=0).items():
+    for name, value in dict(N_SAMPLES=64, LEAST_ACCURACY=0.5, SEEDS_OF_PEER=0).items():
         monkeypatch.setattr(run, name, value)
     train_classifier = run.train_classifier
     monkeypatch.setattr(
@@ -103,3 +103,73 @@ def test_the_docs_quote_what_was_measured(load):
     assert table == (BENCHMARKS / "table.md").read_text()
     assert table in (ROOT / "docs" / "benchmarks.md").read_text()
     assert (BENCHMARKS / "quality.png").exists() == ("quality" in results)
+
+
+def test_a_recipe_is_judged_and_its_evaluations_are_counted(load):
+    record, quality = load("record"), load("quality")
+    entry = record.recipe(BENCHMARKS / "entries" / "labels.py")
+    entry.N_STEPS = 2
+    train, test = (
+        ld.Digits(d.images[:200], d.labels[:200]) for d in (ld.load_digits(), ld.load_digits("test"))
+    )
+    judge = quality.Judge(quality.train_classifier(test, epochs=8), test)
+    log = record.measure(entry, train, judge, seed=0, n_samples=12)
+    assert log["evaluations"] == 2 * 50 and log["labels"] is True and log["seconds"] > 0 < log["cpu"]
+    row = record.ROW.format(**log | {"entry": "labels.py"})
+    table = (BENCHMARKS / "records.md").read_text().splitlines()
+    assert row.count("|") == table[-1].count("|") == table[-2].count("|")
+
+
+def test_an_entry_without_its_parts_is_refused(load, tmp_path):
+    (tmp_path / "mine.py").write_text("LABELS = False\ndef train(digits, seed): ...\n")
+    with pytest.raises(SystemExit, match="expected LABELS, train and sample .* got no sample"):
+        load("record").recipe(tmp_path / "mine.py")
+
+
+def test_precision_and_recall_tell_lost_variety_from_bad_samples(load):
+    inside, g = load("quality").inside, torch.Generator().manual_seed(0)
+    real, same = (torch.randn(600, 4, generator=g) for _ in range(2))
+    assert inside(same, real) > 0.8 and inside(real, same) > 0.8
+    narrow, far = 0.2 * same, same + 20
+    assert inside(narrow, real) > 0.95 and inside(real, narrow) < 0.5
+    assert inside(far, real) == inside(real, far) == 0
+    assert inside(real[:3], real[:3]) == 1  # fewer than k neighbours
+
+
+def test_the_judge_sees_noise_in_the_background(load):
+    quality, g = load("quality"), torch.Generator().manual_seed(0)
+    test = ld.load_digits("test")
+    some = ld.Digits(test.images[:256], test.labels[:256])
+    judge = quality.Judge(quality.train_classifier(some, epochs=4), test)
+    assert judge(test.images[:50])["background"] == 0
+    noisy = test.images[:50] + 0.1 * torch.randn(50, 1, 28, 28, generator=g).abs()
+    assert 0.05 < judge(noisy)["background"] < 0.07  # std of |N(0, 0.1)|
+
+
+def test_the_gpu_benchmark_goes_its_whole_course_on_a_cpu(load, tmp_path, monkeypatch):
+    gpu = load("gpu")
+    monkeypatch.setattr(gpu.torch.cuda, "is_available", lambda: False)
+    results = gpu.main(["--out", str(tmp_path)])
+    assert json.loads((tmp_path / "gpu.json").read_text()) == results and results["tiny"]
+    assert "failed" not in json.dumps(results), results
+    (step,) = results["step"].values()
+    assert step.keys() == {"eager", "compiled"} and all(t > 0 for t in step.values())
+    assert results["share"]["share"] > 0 and len(results["samplers"]) == 4
+    curve = results["quality"]["curve"]
+    assert curve[-1]["step"] >= 8 and [p["seconds"] for p in curve] == sorted(p["seconds"] for p in curve)
+    assert results["quality"]["to"].keys() == {"15", "5", "2"} and results["notebooks"] == "no time left"
+    text = (tmp_path / "gpu.md").read_text()
+    assert "| quality: to 15 | None |" in text and "| samplers: DDIM in 50, compiled |" in text
+
+
+def test_what_fails_on_a_gpu_is_noted_and_the_rest_goes_on(load, tmp_path, monkeypatch):
+    gpu = load("gpu")
+    for name in ("ceiling", "steps_of", "samplers"):
+        monkeypatch.setattr(gpu, name, lambda *args: {}["what is not there"])
+    monkeypatch.setattr(gpu, "quality", lambda *args: {"to": {"15": 1.5}})
+    monkeypatch.setattr(gpu.torch.cuda, "is_available", lambda: False)
+    results = gpu.main(["--out", str(tmp_path)])
+    assert results["step"] == {"failed": "KeyError: 'what is not there'"} and results["quality"]["to"]
+    assert "| quality: to 15 | 1.5 |" in (tmp_path / "gpu.md").read_text()
+    results = gpu.main(["--out", str(tmp_path), "--minutes", "0"])
+    assert results["quality"] == "no time left"

@@ -26,10 +26,12 @@ MODULES = {  # dotted name: file
 # inside of functions count. A module belongs to the longest name that it begins with.
 LAYERS = (
     "schedule course",
-    "arguments device",
+    "device",
+    "arguments",
     "precondition blocks",
     "process unet optimizer data images toys guidance",
     "objective checkpoint trajectory image_folder",
+    "gradient_step",
     "sampling training pretrained editing",
     "calls train_call",
     "edge plot",

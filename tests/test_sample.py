@@ -2,6 +2,8 @@
 
 import functools
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -348,3 +350,107 @@ def test_guided_is_a_model_for_everything(sampler, s):
     assert ld.elbo(model, s, torch.zeros(2, 1, 4, 4), generator=seeded()).total > 0
     with pytest.raises(ValueError, match="expected the schedule"):
         sampler(model, ld.linear_schedule(10), (2, 1, 4, 4))
+
+
+def held(states):
+    """Bytes of all tensors that states refer to, views of one memory counted once."""
+    seen, todo, storages = set(), list(states), {}
+    while todo:
+        thing = todo.pop()
+        if id(thing) in seen or isinstance(thing, torch.nn.Module | ld.Schedule):
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, torch.Tensor):
+            storages[thing.untyped_storage().data_ptr()] = thing.untyped_storage().nbytes()
+        elif isinstance(thing, list | tuple | dict):
+            todo += thing.values() if isinstance(thing, dict) else thing
+        elif hasattr(thing, "__dict__"):
+            todo += vars(thing).values()
+    return sum(storages.values())
+
+
+@pytest.mark.parametrize("clip", [False, True])
+def test_a_list_of_states_is_hardly_larger_than_its_x(sampler, s, net, clip):
+    shape = (4, 1, 28, 28)
+    states = list(sampler(net, s, shape, clip_x0=clip, generator=seeded()))
+    x = (s.T + 1) * 4 * 28 * 28 * 4
+    assert x <= held(states) <= 1.1 * x
+    fresh = [
+        (state.eps_hat, state.x0_hat) for state in sampler(net, s, shape, clip_x0=clip, generator=seeded())
+    ]
+    for state, (eps_hat, x0_hat) in zip(states[:-1], fresh):
+        assert torch.equal(state.eps_hat, eps_hat) and torch.equal(state.x0_hat, x0_hat)
+    assert fresh[-1][0] is states[-1].eps_hat is None and states[-1].x0_hat is states[-1].x
+    assert held(states) <= 1.1 * x
+
+
+def test_the_newest_state_costs_no_second_call(sampler, s):
+    model = Spy(lambda x, t: torch.sin(x))
+    for state in sampler(model, s, (2, 3), generator=seeded()):
+        assert state.x0_hat.shape == (2, 3) and (state.eps_hat is None) == (state.t == 0)
+    assert len(model.t) == s.T
+
+
+def test_an_earlier_state_refuses_a_model_that_was_trained_since(sampler, s):
+    net = make_net(s)
+    states = list(sampler(net, s, (2, 1, 4, 4), generator=seeded()))
+    assert states[3].x0_hat.isfinite().all()
+    with torch.no_grad():
+        net.head.bias.add_(1)
+    with pytest.raises(RuntimeError, match="x0_hat, eps_hat: expected the model as it was, .* in the loop"):
+        _ = states[3].x0_hat
+    assert states[-1].x0_hat is states[-1].x
+
+
+def test_x0_hat_from_a_model_that_reuses_its_output(sampler, s):
+    buffer = torch.zeros(2, 3)
+    states = list(sampler(lambda x, t: buffer.copy_(torch.sin(x)), s, (2, 3), generator=seeded()))
+    for state in states[:-1]:
+        torch.testing.assert_close(state.x0_hat, ld.predict_x0(s, state.x, state.t, torch.sin(state.x)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_list_of_states_leaves_no_gaps_in_memory():
+    """What the process holds, gaps of the allocator between the x included; in a process without a past."""
+    code = """
+import torch, labdiff as ld
+def held(): return int(open("/proc/self/statm").read().split()[1]) * 4096
+s = ld.linear_schedule(250)
+states = list(ld.ddpm_steps(lambda x, t: torch.sin(x), s, (2, 1, 28, 28)))
+before = held()
+states = list(ld.ddpm_steps(lambda x, t: torch.sin(x), s, (64, 1, 28, 28)))
+print((held() - before) / sum(state.x.nbytes for state in states))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 1.3
+
+
+def test_a_unet_is_called_once_a_step_however_large_the_batch():
+    s, calls = ld.linear_schedule(2), []
+    net = make_net(s, classes=3)
+    net.register_forward_hook(lambda *args: calls.append(1))
+    labels = torch.arange(300) % 4
+    whole = list(ld.ddpm_steps(ld.guided(net, labels), s, (300, 1, 28, 28), generator=seeded()))
+    assert len(calls) == 2
+    with torch.no_grad():
+        part = net(whole[0].x[-3:], torch.full((3,), 2), labels[-3:])
+    torch.testing.assert_close(whole[0].eps_hat[-3:], part)
+
+
+def test_a_few_digits_are_drawn_on_one_thread(sampler):
+    """And the caller's number of threads is back whenever the caller is, also after an exception."""
+    s, threads, seen = ld.linear_schedule(3), torch.get_num_threads(), []
+
+    def model(x, t):
+        seen.append(torch.get_num_threads())
+        return x if len(seen) < 7 else x[:, :1]
+
+    torch.set_num_threads(3)
+    try:
+        for shape in ((1, 1, 28, 28), (64, 1, 28, 28)):
+            assert all(torch.get_num_threads() == 3 for _ in sampler(model, s, shape, generator=seeded()))
+        with pytest.raises(ValueError, match="expected a tensor of shape"):
+            next(sampler(model, s, (1, 1, 28, 28)))
+        assert torch.get_num_threads() == 3 and seen == [1] * 3 + [3] * 3 + [1]
+    finally:
+        torch.set_num_threads(threads)

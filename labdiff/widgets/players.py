@@ -107,10 +107,11 @@ def _iterable(run):
 
 
 def _frames_of(state):
-    if not all(hasattr(state, name) for name in ("t", "x", "x0_hat")):
-        raise TypeError(_WANTED.format(f"an item of type {type(state).__name__}"))
-    images = (to_uint8(x, name="trajectory_player: steps") for x in (state.x, state.x0_hat))
-    return state.t, *images
+    try:
+        t, *images = state.t, state.x, state.x0_hat
+    except AttributeError:
+        raise TypeError(_WANTED.format(f"an item of type {type(state).__name__}")) from None
+    return t, *(to_uint8(x, name="trajectory_player: steps") for x in images)
 
 
 _WANTED = (
