@@ -86,7 +86,15 @@ def quality(results):
         "minutes",
         "diffusers",
     )
+    if more := "precision" in result["real"]:
+        columns += ("precision, recall", "background's std")
     lines = [row(*columns), row(*["---"] * len(columns))]
+
+    def kept_variety(runs):
+        keys = ("precision", "recall", "background") if more and runs else ()
+        values = [statistics.median(r[key] for r in runs) for key in keys]
+        return [f"{values[0]:.3f}, {values[1]:.3f}", f"{values[2]:.3f}"] if values else [""] * (2 * more)
+
     for minutes in sorted({run["minutes"] for run in result["runs"]}):
         ours, theirs = (
             [run for run in result["runs"] if run["name"] == name and run["minutes"] == minutes]
@@ -105,12 +113,15 @@ def quality(results):
                     f"{steps:.0f}",
                     f"{seconds / 60:.1f}",
                     distances(theirs),
+                    *kept_variety(ours),
                 )
             ]
     shipped = {f"the weights that ship: {sampler}": r for sampler, r in result["shipped"].items()}
     for name, r in (shipped | {"real training digits": result["real"]}).items():
         classes = f"{r['rarest']:.1%}, {r['commonest']:.1%}"
-        lines += [row(name, f"{r['fd']:.1f}", classes, f"{r['confidence']:.3f}", *[""] * 3)]
+        lines += [
+            row(name, f"{r['fd']:.1f}", classes, f"{r['confidence']:.3f}", *[""] * 3, *kept_variety([r]))
+        ]
     return "\n".join(lines)
 
 

@@ -36,7 +36,7 @@ import labdiff as ld
 
 HERE = Path(__file__).parent
 SEEDS_OF_PEER = 1
-N_SAMPLES = 2048
+N_SAMPLES = 10_000  # so that the distance of real digits is as low as what it has to tell apart
 LEAST_ACCURACY = 0.99  # of the classifier whose features are compared
 
 
@@ -58,16 +58,16 @@ def turns(jobs, device, rounds, warmup=2):
     return times
 
 
-def ceiling(device):
-    """Multiplications and additions per second of large matrix products and convolutions, at best."""
+def ceiling(device, n=2048, B=128):
+    """Multiplications and additions per second of n x n matrix products and B convolutions, at best."""
     order = torch.channels_last if device.type == "cuda" else torch.contiguous_format
     rates = {}
     for dtype in (torch.float32, torch.bfloat16):
-        a = torch.randn(2048, 2048, device=device, dtype=dtype)
-        x = torch.randn(128, 64, 28, 28, device=device, dtype=dtype).to(memory_format=order)
+        a = torch.randn(n, n, device=device, dtype=dtype)
+        x = torch.randn(B, 64, 28, 28, device=device, dtype=dtype).to(memory_format=order)
         conv = torch.nn.Conv2d(64, 64, 3, padding=1, device=device, dtype=dtype).to(memory_format=order)
         jobs = {
-            "matrix product": (functools.partial(torch.matmul, a, a), 2 * 2048**3),
+            "matrix product": (functools.partial(torch.matmul, a, a), 2 * n**3),
             "convolution": (functools.partial(conv, x), 2 * x.numel() * 64 * 9),
         }
         with torch.no_grad():
@@ -252,7 +252,7 @@ def imports(rounds):
 
 
 def quality(device, train, test, minutes, seeds, save):
-    """Train for a number of minutes, from scratch, and judge 2,048 samples; a budget is a number of steps at
+    """Train for a number of minutes, from scratch, and judge 10,000 samples; a budget is a number of steps at
     the pace that a trial shows just before, so that the learning rate can be planned."""
     judge = Judge(train_classifier(train, device), test)
     if judge.accuracy < LEAST_ACCURACY:
