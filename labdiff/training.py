@@ -89,17 +89,16 @@ def train(
 
     progress = [done]  # one list for all Steps: save_checkpoint knows one that is no longer the last
     finite, bf16 = torch.ones((), dtype=torch.bool, device=device), has_bf16(device)
-    last = None  # the Step before, while its loss is on its way from a GPU
+    unread = []  # Steps whose loss is on its way: on a GPU it is read one step late, so that nothing waits
     for n in range(done + 1, n_steps + 1):
         batch = [a[rank::world] for a in _draw(images, labels, drop_label, model, s.T, batch_size, generator)]
         lr_n = lr * min(n / max(warmup, 1), (n_steps + 1 - n) / max(n_steps - warmup, 1), 1.0)
         decay = min(ema_decay, (1 + n) / (10 + n))
         seen = update(net, ema, optimizer, s, batch, finite, lr_n, decay, clip, accumulate, bf16)
-        step = Step(n, OnItsWay(seen), lr_n, ema, model, s, optimizer, generator, progress)
-        for done_step in (last, step if device.type != "cuda" or n == n_steps else None):
-            if done_step is not None:
-                _check_finite(done_step)
-        last = step if device.type == "cuda" else None
+        unread.append(Step(n, OnItsWay(seen), lr_n, ema, model, s, optimizer, generator, progress))
+        step = unread[-1]
+        while len(unread) > (device.type == "cuda" and n < n_steps):
+            _check_finite(unread.pop(0))
         progress[0] = n
         yield step
 
