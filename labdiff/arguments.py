@@ -69,8 +69,7 @@ def check_t(
 ) -> torch.Tensor:
     """Raise unless t is an int or an int64 tensor (B,) in t_min..T on x's device; return it as a tensor.
 
-    T may be math.inf. With wait=False the range is checked only where that neither waits nor breaks a graph.
-    """
+    T may be math.inf. With wait=False the range is checked where that neither waits nor breaks a graph."""
     B = 1 if x is None else x.shape[0]
     shape = "(B,)" if x is None else f"({B},)"
     expected = f"an int, or an int64 tensor of shape {shape}, in {t_min}..{'T' if T == math.inf else T}"
@@ -177,8 +176,8 @@ def check_generator(function: str, generator: Any, device: torch.device | str = 
 
 def randn(shape: tuple[int, ...], generator: torch.Generator, like: torch.Tensor) -> torch.Tensor:
     """Standard normal draws on the generator's device, moved to the device and dtype of `like`."""
-    drawn = torch.randn(shape, generator=generator, device=generator.device, dtype=like.dtype)
-    return moved(drawn, like.device)
+    on = generator.device
+    return moved(torch.randn(shape, generator=generator, device=on, dtype=like.dtype), like.device)
 
 
 @contextlib.contextmanager
