@@ -46,8 +46,8 @@ def update(
     finite.logical_and_(torch.isfinite(loss + norm))
     if torch.compiler.is_compiling() or finite.device.type == "cuda":  # without looking
         lr = lr * finite
-        for p in (p for p in net.parameters() if p.grad is not None):
-            p.grad.masked_fill_(~finite, 0)  # 0 times NaN is NaN
+        for grad in (p.grad for p in net.parameters() if p.grad is not None):
+            grad.masked_fill_(~finite, 0)  # 0 times NaN is NaN
     elif not finite:
         return torch.stack([loss, norm])
     for group in optimizer.param_groups:
