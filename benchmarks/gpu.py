@@ -114,7 +114,7 @@ def share_of_ceiling(device, size, images, rates, steps):
     seconds = [t for t in steps[str(B)].values() if isinstance(t, float)]
     return {
         "operations": counter.get_total_flops(),
-        "share": counter.get_total_flops() / min(seconds) / rates,
+        "share": counter.get_total_flops() / min(seconds) / rates["convolution bfloat16"],
     }
 
 

@@ -159,7 +159,7 @@ def test_the_gpu_benchmark_goes_its_whole_course_on_a_cpu(load, tmp_path, monkey
     assert curve[-1]["step"] >= 8 and [p["seconds"] for p in curve] == sorted(p["seconds"] for p in curve)
     assert results["quality"]["to"].keys() == {"15", "5", "2"} and results["notebooks"] == "no time left"
     text = (tmp_path / "gpu.md").read_text()
-    assert "| quality: to 15 | None |" in text and "| samplers: DDIM in 50, compiled |" in text
+    assert "| quality: to 15 |" in text and "| samplers: DDIM in 50, compiled |" in text
 
 
 def test_what_fails_on_a_gpu_is_noted_and_the_rest_goes_on(load, tmp_path, monkeypatch):
