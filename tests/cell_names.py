@@ -56,7 +56,7 @@ class Names(ast.NodeVisitor):
         inner = Names({arg.arg for arg in given} | local.bound)
         for part in body:
             inner.visit(part)
-        self.later |= inner.read | inner.later
+        self.later |= inner.read | (inner.later - inner.bound)
         self.bound.add(getattr(node, "name", ""))
 
     visit_Lambda = visit_FunctionDef

@@ -1,6 +1,7 @@
 """What must hold of each committed notebook besides that it runs, which nbval sees to."""
 
 import copy
+import itertools
 import re
 import types
 from pathlib import Path
@@ -21,6 +22,7 @@ EXERCISES = {
     "03": ["normal_kl", "p_mean", "eps_loss"],
     "04": ["timestep_embedding", "training_step"],
     "05": ["p_step", "ddim_step"],
+    "06": ["guided_eps", "inpaint_step", "interpolate", "flow_velocity"],
 }
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -34,13 +36,14 @@ def text(path, kind):
     return "\n".join(c.source for c in cells(path, kind))
 
 
-def test_all_five_are_there():
+def test_all_six_are_there():
     assert [path.stem for path in NOTEBOOKS] == [
         "01_forward_noising",
         "02_posterior",
         "03_elbo_to_eps_loss",
         "04_training",
         "05_sampling",
+        "06_lets_try",
     ]
 
 
@@ -132,18 +135,19 @@ def one(path, cell_id):
     return next(c for c in cells(path) if c.id == cell_id)
 
 
-@pytest.mark.parametrize("seconds_a_step, steps", [(0.001, 8000), (0.1, 900), (0.5, 180), (3.0, 150)])
+@pytest.mark.parametrize("seconds_a_step, steps", [(0.001, 8000), (0.1, 750), (0.3, 250), (3.0, 150)])
 def test_training_takes_the_steps_that_fit(tmp_path, monkeypatch, seconds_a_step, steps):
     clock = iter(seconds_a_step * n for n in range(100))
     fake = types.SimpleNamespace(train=lambda *_, n_steps, **__: iter(range(n_steps)))
     names = {"ld": fake, "time": types.SimpleNamespace(perf_counter=lambda: next(clock))}
-    names |= {"Path": Path, "copy": copy, "torch": torch, "model": 0, "cosine": 0, "x_train": 0}
+    names |= {"Path": Path, "copy": copy, "torch": torch}
+    names |= dict.fromkeys(("model", "cosine", "x_train", "y_train"), 0)
     monkeypatch.chdir(tmp_path)
     source = one(NOTEBOOKS[3], "pace").source
     exec(source, names)
     assert abs(names["n_steps"] - steps) <= 1
     (tmp_path / "trained").mkdir()
-    (tmp_path / "trained" / "digits_1234.checkpoint").touch()
+    (tmp_path / "trained" / "labelled_1234.checkpoint").touch()
     exec(source, names)
     assert names["n_steps"] == 1234, "a run that is there keeps its number of steps"
 
@@ -203,6 +207,50 @@ def test_right_samplers_give_labdiffs_samples(capsys):
     assert len(off) == 2 and max(off) < 1e-3
 
 
+@pytest.fixture
+def names_of_06():
+    """What notebook 06 has before section 1, with a small network that heeds its label."""
+    s, g = ld.linear_schedule(1000), torch.Generator().manual_seed(1)
+    model = ld.UNet(channels=8, classes=10, alpha_bar=s.alpha_bar, generator=g)
+    model.head.weight.data.normal_(0, 0.1, generator=g)
+    names = {"model": model, "own": model, "s": s, "own_s": s, "device": torch.device("cpu"), "ld": ld}
+    return names | {"torch": torch, "pairwise": itertools.pairwise, "test": ld.load_digits("test")}
+
+
+@pytest.mark.parametrize(
+    "name, needed, driven",
+    [
+        ("guided_eps", [], ["own-guided"]),
+        ("inpaint_step", ["short", "repair"], ["own-inpaint-step"]),
+        ("flow_velocity", [], ["flow", "flow-number"]),
+    ],
+)
+def test_right_answers_in_06_give_labdiffs_pictures(name, needed, driven, names_of_06, capsys):
+    names_of_06[name] = solution(name)
+    for cell_id in (*needed, *driven):
+        exec(one(NOTEBOOKS[5], cell_id).source.replace("n_steps=20", "n_steps=2"), names_of_06)
+    printed = capsys.readouterr().out
+    assert f"{name}: yours" in printed and "False" not in printed
+    off = [float(number) for number in re.findall(r"largest difference of the two: (\S+)", printed)]
+    assert all(number < 1e-3 for number in off) and (off or "below 1e-3: True" in printed)
+
+
+def test_the_learners_arc_is_walked_on(names_of_06, capsys):
+    right, asked = solution("interpolate"), []
+    names_of_06["interpolate"] = lambda a, b, w: asked.append(w) or right(a, b, w)
+    source = one(NOTEBOOKS[5], "own-interpolate").source.replace("n_steps=20", "n_steps=1")
+    exec(source, names_of_06)
+    assert "interpolate: yours" in capsys.readouterr().out and asked[-9:] == names_of_06["stops"]
+
+
+def test_a_wrong_velocity_is_not_followed(names_of_06, capsys):
+    names_of_06["flow_velocity"] = lambda x, tau, eps: (x - eps) / (1 - tau.reshape(-1, 1, 1, 1))
+    for cell_id in ("flow", "flow-number"):
+        exec(one(NOTEBOOKS[5], cell_id).source, names_of_06)
+    printed = capsys.readouterr().out
+    assert "flow_velocity: labdiff" in printed and "below 1e-3: True" in printed
+
+
 def test_a_right_training_step_trains(capsys):
     names = {"ld": ld, "torch": torch, "s": ld.linear_schedule(20), "digits": ld.load_digits("test")}
     names["training_step"] = solution("training_step")
@@ -220,6 +268,7 @@ def test_code_names_nothing_before_it_is_there():
         needs(late)
     assert cell_names("x = x + 1\nfor y in z: y") == ({"x", "z"}, {"x", "y"})
     assert cell_names("def f(a, b=c):\n    return a + d\nd = 1") == ({"c"}, {"f", "d"})
+    assert cell_names("def f(a):\n    b = c\n    return lambda x: a + b + d") == ({"c", "d"}, {"f"})
     assert cell_names("[k for k in ks if k > k0]; import a.b as e") == ({"ks", "k0"}, {"e"})
 
 
