@@ -56,7 +56,7 @@ def test_the_judge_knows_digits_from_noise(load):
 
 def test_time_to_quality_from_end_to_end(load, monkeypatch):
     run = load("run")
-    for name, value in dict(N_SAMPLES=64, LEAST_ACCURACY=0.5, SEEDS_OF_PEER=0).items():
+    for name, value in dict(N_SAMPLES=256, LEAST_ACCURACY=0.5, SEEDS_OF_PEER=0).items():
         monkeypatch.setattr(run, name, value)
     train_classifier = run.train_classifier
     monkeypatch.setattr(
