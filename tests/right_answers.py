@@ -1,6 +1,7 @@
 """Right answers in many styles: each must be accepted. None of them calls the function that it is checked
 as."""
 
+import itertools
 import math
 
 import numpy as np
@@ -451,3 +452,169 @@ RIGHT = {
     "p_step": [p_step_by_posterior, p_step_clamped, p_step_tilde, p_step_float64],
     "ddim_step": [ddim_clamped, ddim_refit, ddim_by_shift],
 }
+
+
+class Jump:
+    """A class with the coefficients in one method and the draw in another."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def coefficients(self, s, t, x):
+        a = self.table(s).to(x)[t][(...,) + (None,) * (x.ndim - 1)]
+        return a.sqrt(), (1 - a).sqrt()
+
+    def __call__(self, s, x, t, e):
+        a, b = self.coefficients(s, t, x)
+        return a * x + b * e
+
+
+def noising_in_other_ways(table):
+    return [
+        Jump(table),
+        lambda s, x, t, e: torch.vmap(lambda a, u, z: a.sqrt() * u + (1 - a).sqrt() * z)(
+            table(s)[t].to(x.dtype), x, e
+        ),
+        lambda s, x, t, e: torch.movedim(
+            table(s)[t].sqrt() * x.movedim(0, -1) + (1 - table(s)[t]).sqrt() * e.movedim(0, -1), -1, 0
+        ),
+        lambda s, x, t, e: (
+            torch.diag(table(s)[t].sqrt()).to(x) @ x.flatten(1)
+            + torch.diag((1 - table(s)[t]).sqrt()).to(x) @ e.flatten(1)
+        ).view_as(x),
+    ]
+
+
+def alpha_bar_by_triangle(beta):
+    n = len(beta)
+    return torch.where(torch.ones(n, n).tril().bool(), (1 - beta).expand(n, n), 1.0).prod(1)
+
+
+def alpha_bar_in_place_on_a_copy(beta):
+    alpha = 1 - beta.clone()
+    for t in range(1, len(alpha)):
+        alpha[t] *= alpha[t - 1]
+    return alpha
+
+
+def posterior_by_python_floats(s, x0, xt, t):
+    mean, var = [], []
+    for i, k in enumerate(t.tolist()):
+        ab, abp, b = float(s.alpha_bar[k]), float(s.alpha_bar[k - 1]), float(s.beta[k])
+        on_x0, on_xt = math.sqrt(abp) * b / (1 - ab), math.sqrt(1 - b) * (1 - abp) / (1 - ab)
+        mean.append(on_x0 * x0[i] + on_xt * xt[i])
+        var.append((1 - abp) / (1 - ab) * b)
+    return torch.stack(mean), torch.tensor(var).reshape(-1, *[1] * (xt.ndim - 1))
+
+
+def posterior_by_the_noise_between(s, x0, xt, t):
+    a, alpha, beta, var = (
+        c[t].to(xt.dtype).view(-1, *[1] * (xt.ndim - 1)) for c in (s.alpha_bar, s.alpha, s.beta, s.beta_tilde)
+    )
+    eps = (xt - a.sqrt() * x0) / (1 - a).sqrt()
+    return (xt - beta / (1 - a).sqrt() * eps) / alpha.sqrt(), var
+
+
+class LossModule(torch.nn.Module):
+    def __init__(self, model, s):
+        super().__init__()
+        self.model, self.s, self.mse = model, s, torch.nn.MSELoss()
+
+    def forward(self, x0, t, eps):
+        return self.mse(self.model(ld.q_sample(self.s, x0, t, eps), t), eps)
+
+
+class Positions(torch.nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.register_buffer("w", 10000 ** (-torch.arange(0, dim, 2) / dim))
+
+    def forward(self, t):
+        return torch.view_as_real(torch.polar(torch.ones(1, 1), torch.outer(t.float(), self.w))).flatten(1)
+
+
+def step_in_parts(model, optimizer, s, x0, generator):
+    """Two backward passes whose gradients add up to that of the batch."""
+    optimizer.zero_grad()
+    t = torch.randint(1, s.T + 1, (len(x0),), generator=generator)
+    eps, total = torch.randn(x0.shape, generator=generator), 0
+    for part in torch.arange(len(x0)).split(max(1, len(x0) // 2)):
+        xt = ld.q_sample(s, x0[part], t[part], eps[part])
+        loss = F.mse_loss(model(xt, t[part]), eps[part]) * len(part) / len(x0)
+        loss.backward()
+        total += loss.item()
+    optimizer.step()
+    return total
+
+
+def p_step_by_where(model, s, xt, t, z):
+    t_batch = torch.tensor([t] * len(xt))
+    with torch.inference_mode():
+        mean = ld.p_mean(s, xt, t, model(xt, t_batch))
+        return torch.where(torch.tensor(t == 1), mean, mean + s.beta[t].sqrt() * z).clone()
+
+
+def ddim_by_scaled_states(model, s, xt, t, t_prev):
+    """x / sqrt(alpha_bar) moves along eps_hat by the change of the noise-to-signal ratio."""
+    eps_hat = model(xt, torch.full((len(xt),), t))
+    a, b = s.alpha_bar[t], s.alpha_bar[t_prev]
+    return b.sqrt() * (xt / a.sqrt() + ((1 / b - 1).sqrt() - (1 / a - 1).sqrt()) * eps_hat)
+
+
+def slerp_with_a_threshold(a, b, w):
+    cosine = F.cosine_similarity(a.flatten(1), b.flatten(1))[(...,) + (None,) * (a.ndim - 1)]
+    theta = torch.acos(cosine.clamp(-1 + 1e-7, 1 - 1e-7))
+    arc = (torch.sin((1 - w) * theta) * a + torch.sin(w * theta) * b) / torch.sin(theta)
+    return torch.where(cosine.abs() > 0.9995, torch.lerp(a, b, w), arc)
+
+
+MORE = {
+    "alpha_bar": [
+        alpha_bar_by_triangle,
+        alpha_bar_in_place_on_a_copy,
+        lambda b: list(itertools.accumulate((1 - b).tolist(), lambda p, f: p * f)),
+        lambda b: F.pad((1 - b[1:]).cumprod(0), (1, 0), value=1.0),
+    ],
+    "q_step": noising_in_other_ways(lambda s: s.alpha),
+    "q_sample": noising_in_other_ways(lambda s: s.alpha_bar),
+    "q_posterior": [posterior_by_python_floats, posterior_by_the_noise_between],
+    "predict_x0": [
+        lambda s, x, t, e: torch.vmap(lambda a, u, z: (u - (1 - a).sqrt() * z) / a.sqrt())(
+            s.alpha_bar[t].to(x.dtype), x, e
+        ),
+        lambda s, x, t, e: (
+            (
+                (x.numpy().T - np.sqrt(1 - s.alpha_bar[t].numpy()) * e.numpy().T)
+                / s.alpha_bar[t].sqrt().numpy()
+            ).T
+        ),
+    ],
+    "p_mean": [lambda s, x, t, e: posterior_by_python_floats(s, ld.predict_x0(s, x, t, e), x, t)[0]],
+    "normal_kl": [
+        lambda m1, v1, m2, v2: (
+            F.gaussian_nll_loss(m1, m2, v2, reduction="none", eps=0) + v1 / v2 / 2 - 0.5 - v1.log() / 2
+        ),
+        lambda m1, v1, m2, v2: -0.5 * (1 + torch.log(v1 / v2) - v1 / v2 - ((m1 - m2) / v2.sqrt()) ** 2),
+    ],
+    "eps_loss": [
+        lambda m, s, x0, t, e: LossModule(m, s)(x0, t, e),
+        lambda m, s, x0, t, e: (m(ld.q_sample(s, x0, t, e), t) - e).norm() ** 2 / e.numel(),
+    ],
+    "timestep_embedding": [lambda t, dim: Positions(dim)(t)],
+    "training_step": [step_in_parts],
+    "p_step": [p_step_by_where],
+    "ddim_step": [ddim_by_scaled_states],
+    "guided_eps": [lambda u, c, w: sum(k * v for k, v in ((1 - w, u), (w, c)))],
+    "inpaint_step": [
+        lambda s, x, x0, m, t, e: torch.lerp(x, ld.q_sample(s, x0, t - 1, e), m.expand_as(x).to(x.dtype)),
+        lambda s, x, x0, m, t, e: x.clone().masked_scatter_(
+            m.bool().expand_as(x), ld.q_sample(s, x0, t - 1, e)[m.bool().expand_as(x)]
+        ),
+    ],
+    "interpolate": [slerp_with_a_threshold],
+    "flow_velocity": [
+        lambda x, tau, e: torch.vmap(lambda u, k, z: (z - u) / (1 - k))(x, tau, e),
+        lambda x, tau, e: (torch.diag(1 / (1 - tau)) @ (e - x).flatten(1)).view_as(x),
+    ],
+}
+RIGHT = {name: RIGHT[name] + MORE[name] for name in RIGHT}

@@ -41,6 +41,7 @@ from labdiff.grading.sandbox.protocol import decode_outcome, encode_outcome
 sys.path.insert(0, str(Path(__file__).parent))
 from right_answers import RIGHT  # noqa: E402
 from solutions import SOLUTIONS, solution  # noqa: E402
+from wrong_answers import WRONG  # noqa: E402
 
 NAMES = list(EXERCISES)
 
@@ -355,6 +356,26 @@ SLERP = solution("interpolate")
 
 
 EXACTLY = {
+    ("alpha_bar", 4): "wrong-shape",
+    ("alpha_bar", 6): "falls-linearly",
+    ("q_step", 0): "factor-of-eps",
+    ("q_step", 3): "constant-factor",
+    ("q_sample", 0): "factor-of-x0",
+    ("q_posterior", 0): "factor-of-x0+factor-of-xt",
+    ("q_posterior", 2): "wrong-var",
+    ("q_posterior", 4): "wrong-var",
+    ("predict_x0", 0): "alpha-for-alpha-bar",
+    ("predict_x0", 1): "factor-of-xt+factor-of-eps_hat",
+    ("p_mean", 0): "factor-of-eps_hat",
+    ("p_mean", 2): "not-divided+no-noise",
+    ("timestep_embedding", 2): "no-waves",
+    ("timestep_embedding", 5): "wrong-base",
+    ("timestep_embedding", 6): "angles-rounded",
+    ("training_step", 6): "wrong-draws",
+    ("guided_eps", 0): "factor-of-eps_none+factor-of-eps_label",
+    ("inpaint_step", 1): "factor-of-eps",
+    ("inpaint_step", 2): "factor-of-x0+factor-of-eps",
+    ("flow_velocity", 1): "constant-factor",
     ("p_mean", 1): "noise-unscaled+multiplied",
     ("timestep_embedding", 1): "fresh-noise",
     ("ddim_step", 0): "stays-at-t",
@@ -381,6 +402,13 @@ EXACTLY = {
     ("training_step", 13): "fixed-t",
     ("training_step", 14): "target-mix",
 }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_wrong_answers_as_people_write_them(name):
+    for i, (mistake, function) in enumerate(WRONG.get(name, ())):
+        report = check(name, function)
+        assert (report.status, report.mistake) == ("not yet", mistake), (i, report)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -483,7 +511,7 @@ class Liar:
         (later, "not yet", "wrong-type", "async"),
         (raises(Unspeakable()), "not yet", None, "Unspeakable"),
         (raises(ValueError("\ud800")), "not yet", None, "ValueError"),
-        (lambda s, x0, t, eps: x0.numpy() * 0, "not yet", None, ""),
+        (lambda s, x0, t, eps: x0.numpy() * 0, "not yet", "factor-of-x0+factor-of-eps", ""),
         (lambda s, x0, t, eps: x0.long(), "not yet", None, ""),
         (lambda s, x0, t: x0, "not yet", "signature", "q_sample(s, x0, t, eps)"),
         (raises(ValueError("bad shape")), "not yet", None, ""),

@@ -80,6 +80,15 @@ off-by-one-up/end: Entry t of your result holds alpha_bar of t+1, and the last e
     alpha_bar_0 = 1, clean data.
 reversed-product/not-back: Your product runs from T down, and stands in reverse. It has to run from 1 to t.
 inverted: You return 1 / alpha_bar_t. alpha_bar falls from 1.
+entry-too-many: Your result has T+2 entries: a 1 is put before a product that begins with it already, for
+    beta[0] = 0 makes alpha_bar_0 = 1.
+root-of-beta: You take 1 - sqrt(beta). beta is a variance already: alpha_t = 1 - beta_t.
+plus-for-minus: You multiply 1 + beta. alpha_t = 1 - beta_t: a step keeps less than all.
+two-factors-only: Only two alphas are multiplied, those of t and t-1. The product runs from 1 to t.
+falls-linearly: You let alpha_bar fall by equal steps, without a look at beta. It is the product of 1 - beta.
+exp-missing-log: You take exp of the sum of the alphas. exp turns a sum of *logarithms* into the product:
+    exp(cumsum(log(1 - beta))).
+smallest-so-far: You take the smallest alpha so far. It is their product.
 """,
     wrong("product-of-beta", factor=lambda beta: beta),
     wrong("product-of-beta/with-1", factor=lambda beta: torch.cat([beta[:1] + 1, beta[1:]])),
@@ -116,6 +125,14 @@ inverted: You return 1 / alpha_bar_t. alpha_bar falls from 1.
     wrong("off-by-one-up/end", shift=lambda a: torch.cat([a[1:], 0 * a[:1]])),
     wrong("reversed-product/not-back", gather=lambda f: f.flip(0).cumprod(0)),
     wrong("inverted", out=lambda a: 1 / a),
+    wrong("entry-too-many", shift=lambda a: torch.cat([a[:1], a])),
+    wrong("root-of-beta", factor=lambda beta: 1 - beta.sqrt()),
+    wrong("plus-for-minus", factor=lambda beta: 1 + beta),
+    wrong("two-factors-only", gather=lambda f: f * f.roll(1)),
+    wrong("two-factors-only", gather=lambda f: torch.cat([f[:1], f[1:] * f[:-1]])),
+    wrong("falls-linearly", out=lambda a: torch.linspace(1, 0, len(a), dtype=a.dtype)),
+    wrong("exp-missing-log", gather=lambda f: f.cumsum(0).exp()),
+    wrong("smallest-so-far", gather=lambda f: f.cummin(0).values),
 )
 
 EXERCISE = Exercise(

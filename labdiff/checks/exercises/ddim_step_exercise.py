@@ -28,6 +28,7 @@ def ddim(
     noise=lambda a, a_prev: (1 - a_prev).sqrt(),
     clamp=lambda x: x,
     again=False,
+    second=lambda model, x0, eps_hat, t: eps_hat,
     extra=lambda x: 0,
     out=lambda x, x0_hat: x,
     to_noise=None,
@@ -41,6 +42,7 @@ def ddim(
     x0 = clamp(x0_hat(s, xt, many(u, xt), eps_hat, **{"table": table, **removed}))
     if again:
         eps_hat = (xt - a.sqrt() * x0) / (1 - a).sqrt()
+    eps_hat = second(model, x0, eps_hat, many(t, xt))
     return out(signal(a, a_prev) * x0 + noise(a, a_noise) * eps_hat + extra(xt), x0)
 
 
@@ -106,6 +108,14 @@ noise-unscaled: In x0_hat you subtract all of eps_hat. Only sqrt(1 - alpha_bar_t
 noise-unscaled/new: You put eps_hat back on at full size. It is sqrt(1 - alpha_bar[t_prev]) eps_hat.
 clamped-to-0-1: You clamp x0_hat to [0, 1]. Data is in [-1, 1] here: dark pixels would all become grey.
 multiplied: In x0_hat you multiply by sqrt(alpha_bar_t). S5 multiplied x_0 by it; to solve for x_0, divide.
+alpha-for-alpha-bar/x0: In x0_hat you use alpha_t, that of one step. x_t came from x_0 by the jump with
+    alpha_bar_t (S5); the new level is right.
+returns-difference: In x0_hat you take x_t - eps_hat, without the two factors of S5.
+bracket-missing: In x0_hat you divide only x_t by sqrt(alpha_bar_t). The division goes over the whole
+    difference: put brackets around it.
+linear-mix: You put (1 - sqrt(alpha_bar[t_prev])) eps_hat back on. It is sqrt(1 - alpha_bar[t_prev]).
+calls-model-on-x0-hat: You call the model again, on x0_hat. The noise that goes back on is eps_hat, what the
+    model said of x_t.
 """,
     *OUT,
     *MODEL_T,
@@ -142,6 +152,11 @@ multiplied: In x0_hat you multiply by sqrt(alpha_bar_t). S5 multiplied x_0 by it
     wrong("noise-unscaled/new", noise=lambda a, a_prev: a_prev / a_prev),
     wrong("clamped-to-0-1", clamp=lambda x: x.clamp(0, 1)),
     wrong("multiplied", x0_hat=lambda *q, **k: solve(*q, signal=lambda a: a.sqrt(), **k)),
+    wrong("alpha-for-alpha-bar/x0", x0_hat=lambda *q, **k: solve(*q, **{**k, "table": alpha})),
+    wrong("returns-difference", x0_hat=lambda s, xt, t, eps_hat, **_: xt - eps_hat),
+    wrong("bracket-missing", x0_hat=lambda *q, **k: solve(*q, noise=lambda a: (a * (1 - a)).sqrt(), **k)),
+    wrong("linear-mix", noise=lambda a, a_prev: 1 - a_prev.sqrt()),
+    wrong("calls-model-on-x0-hat", second=lambda model, x0, eps_hat, t: model(x0, t)),
 )
 
 EXERCISE = Exercise(

@@ -21,10 +21,11 @@ def loss(
     target=lambda s, x0, t, eps, xt: eps,
     reduce=lambda a, b: ((a - b) ** 2).mean(),
     weight=None,
+    output=lambda s, t, eps_hat: eps_hat,
     **noising,
 ):
     xt = jump(s, x0, t, eps, **noising)
-    eps_hat, y = model(model_x(xt, x0, eps), model_t(t, s.T)), target(s, x0, t, eps, xt)
+    eps_hat, y = output(s, t, model(model_x(xt, x0, eps), model_t(t, s.T))), target(s, x0, t, eps, xt)
     value = reduce(eps_hat, y) if weight is None else (scale(weight(s, t), x0) * (eps_hat - y) ** 2).mean()
     return value, gradient(model, value)
 
@@ -79,6 +80,18 @@ root-of-mean/norm: You take the norm, the root of the sum of squares. The object
 t-not-a-batch: Your model gets t in another shape than (B,). Give it t as it is, one number for each sample.
 halved/doubled: There is a factor 2 too many: the simple loss is the mean square itself, 1 for a model that
     says 0.
+not-squared/mean-first: You square the mean of the differences, where positive and negative ones cancel.
+    Square first, then take the mean.
+target-x0/residual: Your network's output is what is taken off x_t to get x_0. It predicts the noise eps
+    (S12), and eps is scaled in x_t.
+negated: The sign is the wrong way round: a loss is to be made smaller, so it is the mean square itself.
+x0-error: You compare x0_hat with x_0: that weights each t by (1 - alpha_bar_t) / alpha_bar_t. The simple
+    loss compares eps_hat with eps.
+constant-t: Your model gets the same t for all. Give it t as it is, the level of each x_t.
+direction-only: You compare directions (a cosine similarity), not numbers. The objective is the mean square
+    (S12).
+output-scaled: You scale the network's output by sqrt(1 - alpha_bar_t) before you compare it with eps. It
+    predicts eps itself (S12).
 """,
     *(m for m in COMMON if m.id != "wrong-sign"),
     wrong("variance-for-std", noise=lambda a: 1 - a),
@@ -125,6 +138,17 @@ halved/doubled: There is a factor 2 too many: the simple loss is the mean square
     wrong("t-not-a-batch", model_t=lambda t, T: t[:, None]),
     wrong("t-not-a-batch", model_t=lambda t, T: t[0]),
     wrong("halved/doubled", reduce=lambda a, b: 2 * ((a - b) ** 2).mean()),
+    wrong("not-squared/mean-first", reduce=lambda a, b: (a - b).mean() ** 2),
+    wrong("target-x0/residual", target=lambda s, x0, t, eps, xt: xt - x0),
+    wrong("negated", reduce=lambda a, b: -((a - b) ** 2).mean()),
+    wrong("x0-error", weight=lambda s, t: (1 - s.alpha_bar[t]) / s.alpha_bar[t]),
+    wrong("constant-t", model_t=torch.full_like),
+    wrong("constant-t", model_t=lambda t, T: torch.ones_like(t)),
+    wrong("constant-t", model_t=lambda t, T: torch.zeros_like(t)),
+    wrong(
+        "direction-only", reduce=lambda a, b: (1 - torch.cosine_similarity(a.flatten(1), b.flatten(1))).mean()
+    ),
+    wrong("output-scaled", output=lambda s, t, e: scale((1 - s.alpha_bar[t]).sqrt(), e) * e),
 )
 
 EXERCISE = Exercise(

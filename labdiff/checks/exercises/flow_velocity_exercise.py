@@ -78,6 +78,24 @@ x0-not-solved: You take x_0 = x_tau - tau eps_hat, without the division by 1 - t
 plus-for-minus: You add x_tau and eps_hat. The velocity is their difference, over 1 - tau.
 v-prediction: This is v of a path with sqrt(1 - tau^2), whose squares add up to 1. The straight path has 1 -
     tau and tau.
+x0-not-solved/no-noise: You take x_0 = x_tau / (1 - tau): the noise is still in it. It is (x_tau - tau
+    eps_hat) / (1 - tau).
+x0-not-solved/scaled: You take x_0 = (1 - tau) x_tau. It is (x_tau - tau eps_hat) / (1 - tau).
+tau-missing: You take x_0 = (x_tau - eps_hat) / (1 - tau). Only tau eps_hat is in x_tau.
+plus-for-minus/x0: In x_0 you add tau eps_hat. It was added on the way to x_tau, so it is subtracted.
+plus-for-minus/tau: You divide by 1 + tau. It is 1 - tau, the time that is left.
+root-of-tau/both: You solve for x_0 with square roots of tau and 1 - tau. The straight path has tau and 1 -
+    tau themselves.
+root-of-tau/down: You solve for x_0 with sqrt(1 - tau). The straight path has 1 - tau itself.
+noise-scaled/one-minus: You take (1 - tau) eps_hat - x_tau. It is the difference that is scaled: (eps_hat -
+    x_tau) / (1 - tau).
+path-for-velocity: Your weights are those of the path, tau and 1 - tau. The velocity is its derivative,
+    eps_hat - x_0.
+clamped: You clamp the velocity to [-1, 1]. It goes beyond.
+returns-x: You return x_tau itself. The velocity is eps_hat - x_0.
+bracket-missing: You divide only eps_hat by 1 - tau. The division goes over the whole difference: put
+    brackets around it.
+multiplied/tau: You multiply by -tau. The velocity is d x_tau / d tau = (eps_hat - x_tau) / (1 - tau).
 """,
     wrong("wrong-sign", sign=-1),
     wrong("divided-by-tau", down=lambda tau: tau),
@@ -95,6 +113,24 @@ v-prediction: This is v of a path with sqrt(1 - tau^2), whose squares add up to 
     wrong("x0-not-solved", on_eps=lambda tau: 1 + tau, down=lambda tau: 1),
     wrong("plus-for-minus", on_x=lambda tau: -1),
     wrong("v-prediction", on_eps=lambda tau: 1, on_x=lambda tau: tau, down=lambda tau: (1 - tau**2).sqrt()),
+    wrong("x0-not-solved/no-noise", on_eps=lambda tau: 1 - tau),
+    wrong("x0-not-solved/scaled", on_x=lambda tau: 1 - tau, down=lambda tau: 1),
+    wrong("tau-missing", on_eps=lambda tau: 2 - tau),
+    wrong("plus-for-minus/x0", on_eps=lambda tau: 1 - 2 * tau),
+    wrong("plus-for-minus/tau", down=lambda tau: 1 + tau),
+    wrong(
+        "root-of-tau/both",
+        on_eps=lambda tau: (1 - tau).sqrt() + tau.sqrt(),
+        down=lambda tau: (1 - tau).sqrt(),
+    ),
+    wrong("root-of-tau/down", on_eps=lambda tau: (1 - tau).sqrt() + tau, down=lambda tau: (1 - tau).sqrt()),
+    wrong("noise-scaled/one-minus", on_eps=lambda tau: 1 - tau, down=lambda tau: 1),
+    wrong("path-for-velocity", on_eps=lambda tau: tau, on_x=lambda tau: 1 - tau, down=lambda tau: 1),
+    wrong("path-for-velocity", on_eps=lambda tau: 1 - tau, on_x=lambda tau: tau, down=lambda tau: 1),
+    wrong("clamped", out=lambda v, x, eps: v.clamp(-1, 1)),
+    wrong("returns-x", out=lambda v, x, eps: x),
+    wrong("bracket-missing", on_x=lambda tau: 1 - tau),
+    wrong("multiplied/tau", down=lambda tau: -(1 - tau) / tau),
 )
 
 EXERCISE = Exercise(

@@ -76,6 +76,16 @@ rescaled: You bring the result back to the standard deviation of eps_label. Some
     the formula is without it.
 root-of-scale: You take a square root of scale. It enters as it is, once.
 scale-squared: You square scale, or use it twice. It enters as it is, once.
+sign-of-none: The part of eps_none has the wrong sign: it is scale eps_label + (1 - scale) eps_none, whose
+    weights add up to 1.
+divided-by-scale: You divide by scale at the end. It is eps_none + scale (eps_label - eps_none) as it stands.
+scale-on-none: Your scale stands with eps_none. It scales the difference eps_label - eps_none.
+weights-not-one: Your weights do not add up to 1. It is scale eps_label + (1 - scale) eps_none: where both
+    predictions agree, so does the result.
+halved: Half of the guidance is missing: the scaled difference is not halved.
+multiplied: You multiply the two predictions. It is eps_none + scale (eps_label - eps_none).
+guided-twice: You guide twice: starting from eps_label, you add 1 + scale times the difference. It is
+    eps_none + scale (eps_label - eps_none).
 """,
     wrong("one-plus-scale", strength=lambda w: 1 + w),
     wrong("swapped", base=lambda none, label: label, change=lambda none, label: none - label),
@@ -96,6 +106,16 @@ scale-squared: You square scale, or use it twice. It enters as it is, once.
     wrong("rescaled", out=_rescaled),
     wrong("root-of-scale", strength=lambda w: w**0.5),
     wrong("scale-squared", strength=lambda w: w**2),
+    wrong("sign-of-none", out=lambda eps, none, label, w: w * label + (w - 1) * none),
+    wrong("divided-by-scale", out=lambda eps, none, label, w: eps / w if w else eps),
+    wrong("scale-on-none", out=lambda eps, none, label, w: w * none + label),
+    wrong("scale-on-none", out=lambda eps, none, label, w: w * none + (1 + w) * label),
+    wrong("weights-not-one", out=lambda eps, none, label, w: label - w * none),
+    wrong("weights-not-one", out=lambda eps, none, label, w: w * label - none),
+    wrong("halved", strength=lambda w: w / 2),
+    wrong("multiplied", out=lambda eps, none, label, w: w * none * label),
+    wrong("multiplied", out=lambda eps, none, label, w: none + w * label * none),
+    wrong("guided-twice", strength=lambda w: 2 + w),
 )
 
 EXERCISE = Exercise(

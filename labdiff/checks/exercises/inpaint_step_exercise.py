@@ -37,10 +37,11 @@ def inpaint(
     rest=lambda x_prev, mask: (1 - mask) * x_prev,
     keep=lambda mask: mask,
     out=lambda x: x,
+    outside=lambda x_prev, x0: x_prev,
 ):
     a = table(s)[level(t, s.T)]
     made = signal(a).to(x0.dtype) * known(x0, x_prev, mask) + sign * noise(a).to(x0.dtype) * draw(eps)
-    return out(keep(mask) * made + rest(x_prev, mask))
+    return out(keep(mask) * made + rest(outside(x_prev, x0), mask))
 
 
 def _mask(seed, shape):
@@ -119,6 +120,12 @@ noise-unscaled: You add eps at full size. It is sqrt(1 - alpha_bar_{t-1}) eps (S
 signal-unscaled: You keep x_0 at full size. It is sqrt(alpha_bar_{t-1}) x_0 (S5).
 wrong-sign: You subtract the noise. Slide S5 adds it.
 clamped: You clamp the result to [-1, 1]. It still holds noise and goes beyond.
+mask-ignored/added: You add the known pixels to all of x_prev, everywhere: the mask never enters.
+noise-everywhere: You noise the masked picture, so that the unknown pixels get the noise too. Take the mask
+    of the *noised* known pixels.
+level-T: You noise the known pixels to level T. x_prev is at level t-1, and so must they be.
+halved: Your result is half of what it should be. Known and unknown pixels are put together, not averaged.
+rest-from-x0: Outside of the mask your pixels come from x0, which is not known there. They are x_prev's.
 """,
     *FRESH,
     wrong("level-t", level=lambda t, T: t),
@@ -150,6 +157,11 @@ clamped: You clamp the result to [-1, 1]. It still holds noise and goes beyond.
     wrong("signal-unscaled", signal=lambda a: a / a),
     wrong("wrong-sign", sign=-1),
     wrong("clamped", out=lambda x: x.clamp(-1, 1)),
+    wrong("mask-ignored/added", keep=torch.ones_like, rest=lambda x_prev, mask: x_prev),
+    wrong("noise-everywhere", known=lambda x0, x_prev, mask: mask * x0, keep=torch.ones_like),
+    wrong("level-T", level=lambda t, T: T),
+    wrong("halved", out=lambda x: x / 2),
+    wrong("rest-from-x0", outside=lambda x_prev, x0: x0),
 )
 
 EXERCISE = Exercise(

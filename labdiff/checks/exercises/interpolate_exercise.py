@@ -3,38 +3,10 @@
 import torch
 
 from labdiff import editing, sampling
-from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, functions_of, wrong
+from labdiff.checks.exercises.exercise import Exercise, Form, functions_of
 from labdiff.checks.exercises.probes import PUBLIC, draws
+from labdiff.checks.exercises.slerp import MISTAKES, dot, norm, slerp
 from labdiff.checks.in_kernel.probe import Probe
-
-
-def norm(x):
-    """(B, 1, .., 1), the length of each sample."""
-    return x.flatten(1).norm(dim=1).reshape(-1, *[1] * (x.ndim - 1))
-
-
-def dot(a, b):
-    """(B, 1, .., 1), the dot product of each sample."""
-    return (a * b).flatten(1).sum(1).reshape(-1, *[1] * (a.ndim - 1))
-
-
-def slerp(
-    a,
-    b,
-    w,
-    *,
-    cosine=lambda a, b: dot(a, b) / (norm(a) * norm(b)),
-    angle=torch.acos,
-    share=lambda w: w,
-    weights=lambda w, theta: (torch.sin((1 - w) * theta), torch.sin(w * theta)),
-    down=torch.sin,
-    unit=lambda x: x,
-    out=lambda x, a, b, w: x,
-):
-    theta = angle(cosine(a, b))
-    on_a, on_b = weights(share(w), theta)
-    x = (on_a * unit(a) + on_b * unit(b)) / down(theta)
-    return out(x, a, b, w)
 
 
 def _pair(seed, shape, dtype=torch.float32):
@@ -72,95 +44,6 @@ def _probes(seed):
     add("a = b", same, same.clone(), 0.5, required=False)
     return probes
 
-
-def _flat(a, b):
-    return (a * b).flatten(1).sum(1) / (a.flatten(1).norm(dim=1) * b.flatten(1).norm(dim=1))
-
-
-def _linear(x, a, b, w):
-    return (1 - w) * a + w * b
-
-
-def _over(*axes):
-    """The cosine along these axes only."""
-    return lambda a, b: (
-        (a * b).sum(axes, keepdim=True) / (a.norm(dim=axes, keepdim=True) * b.norm(dim=axes, keepdim=True))
-    )
-
-
-MISTAKES = catalogue(
-    """
-linear: You go along the straight line (1 - w) a + w b. Half-way between two draws of noise its variance is
-    only half of theirs, and the sampler gets a picture too grey for level T. Go along the arc: sin((1 - w)
-    theta) a + sin(w theta) b, over sin(theta).
-linear/swapped: You go along the straight line, and from b to a. Half-way its variance is only half of that
-    of a and b. Go along the arc: sin((1 - w) theta) a + sin(w theta) b, over sin(theta).
-linear-rescaled: You go along the straight line and bring the result back to a length. That keeps the
-    variance, but the steps are not even. Go along the arc: sin((1 - w) theta) a + sin(w theta) b, over
-    sin(theta).
-root-weights: Your weights are sqrt(1 - w) and sqrt(w). They keep the variance of two *independent* draws;
-    the arc uses the angle that the two really have.
-cosine-weights: Your weights are those of a right angle, cos(w pi/2) and sin(w pi/2). Take the angle theta
-    that each sample of a and b really has.
-batch-angle: Your angle is one for the whole batch. Each sample has its own: sum over its pixels only, for
-    example with flatten(1).
-pixel-angle: Your angle is that of single pixels or rows, not that of whole samples. Sum over all axes but
-    the first, for example with flatten(1).
-not-reshaped: Your angles have the shape (B,) and meet the columns W. Give them the shape (B, 1, 1, 1).
-swapped-w: w and 1 - w are swapped: w = 0 has to be a, and w = 1 has to be b.
-no-norms: Your cosine is the dot product alone. Divide it by the lengths of a and b, or arccos gets numbers
-    beyond 1.
-no-norms/one: Your cosine is divided by one of the lengths only. Divide the dot product by both, of a and of
-    b.
-no-norms/mean: Your cosine is the mean of the products, which is right for numbers of variance 1 on average
-    only. Divide the dot product by both lengths.
-squared-norms: You divide the dot product by the squared lengths. The cosine is dot / (|a| |b|).
-no-angle: You use the cosine where the angle belongs: theta = arccos(cosine).
-wrong-angle: You take arcsin. The angle is theta = arccos(cosine).
-not-divided: The division by sin(theta) is missing: w = 0 does not give a.
-divided-by-theta: You divide by theta. It is sin(theta), so that w = 0 gives a.
-cosine-for-sine: Your weights are cosines. They are sin((1 - w) theta) and sin(w theta).
-unit-length: You divide a and b by their lengths, and the result has length 1. Lengths belong into the cosine
-    only.
-one-minus-missing: Your weight of a is sin(theta) - sin(w theta). It is sin((1 - w) theta).
-""",
-    wrong("linear", out=_linear),
-    wrong("linear/swapped", out=lambda x, a, b, w: w * a + (1 - w) * b),
-    wrong("linear-rescaled", out=lambda x, a, b, w: _linear(x, a, b, w) / (w**2 + (1 - w) ** 2) ** 0.5),
-    wrong(
-        "linear-rescaled", out=lambda x, a, b, w: _linear(x, a, b, w) / norm(_linear(x, a, b, w)) * norm(a)
-    ),
-    wrong(
-        "linear-rescaled",
-        out=lambda x, a, b, w: (
-            _linear(x, a, b, w) / norm(_linear(x, a, b, w)) * ((1 - w) * norm(a) + w * norm(b))
-        ),
-    ),
-    wrong("root-weights", out=lambda x, a, b, w: (1 - w) ** 0.5 * a + w**0.5 * b),
-    wrong("cosine-weights", angle=lambda c: torch.acos(0 * c)),
-    wrong("batch-angle", cosine=lambda a, b: (a * b).sum() / (a.norm() * b.norm())),
-    wrong("pixel-angle", cosine=_over(1)),
-    wrong("pixel-angle", cosine=_over(-1)),
-    wrong("pixel-angle", cosine=_over(-2, -1)),
-    wrong("not-reshaped", cosine=_flat),
-    wrong("swapped-w", share=lambda w: 1 - w),
-    wrong("no-norms", cosine=dot),
-    wrong("no-norms", cosine=lambda a, b: dot(a, b).clamp(-1, 1)),
-    wrong("no-norms/one", cosine=lambda a, b: dot(a, b) / norm(a)),
-    wrong("no-norms/one", cosine=lambda a, b: dot(a, b) / norm(a) ** 2),
-    wrong("no-norms/mean", cosine=lambda a, b: dot(a, b) / a[0].numel()),
-    wrong("squared-norms", cosine=lambda a, b: dot(a, b) / (norm(a) ** 2 * norm(b) ** 2)),
-    wrong("no-angle", angle=lambda c: c),
-    wrong("wrong-angle", angle=torch.asin),
-    wrong("not-divided", down=torch.ones_like),
-    wrong("divided-by-theta", down=lambda theta: theta),
-    wrong("cosine-for-sine", weights=lambda w, theta: (torch.cos((1 - w) * theta), torch.cos(w * theta))),
-    wrong("unit-length", unit=lambda x: x / norm(x)),
-    wrong(
-        "one-minus-missing",
-        weights=lambda w, theta: (torch.sin(theta) - torch.sin(w * theta), torch.sin(w * theta)),
-    ),
-)
 
 EXERCISE = Exercise(
     name="interpolate",

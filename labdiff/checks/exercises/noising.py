@@ -117,6 +117,13 @@ square-in-root: Your noise is scaled by sqrt(1 - a^2): the square is too much. a
     the noise's factor is sqrt(1 - a).
 squares-for-roots: Your factors are a and sqrt(1 - a^2): you take the variance that is kept for the factor
     itself. Slides S4 and S5 have its root, sqrt(a), and sqrt(1 - a).
+linear-mix/signal: Your signal is scaled by 1 - sqrt(1 - a), so that the *factors* add up to 1. It is their
+    squares that have to: sqrt(a) and sqrt(1 - a).
+divided: You divide x by sqrt(a). The signal shrinks: multiply by it.
+noise-is-one: eps is missing beside its factor: you add a number, the same to every pixel, and no noise.
+one-noise-for-all: All samples get the noise of the first one. Use eps as it is, each sample its own.
+plus-in-root: Your noise is scaled by sqrt(1 + a). It is sqrt(1 - a): what the signal lost.
+signal-squared: Your signal is scaled by a^2. It is sqrt(a).
 """,
     *OFF_BY_ONE,
     *SHAPE,
@@ -134,4 +141,10 @@ squares-for-roots: Your factors are a and sqrt(1 - a^2): you take the variance t
     wrong("bracket", noise=lambda a: (a * (1 - a)).sqrt()),
     wrong("square-in-root", noise=lambda a: (1 - a**2).sqrt()),
     wrong("squares-for-roots", signal=lambda a: a, noise=lambda a: (1 - a**2).sqrt()),
+    wrong("linear-mix/signal", signal=lambda a: 1 - (1 - a).sqrt()),
+    wrong("divided", signal=lambda a: 1 / a.sqrt()),
+    wrong("noise-is-one", draw=torch.ones_like),
+    wrong("one-noise-for-all", draw=lambda eps: eps[:1].expand_as(eps)),
+    wrong("plus-in-root", noise=lambda a: (1 + a).sqrt()),
+    wrong("signal-squared", signal=lambda a: a**2),
 )

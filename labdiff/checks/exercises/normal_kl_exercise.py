@@ -15,6 +15,7 @@ def kl(
     var2,
     *,
     order=lambda *normals: normals,
+    means=lambda m1, m2: m1 - m2,
     var=lambda v: v,
     log=lambda v1, v2: (v2 / v1).log(),
     ratio=lambda v1, v2: v1 / v2,
@@ -25,7 +26,7 @@ def kl(
 ):
     mean1, var1, mean2, var2 = order(mean1, var1, mean2, var2)
     v1, v2 = var(var1), var(var2)
-    return out(half * (log(v1, v2) + ratio(v1, v2) + square(mean1 - mean2, v1, v2) - one))
+    return out(half * (log(v1, v2) + ratio(v1, v2) + square(means(mean1, mean2), v1, v2) - one))
 
 
 def _probes(seed):
@@ -97,6 +98,19 @@ halved-twice/both: var1/var2 and the squared distance are halved twice: the 1/2 
 plus-one: You add 1 at the end. It is -1. Check: the KL of two equal normals must be 0.
 log-of-quotient: You divide the logarithms. It is the logarithm of the quotient: log(var2) - log(var1).
 means-added: You square the sum of the means. It is their difference, (mean1 - mean2)^2.
+arguments-reversed/but-log: Your quotients are those of KL(p || q), the arguments the wrong way round: var1
+    and the squared distance are divided by var2. The logarithm is right.
+second-ignored: You assume a standard normal as the second one, as a VAE's formula does. Use mean2 and var2.
+ratio-subtracted: You subtract the variances where the formula divides them: var1 / var2.
+variance-squared/in-square: You divide the squared distance by var2^2. var2 is a variance, the square of
+    sigma2, already.
+minus-one-outside: The -1 stands outside of the factor 1/2. It is halved too: 1/2 (... - 1). Check: the KL of
+    two equal normals must be 0.
+squared-apart: You subtract the squares of the means. It is the square of their difference, (mean1 -
+    mean2)^2.
+log-of-difference: Your logarithm is of a difference of the variances. It is of their quotient, log(var2 /
+    var1).
+half-missing/square: The factor 1/2 is missing on the squared distance: it is (mean1 - mean2)^2 / (2 var2).
 """,
     wrong("arguments-reversed", order=lambda m1, v1, m2, v2: (m2, v2, m1, v1)),
     wrong("variance-squared", var=lambda v: v**2),
@@ -139,6 +153,16 @@ means-added: You square the sum of the means. It is their difference, (mean1 - m
     wrong("log-base-2", log=lambda v1, v2: (v2 / v1).log10()),
     wrong("log-of-quotient", log=lambda v1, v2: v2.log() / v1.log()),
     wrong("means-added", order=lambda m1, v1, m2, v2: (m1, v1, -m2, v2)),
+    wrong("arguments-reversed/but-log", ratio=lambda v1, v2: v2 / v1, square=lambda d, v1, v2: d**2 / v1),
+    wrong("second-ignored", order=lambda m1, v1, m2, v2: (m1, v1, 0 * m2, v2 / v2)),
+    wrong("ratio-subtracted", ratio=lambda v1, v2: v1 - v2),
+    wrong("variance-squared/in-square", square=lambda d, v1, v2: d**2 / v2**2),
+    wrong("minus-one-outside", one=2),
+    wrong("minus-one-outside", one=0.5),
+    wrong("squared-apart", means=lambda m1, m2: m1**2 - m2**2, square=lambda d, v1, v2: d / v2),
+    wrong("log-of-difference", log=lambda v1, v2: (v2 - v1).log()),
+    wrong("log-of-difference", log=lambda v1, v2: (v1 - v2).log()),
+    wrong("half-missing/square", square=lambda d, v1, v2: 2 * d**2 / v2),
 )
 
 EXERCISE = Exercise(

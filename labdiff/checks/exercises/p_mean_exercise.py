@@ -64,6 +64,25 @@ previous-level-denominator: You have 1 - alpha_bar_{t-1} under the root in front
     - alpha_bar_t; yours is 0 at t = 1.
 beta-tilde-for-beta: You have beta_tilde_t in front of eps_hat. Slide S11 has beta_t; beta_tilde_t is a
     variance for sigma_t.
+one-minus-missing: You have beta_t / sqrt(alpha_bar_t) in front of eps_hat. Slide S11 has sqrt(1 -
+    alpha_bar_t) in that denominator.
+noise-multiplied: You multiply beta_t by sqrt(1 - alpha_bar_t) in front of eps_hat. Slide S11 divides by it.
+beta-in-front: You divide by sqrt(beta_t) in front of the bracket. Slide S11 divides by sqrt(alpha_t).
+beta-in-front/swapped: You multiply by sqrt(beta_t) in front of the bracket. Slide S11 divides by
+    sqrt(alpha_t).
+noise-unscaled/all: You subtract all of eps_hat. One step back takes off only beta_t / sqrt(1 - alpha_bar_t)
+    of it (S11).
+root-of-difference: You have 1 - sqrt(alpha_bar_t) under beta_t. Slide S11 has sqrt(1 - alpha_bar_t): first 1
+    - alpha_bar_t, then the root.
+numerator-brackets: You have 1 - alpha_t / sqrt(1 - alpha_bar_t) in front of eps_hat: brackets are missing
+    around 1 - alpha_t.
+no-noise: eps_hat never enters your mean. One step back takes beta_t / sqrt(1 - alpha_bar_t) of it off (S11).
+clamped/result: You clamp the result to [-1, 1]. mu_theta is the mean of x_{t-1}, which still holds noise.
+eps-for-x0-hat: You put eps_hat into the posterior's mean (S10) where x0_hat belongs: first solve S5 for
+    x0_hat.
+arguments-swapped: x_t and eps_hat are swapped: eps_hat is what is subtracted (S11).
+arguments-swapped/posterior: You put x_t and eps_hat into the posterior's mean (S10), as x_0 and x_t. It
+    takes x0_hat, S5 solved for x_0, and x_t.
 """,
     wrong("wrong-sign", sign=1),
     wrong("missing-root-noise", noise=lambda q: q.beta / (1 - q.ab)),
@@ -85,6 +104,18 @@ beta-tilde-for-beta: You have beta_tilde_t in front of eps_hat. Slide S11 has be
     wrong("beta-of-t-1", noise=lambda q: q.beta_prev / (1 - q.ab).sqrt()),
     wrong("previous-level-denominator", noise=lambda q: q.beta / (1 - q.abp).sqrt()),
     wrong("beta-tilde-for-beta", noise=lambda q: (1 - q.abp) * q.beta / (1 - q.ab) ** 1.5),
+    wrong("one-minus-missing", noise=lambda q: q.beta / q.ab.sqrt()),
+    wrong("noise-multiplied", noise=lambda q: q.beta * (1 - q.ab).sqrt()),
+    wrong("beta-in-front", front=lambda q: 1 / q.beta.sqrt()),
+    wrong("beta-in-front/swapped", front=lambda q: q.beta.sqrt()),
+    wrong("noise-unscaled/all", noise=lambda q: q.ab / q.ab),
+    wrong("root-of-difference", noise=lambda q: q.beta / (1 - q.ab.sqrt())),
+    wrong("numerator-brackets", noise=lambda q: 1 - q.alpha / (1 - q.ab).sqrt()),
+    wrong("no-noise", noise=lambda q: 0 * q.beta),
+    wrong("clamped/result", out=lambda x, *_: x.clamp(-1, 1)),
+    wrong("eps-for-x0-hat", out=lambda x, xt, eps_hat, s, t: posterior(s, eps_hat, xt, t)[0]),
+    wrong("arguments-swapped", out=lambda x, xt, eps_hat, s, t: mean(s, eps_hat, t, xt)),
+    wrong("arguments-swapped/posterior", out=lambda x, xt, eps_hat, s, t: posterior(s, xt, eps_hat, t)[0]),
 )
 
 MISTAKES = catalogue(

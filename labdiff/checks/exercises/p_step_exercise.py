@@ -21,8 +21,9 @@ def clamped(s, xt, t, eps_hat):
     return posterior(s, solve(s, xt, t, eps_hat).clamp(-1, 1), xt, t)[0]
 
 
-def _swapped(s, xt, t, eps_hat):
-    return posterior(s, solve(s, xt, t, eps_hat), xt, t, on_x0=on_xt, on_xt=on_x0)[0]
+def _posterior(**parts):
+    """The mean through x0_hat and the posterior."""
+    return lambda s, xt, t, eps_hat: posterior(s, solve(s, xt, t, eps_hat), xt, t, **parts)[0]
 
 
 def _ddim(s, xt, t, eps_hat):
@@ -104,6 +105,18 @@ swapped-coefficients: You put x0_hat into the posterior's mean with its two coef
     sqrt(alpha_bar_{t-1}) beta_t goes with x0_hat, sqrt(alpha_t) (1 - alpha_bar_{t-1}) with x_t (S10).
 returns-x0-hat/noised: Your mean is x0_hat, the guess of the clean picture: that jumps to the end at once.
     One step back has the mean of S11.
+one-minus-alpha-bar-variance/before: Your sigma_t is sqrt(1 - alpha_bar_{t-1}), the noise that x_{t-1} has in
+    all. One step back adds sigma_t^2 = beta_t or beta_tilde_t (S8).
+alpha-for-beta-variance: Your sigma_t is sqrt(alpha_t). It is sqrt(beta_t) or sqrt(beta_tilde_t) (S8).
+returns-difference: Your mean is x_t - eps_hat, without the factors of S11.
+eps-for-x0-hat: You put eps_hat into the posterior's mean (S10) where x0_hat belongs: first solve S5 for
+    x0_hat.
+model-gets-T-minus-t: Your model gets T - t. It is told the level of the x_t that it sees: t itself.
+missing-root-x0: You put x0_hat into the posterior's mean, and there the square root over alpha_bar_{t-1} is
+    missing (S10).
+missing-root-xt: You put x0_hat into the posterior's mean, and there the square root over alpha_t is missing
+    (S10).
+only-noise: Your result is sigma_t z alone: the mean is missing.
 """,
     *MEAN_MISTAKES,
     *FRESH,
@@ -129,8 +142,17 @@ returns-x0-hat/noised: Your mean is x0_hat, the guess of the clean picture: that
     wrong("off-by-one", level=lambda t: t - 1),
     wrong("ddim-for-ddpm", mu=_ddim),
     wrong("clamped-to-0-1", mu=lambda s, xt, t, e: posterior(s, solve(s, xt, t, e).clamp(0, 1), xt, t)[0]),
-    wrong("swapped-coefficients", mu=_swapped),
+    wrong("swapped-coefficients", mu=_posterior(on_x0=on_xt, on_xt=on_x0)),
     wrong("returns-x0-hat/noised", mu=solve),
+    wrong("one-minus-alpha-bar-variance/before", var=lambda s: (1 - s.alpha_bar).roll(1)),
+    wrong("alpha-for-beta-variance", var=lambda s: s.alpha),
+    wrong("returns-difference", mu=lambda s, xt, t, eps_hat: xt - eps_hat),
+    wrong("eps-for-x0-hat", mu=lambda s, xt, t, eps_hat: posterior(s, eps_hat, xt, t)[0]),
+    wrong("model-gets-T-minus-t", model_t=lambda t, x, T: many(T - t, x)),
+    wrong("model-gets-T-minus-t", model_t=lambda t, x, T: many(T - t + 1, x)),
+    wrong("missing-root-x0", mu=_posterior(on_x0=lambda q: q.abp * q.beta / (1 - q.ab))),
+    wrong("missing-root-xt", mu=_posterior(on_xt=lambda q: q.alpha * (1 - q.abp) / (1 - q.ab))),
+    wrong("only-noise", mu=lambda s, xt, t, eps_hat: 0 * xt),
 )
 
 EXERCISE = Exercise(

@@ -20,7 +20,9 @@ def solve(
     shape=scale,
     out=lambda x, xt, eps: x,
     coefficients=None,
+    given=lambda xt, eps: (xt, eps),
 ):
+    xt, eps_hat = given(xt, eps_hat)
     u = level(t)
     if coefficients is not None:
         front, inner = (c[u] for c in coefficients(s))
@@ -57,6 +59,20 @@ divided-by-noise-factor: You divide by sqrt(1 - alpha_bar_t), the noise's factor
     sqrt(alpha_bar_t).
 returns-mean: You return mu_theta, the mean of one step back (S11). x0_hat goes all the way: S5 solved for
     x_0.
+not-solved: Your factors are those of the jump itself, sqrt(alpha_bar_t) x_t - sqrt(1 - alpha_bar_t) eps_hat.
+    Solve S5 for x_0: take the noise off, then divide.
+noised-again: You noise x_t once more, with S5 as it stands. Solve it for x_0: take the noise off, then
+    divide.
+arguments-swapped: x_t and eps_hat are swapped: eps_hat is what is subtracted.
+wrong-sign/all: You subtract x_t from the noise: the whole result has the wrong sign.
+p-mean-noise: You subtract beta_t / sqrt(1 - alpha_bar_t) eps_hat, what one step back takes off (S11). All
+    the way to x_0 it is sqrt(1 - alpha_bar_t) eps_hat (S5).
+alpha-for-alpha-bar/front: You divide by sqrt(alpha_t), that of one step. x_0 came by the jump: divide by
+    sqrt(alpha_bar_t) (S5).
+alpha-for-alpha-bar/noise: You subtract sqrt(beta_t) eps_hat, the noise of one step. The jump added sqrt(1 -
+    alpha_bar_t) eps (S5).
+root-missing-one-minus: You subtract (1 - sqrt(alpha_bar_t)) eps_hat. It is sqrt(1 - alpha_bar_t): first 1 -
+    alpha_bar_t, then the root.
 """,
     *OFF_BY_ONE,
     *SHAPE,
@@ -77,6 +93,14 @@ returns-mean: You return mu_theta, the mean of one step back (S11). x0_hat goes 
     wrong("missing-root-noise/ratio", noise=lambda a: a.sqrt() * (1 / a - 1)),
     wrong("divided-by-noise-factor", signal=lambda a: 1 / (1 - a).sqrt()),
     wrong("returns-mean", coefficients=lambda s: (1 / s.alpha.sqrt(), s.beta / (1 - s.alpha_bar).sqrt())),
+    wrong("not-solved", signal=lambda a: a.sqrt(), noise=lambda a: ((1 - a) / a).sqrt()),
+    wrong("noised-again", signal=lambda a: a.sqrt(), noise=lambda a: -((1 - a) / a).sqrt()),
+    wrong("arguments-swapped", given=lambda xt, eps: (eps, xt)),
+    wrong("wrong-sign/all", signal=lambda a: -1 / a.sqrt()),
+    wrong("p-mean-noise", coefficients=lambda s: (1 / s.alpha_bar.sqrt(), s.beta / (1 - s.alpha_bar).sqrt())),
+    wrong("alpha-for-alpha-bar/front", coefficients=lambda s: (1 / s.alpha.sqrt(), (1 - s.alpha_bar).sqrt())),
+    wrong("alpha-for-alpha-bar/noise", coefficients=lambda s: (1 / s.alpha_bar.sqrt(), s.beta.sqrt())),
+    wrong("root-missing-one-minus", noise=lambda a: 1 - a.sqrt()),
 )
 
 EXERCISE = Exercise(

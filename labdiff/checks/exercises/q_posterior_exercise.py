@@ -107,6 +107,16 @@ alpha-bar-of-t/xt: In the factor of x_t you have 1 - alpha_bar_t where slide S10
 root-beta: The factor of x_0 has sqrt(beta_t) where slide S10 has beta_t.
 p-mean-for-posterior: Your mean takes x_0 for the noise: that is slide S11's formula. S10 has a weighted sum
     of x_0 and x_t.
+beta-for-alpha: The factor of x_t has sqrt(beta_t) where slide S10 has sqrt(alpha_t).
+alpha-for-beta: The factor of x_0 has alpha_t where slide S10 has beta_t.
+no-xt: Your mean has no part of x_t: it is that of q(x_{t-1} | x_0), the jump (S5). The posterior knows x_t
+    too (S10).
+wrong-sign: You subtract the part of x_t. The mean is the sum of both parts (S10).
+wrong-sign/x0: You subtract the part of x_0. The mean is the sum of both parts (S10).
+one-minus-alpha-bar-variance/before: Your variance is 1 - alpha_bar_{t-1}, that of q(x_{t-1} | x_0). The step
+    back has beta_tilde_t (S10).
+inverted-fraction: In the factor of x_t the fraction is upside down: it is (1 - alpha_bar_{t-1}) / (1 -
+    alpha_bar_t), at most 1 (S10).
 """,
     *OFF_BY_ONE,
     *SHAPE,
@@ -163,6 +173,14 @@ p-mean-for-posterior: Your mean takes x_0 for the noise: that is slide S11's for
         on_x0=lambda q: -q.beta / ((1 - q.ab) * q.alpha).sqrt(),
         on_xt=lambda q: 1 / q.alpha.sqrt(),
     ),
+    wrong("beta-for-alpha", on_xt=lambda q: q.beta.sqrt() * (1 - q.abp) / (1 - q.ab)),
+    wrong("alpha-for-beta", on_x0=lambda q: on_x0(q, beta=lambda q: q.alpha)),
+    wrong("no-xt", on_xt=lambda q: 0 * q.ab, on_x0=lambda q: q.abp.sqrt()),
+    wrong("no-xt", on_xt=lambda q: 0 * q.ab),
+    wrong("wrong-sign", on_xt=lambda q: -on_xt(q)),
+    wrong("wrong-sign/x0", on_x0=lambda q: -on_x0(q)),
+    wrong("one-minus-alpha-bar-variance/before", var=lambda q: 1 - q.abp),
+    wrong("inverted-fraction", on_xt=lambda q: q.alpha.sqrt() * (1 - q.ab) / (1 - q.abp)),
 )
 
 EXERCISE = Exercise(

@@ -23,6 +23,10 @@ def _walked(s):
     return 1 - torch.tensor(factor, dtype=torch.float64) ** 2
 
 
+def _straight(s):
+    return 1 - torch.arange(s.T + 1, dtype=torch.float64) / s.T
+
+
 MISTAKES = catalogue(
     """
 variance-for-std: You multiply eps by 1 - alpha_bar_t, a variance. Noise is scaled by a standard deviation:
@@ -45,6 +49,18 @@ one-eps-for-all-steps: You walk the chain step by step with the same eps in ever
     (S5).
 variance-exploding: You add sqrt((1 - alpha_bar_t) / alpha_bar_t) eps to x_0 at full size. That is x_t /
     sqrt(alpha_bar_t), the other convention; on S5 the variance stays 1.
+product-of-beta: You multiply the betas. alpha_bar_t is the product of 1 - beta (S13), and s.alpha_bar has
+    it.
+product-of-alpha-bar: You multiply the alpha_bars up to t. s.alpha_bar is the product of the alphas already
+    (S13).
+sum-for-product: You add up the betas where their 1 - beta are multiplied: 1 - sum(beta) is alpha_bar_t for
+    small t only (S13).
+t-over-T: Your factors come from t/T. They come from the schedule: sqrt(alpha_bar_t) and sqrt(1 -
+    alpha_bar_t) (S5).
+t-over-T/linear: Your factors are 1 - t/T and t/T. They come from the schedule: sqrt(alpha_bar_t) and sqrt(1
+    - alpha_bar_t) (S5).
+beta-tilde-for-variance: Your noise is scaled by sqrt(beta_tilde_t), the standard deviation of the step back
+    (S10). The jump adds sqrt(1 - alpha_bar_t) eps (S5).
 """,
     *COMMON,
     wrong("variance-for-std", noise=lambda a: 1 - a),
@@ -57,6 +73,13 @@ variance-exploding: You add sqrt((1 - alpha_bar_t) / alpha_bar_t) eps to x_0 at 
     wrong("off-by-one/noise", noise_table=before(alpha_bar)),
     wrong("one-eps-for-all-steps", noise_table=_walked),
     wrong("variance-exploding", signal=ones, noise=lambda a: ((1 - a) / a).sqrt()),
+    wrong("product-of-beta", table=lambda s: s.beta.cumprod(0)),
+    wrong("product-of-beta", table=lambda s: torch.cat([ones(s.beta[:1]), s.beta[1:].cumprod(0)])),
+    wrong("product-of-alpha-bar", table=lambda s: s.alpha_bar.cumprod(0)),
+    wrong("sum-for-product", table=lambda s: (1 - s.beta.cumsum(0)).clamp(min=0)),
+    wrong("t-over-T", table=_straight),
+    wrong("t-over-T/linear", table=_straight, signal=lambda a: a, noise=lambda a: 1 - a),
+    wrong("beta-tilde-for-variance", noise_table=lambda s: 1 - s.beta_tilde),
 )
 
 EXERCISE = Exercise(

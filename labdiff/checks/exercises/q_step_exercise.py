@@ -30,6 +30,10 @@ off-by-one/signal: Your signal is scaled by sqrt(1 - beta_{t-1}), that of the st
     right. Entry t of labdiff's arrays is the slides' t.
 off-by-one/noise: Your noise is scaled by sqrt(beta_{t-1}), that of the step before; your signal is right.
     Entry t of labdiff's arrays is the slides' t.
+beta-tilde-for-beta: Your noise is scaled by sqrt(beta_tilde_t), the standard deviation of the step *back*
+    (S10). A step forward adds sqrt(beta_t) eps (S4).
+first-order: Your signal is scaled by 1 - beta_t / 2, the first-order approximation of sqrt(1 - beta_t). Use
+    the root.
 """,
     *COMMON,
     wrong("variance-for-std", noise=lambda a: 1 - a),
@@ -41,6 +45,8 @@ off-by-one/noise: Your noise is scaled by sqrt(beta_{t-1}), that of the step bef
     wrong("beta-for-root", signal=lambda a: (1 - (1 - a) ** 2).sqrt(), noise=lambda a: 1 - a),
     wrong("off-by-one/signal", table=before(alpha), noise_table=alpha),
     wrong("off-by-one/noise", noise_table=before(alpha)),
+    wrong("beta-tilde-for-beta", noise_table=lambda s: 1 - s.beta_tilde),
+    wrong("first-order", signal=lambda a: 1 - (1 - a) / 2),
 )
 
 EXERCISE = Exercise(

@@ -66,6 +66,14 @@ def _probes(seed):
     ]
 
 
+def _expanded(t, w):
+    return t[:, None].expand(-1, len(w))
+
+
+def _by_rows(sine, cosine):
+    return torch.where(torch.arange(len(sine))[:, None] % 2 == 0, sine, cosine)
+
+
 MISTAKES = catalogue(
     """
 exponent-positive: Your angles grow with k, t * 10000^(+k/half): the minus sign in the exponent is missing,
@@ -108,6 +116,19 @@ frequencies-linear: Your frequencies fall by equal steps, from 1 to 1/10000. The
 negated: The sign of your columns is the wrong way round. The angle is t * w_k.
 degrees: You convert to radians. The angle t * w_k is in radians already.
 half-angle: Your angles are half of t * w_k. The factor 1/2 does not belong there.
+wrong-base/log10: You take the logarithm to base 10. The formula has the natural one: exp(-log(10000)
+    k/half).
+no-waves: Your columns are the angles themselves. Take their sine and cosine.
+no-waves/t: Your columns are t itself. Multiply it by the frequencies, and take sine and cosine.
+waves-along-batch: Sine and cosine change from row to row: [::2] takes every other t of the batch. Every t
+    needs both: take [:, ::2] and [:, 1::2], or torch.cat along dim=1.
+first-t-for-all: You use the first t for all rows. Each t gets its own.
+place-for-t: Your rows are numbered 0, 1, 2, ..: you embed the place in the batch, not t.
+angles-rounded: Your angles are rounded to whole numbers. t is int64: turn it into floats before it is
+    multiplied with the frequencies.
+negated/cosine: The sign of your cosines is the wrong way round.
+scaled: Your columns are scaled, by sqrt(dim) as a transformer does with its inputs. They are sine and cosine
+    themselves.
 """,
     wrong("exponent-positive", sign=1),
     wrong("half-the-range", exponent=lambda k, half: k / (2 * half)),
@@ -138,6 +159,18 @@ half-angle: Your angles are half of t * w_k. The factor 1/2 does not belong ther
     wrong("negated", first=lambda a: -torch.sin(a), second=lambda a: -torch.cos(a)),
     wrong("degrees", angle=lambda t, w: t[:, None] * w * math.pi / 180),
     wrong("half-angle", angle=lambda t, w: t[:, None] * w / 2),
+    wrong("wrong-base/log10", base=math.e**4),
+    wrong("no-waves", first=lambda a: a, second=lambda a: a),
+    wrong("no-waves/t", angle=_expanded, first=lambda a: a, second=lambda a: a),
+    wrong("no-waves/t", angle=lambda t, w: _expanded(t, w) / 1000, first=lambda a: a, second=lambda a: a),
+    wrong("waves-along-batch", count=lambda dim: dim, join=_by_rows),
+    wrong("waves-along-batch", join=lambda a, b: _by_rows(a, b).repeat(1, 2)),
+    wrong("waves-along-batch", join=lambda a, b: _by_rows(a, b).repeat_interleave(2, 1)),
+    wrong("first-t-for-all", angle=lambda t, w: (t[:1, None] * w).expand(len(t), -1)),
+    wrong("place-for-t", angle=lambda t, w: torch.arange(len(t), dtype=t.dtype)[:, None] * w),
+    wrong("angles-rounded", angle=lambda t, w: (t[:, None] * w).trunc()),
+    wrong("negated/cosine", second=lambda a: -torch.cos(a)),
+    wrong("scaled", join=lambda a, b: torch.cat([a, b], 1) * (2 * a.shape[1]) ** 0.5),
 )
 
 EXERCISE = Exercise(

@@ -64,6 +64,7 @@ noise-variance: Your noise does not have variance 1. Algorithm 1 has eps ~ N(0, 
 target-mix: Your target is a mix of x_0 and eps, as for v-prediction or flow matching. Algorithm 1 predicts
     eps.
 model-not-called: Your function never calls the model. It predicts eps from x_t and t: model(xt, t).
+part-of-the-batch: Your model sees only a part of the batch. Algorithm 1 takes all of x0.
 t-not-a-batch: Your model gets t in another shape than (B,). Give it t as it was drawn, one number for each
     sample.
 """,
@@ -119,6 +120,7 @@ t-not-a-batch: Your model gets t in another shape than (B,). Give it t as it was
     wrong("noise-variance", draw=lambda x0, g: 0.5 * torch.randn(x0.shape, generator=g)),
     wrong("target-mix", target=lambda x0, eps, xt, scaled, g: eps - x0),
     wrong("model-not-called", ask=lambda model, x, t: 0 * x, order=lambda o, loss: None),
+    wrong("part-of-the-batch", batch=lambda x0: x0[:1]),
     wrong("t-not-a-batch", model_t=lambda t, T: t.view(-1, 1, 1, 1)),
     wrong("t-not-a-batch", model_t=lambda t, T: t[:, None]),
     wrong("t-not-a-batch", model_t=lambda t, T: t[0]),

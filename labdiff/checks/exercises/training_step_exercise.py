@@ -32,7 +32,9 @@ def algorithm1(
     image=lambda c: c.reshape(-1, 1, 1, 1),
     mix=lambda a, x0, b, eps: a * x0 + b * eps,
     ask=lambda model, xt, t: model(xt, t),
+    batch=lambda x0: x0,
 ):
+    x0 = batch(x0)
     t = draw_t(len(x0), s.T, generator)
     eps = draw(x0, generator)
     a, b = (image(f(s, level(t)).float()) for f in (signal, noise))

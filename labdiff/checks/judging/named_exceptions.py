@@ -7,7 +7,7 @@ KNOWN = (
     (
         "math-on-a-tensor",
         "TypeError|ValueError|RuntimeError",
-        r"one.element tensors|converted to (a )?(Python )?scalar|0-dimensional arrays|size-1 arrays",
+        r"one.element tensors|converted to (a )?(Python )?[Ss]calar|0-dimensional arrays|size-1 arrays",
         r"\bmath\.",
         "The functions of `math` take one number, and here they get a tensor of several. Use torch's, such "
         "as torch.log and torch.sqrt.",
@@ -15,7 +15,7 @@ KNOWN = (
     (
         "one-number-from-a-batch",
         "TypeError|ValueError|RuntimeError",
-        r"one.element tensors|converted to (a )?(Python )?scalar|single element|0-dimensional arrays",
+        r"one.element tensors|converted to (a )?(Python )?[Ss]calar|single element|0-dimensional arrays",
         "",
         "A tensor of several numbers is used as one number. t has an entry for each sample of the batch: "
         "index the arrays with all of t, s.beta[t], and calculate with tensors.",
@@ -65,6 +65,14 @@ KNOWN = (
         r"^model\(x, t\)",
         "",
         "Your call of the model is not right: {message}. It takes the images and one t for each of them.",
+    ),
+    (
+        "wrong-arguments",
+        "TypeError",
+        r"missing \d+ required|takes .*\d+ (positional )?arguments?|unexpected keyword|multiple values for",
+        "",
+        "A function is called with other arguments than it takes: {message}. The model is called as "
+        "model(x, t).",
     ),
     (
         "index-out-of-range",

@@ -11,7 +11,7 @@ from labdiff.schedule import Schedule
 
 
 def read_factors(seen):
-    """A sentence on the factors, wrong ones beside right ones; None where they can't be read off."""
+    """(id, sentences) on the factors, wrong ones beside right ones; None where they can't be read off."""
     exercise, told = seen.exercise, []
     for base_name, group in itertools.groupby((p for p, _, _ in seen.all if p.twin), lambda p: p.twin[0]):
         base, factors = seen.by_name.get(base_name), []
@@ -42,8 +42,11 @@ def read_factors(seen):
     if not off:
         gap = have_sum - want_sum
         return (
-            f"The factors of {_and(exercise.factors)} are right, but something is added: {gap:+.4g} "
-            f"{_where(exercise, probe)}."
+            (
+                None,
+                f"The factors of {_and(exercise.factors)} are right, but something is added: {gap:+.4g} "
+                f"{_where(exercise, probe)}.",
+            )
             if abs(gap) > 1e-4
             else None
         )
@@ -66,7 +69,18 @@ def read_factors(seen):
         total = sum(have**2 for _, _, have in factors)
         if abs(total - 1) > 1e-3:
             sentences.append(f"The variance is not preserved: signal^2 + noise^2 = {total:.4g} instead of 1.")
-    return " ".join(sentences)
+    return _id(exercise, told, off, gaps), " ".join(sentences)
+
+
+def _id(exercise, told, off, gaps):
+    """The id of wrong factors, where they are all that is wrong: the result is linear in the arguments, and
+    exact."""
+    for probe, _, have, factors in told:
+        given = dict(zip(exercise.arguments, probe.args, strict=False))
+        linear = sum(factor * given[name].item() for name, _, factor in factors)
+        if "model" in given or abs(linear - have) > 1e-4 or max(map(max, gaps)) < 1e-3:
+            return None
+    return "+".join(f"factor-of-{told[0][3][i][0]}" for i in off)
 
 
 def _where(exercise, probe):

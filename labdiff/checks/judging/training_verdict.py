@@ -41,7 +41,8 @@ def by_features(exercise, probes, outcomes):
     told = "; ".join(
         f"{k}: {v}" + (f" (should be: {RIGHT[k]})" if k in RIGHT else "") for k, v in off.items()
     )
-    return False, None, (f"The step does not do what Algorithm 1 says. {told}.",), rows
+    only = f"wrong-{next(iter(off))}" if len(off) == 1 and off.keys() <= {"t", "draws"} else None
+    return False, only, (f"The step does not do what Algorithm 1 says. {told}.",), rows
 
 
 def wrong_features(seen):

@@ -1,4 +1,7 @@
-"""Clues for a mistake that no catalogue has: facts about the numbers, never guesses."""
+"""Clues for a mistake that no catalogue has: facts about the numbers, never guesses.
+
+One that tells which part of the formula is wrong has an id, as a mistake has.
+"""
 
 import math
 
@@ -9,23 +12,24 @@ from labdiff.checks.judging.read_factors import read_factors
 
 
 def clues(exercise, probes, expected, outcomes):
-    """Sentences that are true of these outcomes, the most telling first."""
+    """(id or None, sentence) of what is true of these outcomes, the most telling first."""
     seen = _Seen(exercise, probes, expected, outcomes)
-    for clue in (
-        _raised,
-        _broken,
-        _shape,
-        _constant_factor,
-        _shifted,
-        read_factors,
-        _only_at,
-        _in_batches,
-        _low_precision,
-        _second_output,
+    for id, clue in (
+        (None, _raised),
+        (None, _broken),
+        ("wrong-shape", _shape),
+        ("wrong-sign", _negated),
+        ("constant-factor", _constant_factor),
+        ("off-by-one", _shifted),
+        ("", read_factors),
+        (None, _only_at),
+        (None, _in_batches),
+        (None, _low_precision),
+        ("", _second_output),
     ):
-        sentence = clue(seen)
-        if sentence:
-            yield sentence
+        told = clue(seen)
+        if told:
+            yield (id, told) if id != "" else told
 
 
 class _Seen:
@@ -86,7 +90,18 @@ def _shape(seen):
                 )
 
 
+def _negated(seen):
+    if (c := _ratio(seen)) and abs(c + 1) < 1e-2:
+        return "Every number has the wrong sign."
+
+
 def _constant_factor(seen):
+    if (c := _ratio(seen)) and abs(c + 1) >= 1e-2:
+        return f"Every number is off by the same factor, {c:.4g}."
+
+
+def _ratio(seen):
+    """The one number by which all that was expected is multiplied, if there is one and it is not 1."""
     ratios = []
     for want, have, _ in seen.pairs():
         use = np.abs(want) > 0.05 * np.abs(want).max(initial=0)
@@ -94,9 +109,7 @@ def _constant_factor(seen):
     if len(ratios) > 3 and len(list(seen.pairs())) == len(seen.all):
         c = float(np.median(ratios))
         if abs(c - 1) > 1e-3 and np.allclose(ratios, c, rtol=1e-2):
-            if abs(c + 1) < 1e-2:
-                return "Every number has the wrong sign."
-            return f"Every number is off by the same factor, {c:.3g}."
+            return c
 
 
 def _shifted(seen):
@@ -153,4 +166,4 @@ def _second_output(seen):
         ]
         if len(wrong) == 1:
             (right,) = set(seen.exercise.outputs) - {*wrong}
-            return f"Your {right} is right; {wrong[0]} is not."
+            return f"wrong-{wrong[0]}", f"Your {right} is right; {wrong[0]} is not."

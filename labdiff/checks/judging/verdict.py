@@ -96,7 +96,8 @@ def _by_numbers(exercise, probes, outcomes):
     raised = named_exception(outcomes)
     if raised is not None:
         return Finding(False, raised[0], raised[1:], *shown)
-    return Finding(False, None, tuple(clues(exercise, probes, expected, outcomes)), *shown)
+    told = list(clues(exercise, probes, expected, outcomes))
+    return Finding(False, next((id for id, _ in told if id), None), tuple(text for _, text in told), *shown)
 
 
 def _stopped(exercise, outcomes):

@@ -1,0 +1,459 @@
+# ruff: noqa: E731
+"""Wrong answers as people write them, each with the mistake that has to be named.
+
+They are written apart from the catalogues: v() brings a coefficient to x's shape; qs, qp, PS, DD, IP, SL and
+FV are the right functions of an exercise with one part to replace.
+"""
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+import labdiff as ld
+
+
+def v(c, x):
+    return c.to(x.dtype).view(-1, *[1] * (x.ndim - 1))
+
+
+def qs(sig, noi, lvl=lambda t: t):
+    return lambda s, x, t, e: v(sig(s, lvl(t)), x) * x + v(noi(s, lvl(t)), x) * e
+
+
+al = lambda s, t: s.alpha[t]
+
+be = lambda s, t: s.beta[t]
+
+ab = lambda s, t: s.alpha_bar[t]
+
+r = torch.sqrt
+
+
+def qp(mean, var=lambda s, t: s.beta_tilde[t]):
+    return lambda s, x0, xt, t: (mean(s, x0, xt, t), v(var(s, t), xt))
+
+
+def coef(c0, ct):
+    return lambda s, x0, xt, t: v(c0(s, t), xt) * x0 + v(ct(s, t), xt) * xt
+
+
+abp = lambda s, t: s.alpha_bar[t - 1]
+
+C0 = lambda s, t: r(abp(s, t)) * be(s, t) / (1 - ab(s, t))
+
+CT = lambda s, t: r(al(s, t)) * (1 - abp(s, t)) / (1 - ab(s, t))
+
+good = coef(C0, CT)
+
+L = torch.log
+
+Q = ld.q_sample
+
+
+def emb(freq, arg=lambda t, w: t[:, None] * w, join=lambda a: torch.cat([a.sin(), a.cos()], 1)):
+    return lambda t, d: join(arg(t.float(), freq(d)))
+
+
+w0 = lambda d: torch.exp(-math.log(10000) * torch.arange(d // 2) / (d // 2))
+
+many = lambda t, x: torch.full((len(x),), t)
+
+
+def PS(
+    mean=lambda s, x, t, e: ld.p_mean(s, x, many(t, x), e),
+    sig=lambda s, t: s.beta[t].sqrt(),
+    z_=lambda z, t: z if t > 1 else torch.zeros_like(z),
+    mt=lambda t, x, s: many(t, x),
+):
+    return lambda m, s, x, t, z: (mean(s, x, t, m(x, mt(t, x, s))) + sig(s, t) * z_(z, t)).to(x.dtype)
+
+
+def ps_ermon(m, s, x, t, z):  # coefficients mixed up
+    e = m(x, many(t, x))
+    x0 = ld.predict_x0(s, x, many(t, x), e)
+    b = s.beta[t]
+    a1 = s.alpha_bar[t - 1]
+    at = s.alpha_bar[t]
+    mean = (a1 * b * x0 + (1 - b).sqrt() * (1 - a1) * x) / (1 - at)
+    return (mean + b.sqrt() * z * (t > 1)).to(x.dtype)
+
+
+def DD(
+    p=lambda s, t, tp: s.alpha_bar[tp],
+    a=lambda s, t: s.alpha_bar[t],
+    x0f=None,
+    dirf=lambda b: (1 - b).sqrt(),
+    sc=lambda b: b.sqrt(),
+    mt=lambda t, x, s: many(t, x),
+    post=lambda x: x,
+    extra=lambda s, t, tp, x: 0,
+):
+    def f(m, s, x, t, tp):
+        e = m(x, mt(t, x, s))
+        A_ = a(s, t)
+        b = p(s, t, tp)
+        x0 = (x - (1 - A_).sqrt() * e) / A_.sqrt() if x0f is None else x0f(x, e, A_)
+        return post((sc(b) * x0 + dirf(b) * e + extra(s, t, tp, x)).to(x.dtype))
+
+    return f
+
+
+def IP(
+    lvl=lambda t: t - 1,
+    sig=r,
+    noi=lambda a: r(1 - a),
+    tab=lambda s: s.alpha_bar,
+    comb=lambda k, x, x0, m: m * k + (1 - m) * x,
+    eps=lambda e: e,
+):
+    def f(s, x, x0, m, t, e):
+        a = tab(s)[lvl(t)]
+        k = (sig(a) * x0 + noi(a) * eps(e)).to(x.dtype)
+        return comb(k, x, x0, m)
+
+    return f
+
+
+nb = lambda x: x.flatten(1).norm(dim=1).view(-1, *[1] * (x.ndim - 1))
+
+dt = lambda a, b: (a * b).flatten(1).sum(1).view(-1, *[1] * (a.ndim - 1))
+
+
+def SL(
+    cos=lambda a, b: dt(a, b) / (nb(a) * nb(b)),
+    ang=torch.acos,
+    f=lambda a, b, w, th: (torch.sin((1 - w) * th) * a + torch.sin(w * th) * b) / torch.sin(th),
+):
+    return lambda a, b, w: f(a, b, w, ang(cos(a, b)))
+
+
+def FV(f):
+    return lambda x, tau, e: f(x, tau.view(-1, *[1] * (x.ndim - 1)), e)
+
+
+WRONG = {
+    "alpha_bar": [
+        ("entry-too-many", lambda b: torch.cat([torch.ones(1), torch.cumprod(1 - b, 0)])),
+        ("exp-missing-log", lambda b: torch.exp(torch.cumsum(1 - b, 0))),
+        ("root-of-beta", lambda b: torch.cumprod(1 - b.sqrt(), 0)),
+        ("plus-for-minus", lambda b: torch.cumprod(1 + b, 0)),
+        ("two-factors-only", lambda b: (1 - b) * torch.roll(1 - b, 1)),
+        ("falls-linearly", lambda b: torch.linspace(1, 0, len(b))),
+        ("smallest-so-far", lambda b: torch.cummin(1 - b, 0)[0]),
+    ],
+    "q_step": [
+        ("linear-mix", qs(lambda s, t: 1 - r(be(s, t)), lambda s, t: r(be(s, t)))),
+        (
+            "one-number-from-a-batch",
+            lambda s, x, t, e: s.alpha[t].sqrt().item() * x + s.beta[t].sqrt().item() * e,
+        ),
+        ("beta-tilde-for-beta", qs(lambda s, t: r(al(s, t)), lambda s, t: r(s.beta_tilde[t]))),
+        ("first-order", qs(lambda s, t: 1 - be(s, t) / 2, lambda s, t: r(be(s, t)))),
+        ("divided", qs(lambda s, t: 1 / r(al(s, t)), lambda s, t: r(be(s, t)))),
+        ("noise-is-one", lambda s, x, t, e: v(r(s.alpha[t]), x) * x + v(r(s.beta[t]), x)),
+    ],
+    "q_sample": [
+        (
+            "product-of-beta",
+            lambda s, x, t, e: (
+                v(r(torch.cumprod(s.beta, 0)[t]), x) * x + v(r(1 - torch.cumprod(s.beta, 0)[t]), x) * e
+            ),
+        ),
+        (
+            "product-of-alpha-bar",
+            lambda s, x, t, e: (
+                v(r(torch.cumprod(s.alpha_bar, 0)[t]), x) * x
+                + v(r(1 - torch.cumprod(s.alpha_bar, 0)[t]), x) * e
+            ),
+        ),
+        ("beta-tilde-for-variance", qs(lambda s, t: r(ab(s, t)), lambda s, t: r(s.beta_tilde[t]))),
+        ("plus-in-root", qs(lambda s, t: r(ab(s, t)), lambda s, t: r(1 + ab(s, t)))),
+        ("signal-squared", qs(lambda s, t: ab(s, t) ** 2, lambda s, t: r(1 - ab(s, t)))),
+        (
+            "one-noise-for-all",
+            lambda s, x, t, e: (
+                [r(s.alpha_bar[t[i]]) * x[i] + r(1 - s.alpha_bar[t[i]]) * e[0] for i in range(len(x))]
+                and torch.stack(
+                    [r(s.alpha_bar[t[i]]) * x[i] + r(1 - s.alpha_bar[t[i]]) * e[0] for i in range(len(x))]
+                )
+            ),
+        ),
+        ("t-over-T", qs(lambda s, t: 1 - t / s.T, lambda s, t: t / s.T)),
+        ("t-over-T", qs(lambda s, t: r(1 - t / s.T), lambda s, t: r(t / s.T))),
+        (
+            "sum-for-product",
+            lambda s, x, t, e: (
+                v(1 - s.beta.cumsum(0)[t], x).clamp(min=0).sqrt() * x
+                + v(s.beta.cumsum(0)[t], x).clamp(max=1).sqrt() * e
+            ),
+        ),
+    ],
+    "q_posterior": [
+        ("wrong-var", qp(good, lambda s, t: (1 - ab(s, t)) / (1 - abp(s, t) + 1e-12) * be(s, t))),
+        (
+            "factor-of-xt",
+            qp(coef(C0, lambda s, t: r(al(s, t)) * (1 - ab(s, t)) / (1 - abp(s, t)).clamp(min=1e-09))),
+        ),
+        ("beta-for-alpha", qp(coef(C0, lambda s, t: r(1 - al(s, t)) * (1 - abp(s, t)) / (1 - ab(s, t))))),
+        ("alpha-for-beta", qp(coef(lambda s, t: r(abp(s, t)) * al(s, t) / (1 - ab(s, t)), CT))),
+        (
+            "no-xt",
+            lambda s, x0, xt, t: (ld.q_sample(s, x0, t - 1, torch.zeros_like(x0)), v(s.beta_tilde[t], xt)),
+        ),
+        (
+            "one-minus-alpha-bar-variance",
+            lambda s, x0, xt, t: (good(s, x0, xt, t), v(1 - s.alpha_bar[t - 1], xt)),
+        ),
+        (
+            "off-by-one",
+            qp(
+                coef(
+                    lambda s, t: (
+                        r(ab(s, (t - 2).clamp(min=0))) * be(s, t - 1) / (1 - ab(s, t - 1)).clamp(min=1e-09)
+                    ),
+                    lambda s, t: (
+                        r(al(s, t - 1))
+                        * (1 - ab(s, (t - 2).clamp(min=0)))
+                        / (1 - ab(s, t - 1)).clamp(min=1e-09)
+                    ),
+                )
+            ),
+        ),
+        ("wrong-var", lambda s, x0, xt, t: (good(s, x0, xt, t), v(s.beta_tilde[t - 1], xt))),
+        (
+            "wrong-sign",
+            lambda s, x0, xt, t: (v(C0(s, t), xt) * x0 - v(CT(s, t), xt) * xt, v(s.beta_tilde[t], xt)),
+        ),
+    ],
+    "predict_x0": [
+        ("not-solved", lambda s, x, t, e: v(r(ab(s, t)), x) * x - v(r(1 - ab(s, t)), x) * e),
+        ("arguments-swapped", lambda s, x, t, e: (e - v(r(1 - ab(s, t)), x) * x) / v(r(ab(s, t)), x)),
+        ("wrong-sign", lambda s, x, t, e: (v(r(1 - ab(s, t)), x) * e - x) / v(r(ab(s, t)), x)),
+        ("p-mean-noise", lambda s, x, t, e: (x - v(be(s, t) / r(1 - ab(s, t)), x) * e) / v(r(ab(s, t)), x)),
+        ("constant-factor", lambda s, x, t, e: (x - v(r(1 - ab(s, t)), x) * e) / v(r(ab(s, t)), x) / 2),
+        ("alpha-for-alpha-bar", lambda s, x, t, e: (x - v(r(1 - ab(s, t)), x) * e) / v(r(al(s, t)), x)),
+        ("noised-again", lambda s, x, t, e: v(r(ab(s, t)), x) * x + v(r(1 - ab(s, t)), x) * e),
+        (
+            "factor-of-xt+factor-of-eps_hat",
+            lambda s, x, t, e: (x - v(r(1 - ab(s, t)), x) * e) / v(r(ab(s, t)) + 0.01, x),
+        ),
+        ("alpha-for-alpha-bar", lambda s, x, t, e: (x - v(r(1 - al(s, t)), x) * e) / v(r(ab(s, t)), x)),
+        ("root-missing-one-minus", lambda s, x, t, e: (x - v(1 - r(ab(s, t)), x) * e) / v(r(ab(s, t)), x)),
+    ],
+    "p_mean": [
+        ("one-minus-missing", lambda s, x, t, e: (x - v(be(s, t) / r(ab(s, t)), x) * e) / v(r(al(s, t)), x)),
+        (
+            "factor-of-eps_hat",
+            lambda s, x, t, e: (x - v(be(s, t) / r(1 - ab(s, t - 1) + 1e-12), x) * e) / v(r(al(s, t)), x),
+        ),
+        (
+            "noise-multiplied",
+            lambda s, x, t, e: (x - v(be(s, t) * r(1 - ab(s, t)), x) * e) / v(r(al(s, t)), x),
+        ),
+        ("beta-in-front", lambda s, x, t, e: (x - v(be(s, t) / r(1 - ab(s, t)), x) * e) / v(r(be(s, t)), x)),
+        (
+            "off-by-one",
+            lambda s, x, t, e: (
+                (x - v(be(s, t - 1) / r(1 - ab(s, t - 1)).clamp(min=1e-06), x) * e) / v(r(al(s, t - 1)), x)
+            ),
+        ),
+        ("noise-unscaled", lambda s, x, t, e: (x - e) / v(r(al(s, t)), x)),
+        (
+            "clamped",
+            lambda s, x, t, e: ((x - v(be(s, t) / r(1 - ab(s, t)), x) * e) / v(r(al(s, t)), x)).clamp(-1, 1),
+        ),
+        ("eps-for-x0-hat", lambda s, x, t, e: ld.q_posterior(s, e, x, t)[0]),
+        (
+            "arguments-swapped",
+            lambda s, x, t, e: (e - v(be(s, t) / r(1 - ab(s, t)), x) * x) / v(r(al(s, t)), x),
+        ),
+        (
+            "root-of-difference",
+            lambda s, x, t, e: (x - v((1 - al(s, t)) / (1 - r(ab(s, t))), x) * e) / v(r(al(s, t)), x),
+        ),
+        (
+            "numerator-brackets",
+            lambda s, x, t, e: (x - v(1 - al(s, t) / r(1 - ab(s, t)), x) * e) / v(r(al(s, t)), x),
+        ),
+        (
+            "arguments-swapped",
+            lambda s, x, t, e: (
+                v(r(abp(s, t)) * be(s, t) / (1 - ab(s, t)), x) * x
+                + v(r(al(s, t)) * (1 - abp(s, t)) / (1 - ab(s, t)), x) * e
+            ),
+        ),
+    ],
+    "normal_kl": [
+        ("arguments-reversed", lambda a, v1, b, v2: 0.5 * (L(v2 / v1) + v2 / v1 + (a - b) ** 2 / v1 - 1)),
+        ("second-ignored", lambda a, v1, b, v2: -0.5 * (1 + L(v1) - a**2 - v1)),
+        ("log-of-difference", lambda a, v1, b, v2: 0.5 * (L(v2 - v1) + v1 / v2 + (a - b) ** 2 / v2 - 1)),
+        ("wrong-shape", lambda a, v1, b, v2: F.kl_div(a, b)),
+        ("ratio-subtracted", lambda a, v1, b, v2: 0.5 * (L(v2) - L(v1) + v1 - v2 + (a - b) ** 2 / v2 - 1)),
+        ("variance-squared", lambda a, v1, b, v2: 0.5 * (L(v2 / v1) + v1 / v2 + ((a - b) / v2) ** 2 - 1)),
+        ("squared-apart", lambda a, v1, b, v2: 0.5 * (L(v2 / v1) + v1 / v2 + (a**2 - b**2) / v2 - 1)),
+        ("minus-one-outside", lambda a, v1, b, v2: 0.5 * (L(v2 / v1) + v1 / v2 + (a - b) ** 2 / v2) - 1),
+        ("minus-one-outside", lambda a, v1, b, v2: 0.5 * L(v2 / v1) + (v1 + (a - b) ** 2) / (2 * v2) - 1),
+    ],
+    "eps_loss": [
+        ("not-squared", lambda m, s, x, t, e: (m(Q(s, x, t, e), t) - e).mean() ** 2),
+        ("output-scaled", lambda m, s, x, t, e: F.mse_loss(m(Q(s, x, t, e), t) * v(r(1 - ab(s, t)), x), e)),
+        ("target-x0", lambda m, s, x, t, e: F.mse_loss(Q(s, x, t, e) - m(Q(s, x, t, e), t), x)),
+        ("negated", lambda m, s, x, t, e: -F.mse_loss(m(Q(s, x, t, e), t), e)),
+        ("wrong-arguments", lambda m, s, x, t, e: F.mse_loss(m(Q(s, x, t, e)), e)),
+        (
+            "x0-error",
+            lambda m, s, x, t, e: F.mse_loss(ld.predict_x0(s, Q(s, x, t, e), t, m(Q(s, x, t, e), t)), x),
+        ),
+        ("constant-t", lambda m, s, x, t, e: F.mse_loss(m(Q(s, x, t, e), torch.zeros_like(t) + s.T), e)),
+        (
+            "direction-only",
+            lambda m, s, x, t, e: (
+                1 - F.cosine_similarity(m(Q(s, x, t, e), t).flatten(1), e.flatten(1))
+            ).mean(),
+        ),
+    ],
+    "timestep_embedding": [
+        ("wrong-base", emb(lambda d: torch.exp(-math.log10(10000) * torch.arange(d // 2) / (d // 2)))),
+        ("no-waves", emb(w0, join=lambda a: torch.cat([a, a], 1))),
+        ("wrong-shape", emb(w0, join=lambda a: torch.stack([a.sin(), a.cos()], -1))),
+        (
+            "waves-along-batch",
+            lambda t, d: (
+                lambda E: (
+                    E.__setitem__(slice(0, None, 2), E[::2].sin()),
+                    E.__setitem__(slice(1, None, 2), E[1::2].cos()),
+                    E,
+                )[2]
+            )((t[:, None].float() * torch.exp(-math.log(10000) * torch.arange(d) / d)).clone()),
+        ),
+        (
+            "first-t-for-all",
+            lambda t, d: torch.cat([(t[0] * w0(d)).sin(), (t[0] * w0(d)).cos()])[None].repeat(len(t), 1),
+        ),
+        ("negated", lambda t, d: torch.cat([(t[:, None] * w0(d)).sin(), -(t[:, None] * w0(d)).cos()], 1)),
+        (
+            "scaled",
+            lambda t, d: (
+                torch.cat([(t[:, None] * w0(d)).sin(), (t[:, None] * w0(d)).cos()], 1) * math.sqrt(d)
+            ),
+        ),
+        ("no-waves", lambda t, d: (t[:, None] * torch.ones(d)).float()),
+        (
+            "place-for-t",
+            lambda t, d: torch.cat(
+                [
+                    (torch.arange(len(t)).float()[:, None] * w0(d)).sin(),
+                    (torch.arange(len(t)).float()[:, None] * w0(d)).cos(),
+                ],
+                1,
+            ),
+        ),
+    ],
+    "p_step": [
+        ("one-minus-alpha-bar-variance", PS(sig=lambda s, t: (1 - s.alpha_bar[t - 1]).sqrt())),
+        ("alpha-for-beta-variance", PS(sig=lambda s, t: s.alpha[t].sqrt())),
+        ("returns-difference", PS(mean=lambda s, x, t, e: x - e)),
+        ("eps-for-x0-hat", PS(mean=lambda s, x, t, e: ld.q_posterior(s, e, x, many(t, x))[0])),
+        ("model-gets-T-minus-t", PS(mt=lambda t, x, s: many(s.T - t + 1, x))),
+        ("missing-root-x0", ps_ermon),
+        ("off-by-one", lambda m, s, x, t, z: PS()(m, s, x, t - 1, z) if t > 1 else x),
+        (
+            "only-noise",
+            lambda m, s, x, t, z: (
+                ld.q_posterior(s, ld.predict_x0(s, x, many(t, x), m(x, many(t, x))), x, many(t, x))[1].sqrt()
+                * z
+            ),
+        ),
+    ],
+    "ddim_step": [
+        ("alpha-for-alpha-bar", DD(a=lambda s, t: s.alpha[t])),
+        ("returns-difference", DD(x0f=lambda x, e, a: x - e)),
+        ("bracket-missing", DD(x0f=lambda x, e, a: x / a.sqrt() - (1 - a).sqrt() * e)),
+        ("linear-mix", DD(dirf=lambda b: 1 - b.sqrt())),
+        (
+            "bracket-missing",
+            lambda m, s, x, t, tp: (
+                r(ab(s, tp) / ab(s, t)) * x
+                + (r(1 - ab(s, tp)) - r(ab(s, tp) * (1 - ab(s, t)))) * m(x, many(t, x))
+            ).to(x.dtype),
+        ),
+        (
+            "calls-model-on-x0-hat",
+            lambda m, s, x, t, tp: (
+                lambda x0: (r(ab(s, tp)) * x0 + r(1 - ab(s, tp)) * m(x0, many(t, x))).to(x.dtype)
+            )(ld.predict_x0(s, x, many(t, x), m(x, many(t, x)))),
+        ),
+    ],
+    "guided_eps": [
+        ("sign-of-none", lambda u, c, w: w * c + (w - 1) * u),
+        ("divided-by-scale", lambda u, c, w: (u + w * (c - u)) / w if w else u),
+        ("scale-on-none", lambda u, c, w: w * u + c),
+        ("weights-not-one", lambda u, c, w: c - w * u),
+        ("weights-not-one", lambda u, c, w: w * c - u),
+        ("guided-twice", lambda u, c, w: c + (w + 1) * (c - u)),
+        ("multiplied", lambda u, c, w: u * c * w),
+        ("difference-missing+halved", lambda u, c, w: u + c * w / 2),
+    ],
+    "inpaint_step": [
+        ("mask-ignored", IP(comb=lambda k, x, x0, m: k + x)),
+        ("halved", IP(comb=lambda k, x, x0, m: 0.5 * (m * k + (1 - m) * x))),
+        ("factor-of-x_prev+factor-of-x0+factor-of-eps", IP(comb=lambda k, x, x0, m: m * k * x)),
+        ("noise-everywhere", lambda s, x, x0, m, t, e: ld.q_sample(s, m * x0, t - 1, e) + (1 - m) * x),
+        ("factor-of-x0+factor-of-eps", lambda s, x, x0, m, t, e: m * (x0 + e) + (1 - m) * x),
+        ("level-T", lambda s, x, x0, m, t, e: m * ld.q_sample(s, x0, s.T, e) + (1 - m) * x),
+        ("rest-from-x0", lambda s, x, x0, m, t, e: m * ld.q_sample(s, x0, t - 1, e) + (1 - m) * x0),
+    ],
+    "interpolate": [
+        (
+            "one-minus-missing",
+            SL(f=lambda a, b, w, th: (torch.sin(1 - w * th) * a + torch.sin(w * th) * b) / torch.sin(th)),
+        ),
+        ("no-angle", SL(ang=torch.cos)),
+        ("no-angle", SL(ang=torch.sin)),
+        ("only-a", SL(f=lambda a, b, w, th: torch.sin((1 - w) * th) / torch.sin(th) * a)),
+        (
+            "divided-by-cosine",
+            SL(f=lambda a, b, w, th: (torch.sin((1 - w) * th) * a + torch.sin(w * th) * b) / torch.cos(th)),
+        ),
+        ("circle", SL(f=lambda a, b, w, th: torch.cos(w * th) * a + torch.sin(w * th) * b)),
+        ("norms-added", SL(cos=lambda a, b: dt(a, b) / (nb(a) + nb(b)))),
+        ("batch-angle", SL(cos=lambda a, b: dt(a, b) / (a.norm() * b.norm()))),
+        ("w-ignored", lambda a, b, w: (a + b) / 2),
+        ("geometric", lambda a, b, w: a * (b / a) ** w),
+        (
+            "wrong-sign",
+            SL(f=lambda a, b, w, th: (torch.sin((1 - w) * th) * a - torch.sin(w * th) * b) / torch.sin(th)),
+        ),
+        (
+            "unit-length",
+            SL(
+                f=lambda a, b, w, th: (
+                    (torch.sin((1 - w) * th) * a + torch.sin(w * th) * b)
+                    / torch.sin(th)
+                    / nb((torch.sin((1 - w) * th) * a + torch.sin(w * th) * b) / torch.sin(th))
+                )
+            ),
+        ),
+        ("half-angle", SL(ang=lambda c: torch.acos(c) / 2)),
+    ],
+    "flow_velocity": [
+        ("noise-scaled", FV(lambda x, u, e: (1 - u) * e - x)),
+        ("x0-not-solved", FV(lambda x, u, e: e - x / (1 - u))),
+        ("tau-missing", FV(lambda x, u, e: e - (x - e) / (1 - u))),
+        ("plus-for-minus", FV(lambda x, u, e: (e - x) / (1 + u))),
+        ("factor-of-x_tau+factor-of-eps_hat", FV(lambda x, u, e: (e - x) / (1 - u + 0.01))),
+        ("root-of-tau", FV(lambda x, u, e: e - (x - u * e) / (1 - u).sqrt())),
+        ("path-for-velocity", FV(lambda x, u, e: u * e - (1 - u) * x)),
+        ("path-for-velocity", FV(lambda x, u, e: (1 - u) * e - u * x)),
+        ("plus-for-minus", FV(lambda x, u, e: e - (x + u * e) / (1 - u))),
+        ("x0-not-solved", FV(lambda x, u, e: e - (1 - u) * x)),
+        ("clamped", FV(lambda x, u, e: ((e - x) / (1 - u)).clamp(-1, 1))),
+        ("returns-x", FV(lambda x, u, e: x)),
+        ("ends-swapped+x0-not-solved", FV(lambda x, u, e: (x - (1 - u) * e) / u)),
+        ("factor-of-x_tau+factor-of-eps_hat", FV(lambda x, u, e: (e - x) / u.clamp(min=0.001))),
+        ("root-of-tau", FV(lambda x, u, e: e - (x - u.sqrt() * e) / (1 - u).sqrt())),
+        ("multiplied", FV(lambda x, u, e: (e - x) / (1 - u) * -u)),
+        ("bracket-missing", FV(lambda x, u, e: e / (1 - u) - x)),
+    ],
+}
