@@ -6,14 +6,12 @@ import numbers
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 
 from labdiff.device import moved
 from labdiff.schedule import Schedule
-
-Model: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (x, t) -> eps_hat
 
 
 def check_schedule(function: str, s: object) -> None:
@@ -22,21 +20,17 @@ def check_schedule(function: str, s: object) -> None:
         raise TypeError(f"{function}: s: expected a Schedule such as linear_schedule(), got {got}")
 
 
-def check_model(function: str, model: object) -> None:
-    if not callable(model):
-        raise TypeError(
-            f"{function}: model: expected a callable (x, t) -> eps_hat, got {type(model).__name__}"
-        )
-
-
 def check_data(function: str, tensors: Mapping[str, Any]) -> torch.Tensor:
     """Raise unless all tensors are real, finite, non-empty and alike; return the first."""
     first_name, first = next(iter(tensors.items()))
     for name, x in tensors.items():
         if not isinstance(x, torch.Tensor):
-            raise TypeError(f"{function}: {name}: expected a tensor, got {type(x).__name__}")
+            got = f"{type(x).__name__}{_as_tensor(name, x)}"
+            raise TypeError(f"{function}: {name}: expected a tensor, got {got}")
         if not x.is_floating_point():
-            raise TypeError(f"{function}: {name}: expected real numbers such as float32, got {x.dtype}")
+            use = f"{name}.float()" + " / 127.5 - 1" * (x.dtype == torch.uint8)
+            expected = "real numbers such as float32"
+            raise TypeError(f"{function}: {name}: expected {expected}, got {x.dtype}. Use {use}")
         if x.ndim == 0 or x.numel() == 0:
             got = tuple(x.shape)
             raise ValueError(f"{function}: {name}: expected a non-empty batch (B, ...), got shape {got}")
@@ -51,6 +45,16 @@ def check_data(function: str, tensors: Mapping[str, Any]) -> torch.Tensor:
         raise ValueError(f"{function}: {first_name}: expected a device that holds numbers, got meta")
     check_finite(function, tensors)
     return first
+
+
+def _as_tensor(name, x):
+    """What to give in place of x, which is no tensor."""
+    for own in (name, "images"):
+        if isinstance(getattr(x, own, None), torch.Tensor):
+            return f". Give it {type(x).__name__.lower()}.{own}"
+    if hasattr(x, "__array__") or isinstance(x, (list, tuple)):
+        return f". Use torch.stack({name}) or torch.as_tensor({name})"
+    return ". Give it one tensor of all: torch.stack([x for x, *_ in dataset])" * hasattr(x, "__iter__")
 
 
 def check_finite(function: str, tensors: Mapping[str, torch.Tensor], got: str = "") -> None:
@@ -73,10 +77,10 @@ def check_t(
     B = 1 if x is None else x.shape[0]
     shape = "(B,)" if x is None else f"({B},)"
     expected = f"an int, or an int64 tensor of shape {shape}, in {t_min}..{'T' if T == math.inf else T}"
-    if isinstance(t, int) and not isinstance(t, bool):
+    if isinstance(t, numbers.Integral) and not isinstance(t, bool):  # NumPy's, too
         if not t_min <= t <= min(T, 2**63 - 1):
             raise ValueError(f"{function}: t: expected {expected}, got {t}{_T_0 * (t == 0)}")
-        return torch.full((B,), t, device=None if x is None else x.device)
+        return torch.full((B,), int(t), device=None if x is None else x.device)
     if not isinstance(t, torch.Tensor) or t.dtype != torch.int64:
         got = t.dtype if isinstance(t, torch.Tensor) else f"{type(t).__name__} {t!r}"
         raise TypeError(f"{function}: t: expected {expected}, got {got}")
@@ -126,7 +130,8 @@ def check_choice(function: str, name: str, value: object, choices: tuple) -> Non
 def check_int(function: str, name: str, value: Any, least: int = 1, most: float = math.inf) -> None:
     expected = f"an int >= {least}" if most == math.inf else f"an int in {least}..{most}"
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{function}: {name}: expected {expected}, got {value!r}")
+        got = "a tensor" if isinstance(value, torch.Tensor) else repr(value)
+        raise TypeError(f"{function}: {name}: expected {expected}, got {got}")
     if not least <= value <= most:
         raise ValueError(f"{function}: {name}: expected {expected}, got {value}")
 
@@ -146,19 +151,6 @@ def check_path(function: str, name: str, path: Any, expected: str) -> Path:
     if path == "":
         raise ValueError(f"{function}: {name}: expected {expected}, got ''")
     return Path(path).expanduser()
-
-
-def check_output(function: str, eps_hat: Any, x: torch.Tensor) -> None:
-    """Raise unless the model's output is real (any float dtype), with the shape and device of its input."""
-    if not isinstance(eps_hat, torch.Tensor) or eps_hat.shape != x.shape:
-        got = tuple(eps_hat.shape) if isinstance(eps_hat, torch.Tensor) else type(eps_hat).__name__
-        raise ValueError(
-            f"{function}: model(x, t): expected a tensor of shape {tuple(x.shape)} like x, got {got}"
-        )
-    if not eps_hat.is_floating_point():
-        raise TypeError(f"{function}: model(x, t): expected real numbers like x, got {eps_hat.dtype}")
-    if eps_hat.device != x.device:
-        raise ValueError(f"{function}: model(x, t): expected device {x.device} like x, got {eps_hat.device}")
 
 
 def check_generator(function: str, generator: Any, device: torch.device | str = "cpu") -> torch.Generator:

@@ -13,11 +13,11 @@ from labdiff.arguments import (
     check_generator,
     check_int,
     check_label,
-    check_model,
     check_number,
     check_schedule,
     check_t,
 )
+from labdiff.model_argument import check_model
 from labdiff.precondition import check_trained_with
 
 
@@ -90,7 +90,7 @@ def sampler(name: str, given: dict[str, Any]) -> None:
     elif starts.keys() != {"shape"}:
         got = " and ".join(starts) or "neither"
         raise ValueError(f"{name}: shape: expected either shape, or xt with its t, got {got}")
-    elif not isinstance(shape, tuple | list) or not shape or not all(type(n) is int and n > 0 for n in shape):
+    elif not isinstance(shape, tuple | list) or not shape or not all(map(_is_count, shape)):
         raise ValueError(f"{name}: shape: expected whole numbers >= 1 such as (16, 1, 28, 28), got {shape!r}")
     if "n_steps" in given and name != "sample":
         check_int(name, "n_steps", given["n_steps"])
@@ -99,6 +99,10 @@ def sampler(name: str, given: dict[str, Any]) -> None:
             raise ValueError(f"{name}: n_steps: expected {expected}, got {given['n_steps']}")
     if "eta" in given:
         check_number(name, "eta", given["eta"], "a number in [0, 1]", lambda v: 0 <= v <= 1)
+
+
+def _is_count(n):
+    return isinstance(n, numbers.Integral) and not isinstance(n, bool) and n > 0
 
 
 def sample(name: str, given: dict[str, Any]) -> None:
@@ -116,7 +120,7 @@ def sample(name: str, given: dict[str, Any]) -> None:
 
 def guided(name: str, given: dict[str, Any]) -> None:
     model, label = given["model"], given["label"]
-    check_model(name, model)
+    check_model(name, model, arguments=3)
     if getattr(model, "classes", 0) is None:
         got = f"a {type(model).__name__} without"
         raise ValueError(f"{name}: model: expected one with labels, such as UNet(classes=10), got {got}")

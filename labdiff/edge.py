@@ -23,7 +23,8 @@ from labdiff import (
     training,
     unet,
 )
-from labdiff.arguments import Model, check_data, check_model, check_schedule, check_t
+from labdiff.arguments import check_data, check_schedule, check_t
+from labdiff.model_argument import Model, check_model
 from labdiff.schedule import Levels, Schedule
 
 P = ParamSpec("P")

@@ -2,7 +2,8 @@
 
 import torch
 
-from labdiff.arguments import Model, check_generator, device_of, randn
+from labdiff.arguments import check_generator, device_of, randn
+from labdiff.model_argument import Model
 from labdiff.process import p_mean, predict_x0, q_sample, q_step
 from labdiff.schedule import Schedule
 from labdiff.trajectory import even_levels, noise_in, start

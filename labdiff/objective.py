@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from labdiff.arguments import Model, check_choice, check_data, check_generator, check_output, eval_mode, randn
+from labdiff.arguments import check_choice, check_data, check_generator, eval_mode, randn
+from labdiff.model_argument import Model, check_output
 from labdiff.process import p_mean, q_posterior, q_sample
 from labdiff.schedule import Levels, Schedule
 

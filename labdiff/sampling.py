@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 
-from labdiff.arguments import Model, randn
+from labdiff.arguments import randn
+from labdiff.model_argument import Model
 from labdiff.objective import reverse_var
 from labdiff.process import p_mean
 from labdiff.schedule import Schedule

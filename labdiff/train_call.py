@@ -8,12 +8,14 @@ import torch
 
 from labdiff.arguments import check_data, check_generator, check_int, check_number, check_schedule
 from labdiff.checkpoint import Checkpoint
+from labdiff.model_argument import check_model
 from labdiff.precondition import check_trained_with
 from labdiff.training import processes
 
 
 def train(name: str, given: dict[str, Any]) -> None:
     model, s, resume, n_steps = (given[k] for k in ("model", "s", "resume", "n_steps"))
+    check_model(name, model, arguments=2 if given["labels"] is None else 3)
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"{name}: model: expected a torch.nn.Module, got {type(model).__name__}")
     if not any(p.requires_grad for p in model.parameters()):
@@ -24,6 +26,9 @@ def train(name: str, given: dict[str, Any]) -> None:
         raise ValueError(
             f"{name}: expected to be called outside of torch.inference_mode(), got a call inside"
         )
+    if any(p.is_inference() for p in model.parameters()):
+        got = "one made in torch.inference_mode()"
+        raise ValueError(f"{name}: model: expected weights that can be trained, got {got}. Make it outside")
     for argument, least in (("n_steps", 1), ("batch_size", 1), ("warmup", 0), ("accumulate", 1)):
         check_int(name, argument, given[argument], least)
     parts = processes()[1] * given["accumulate"]
@@ -51,9 +56,6 @@ def train(name: str, given: dict[str, Any]) -> None:
 
 
 def _images(name, images, model):
-    if isinstance(getattr(images, "images", None), torch.Tensor):
-        got = type(images).__name__
-        raise TypeError(f"{name}: images: expected a tensor, got {got}. Give it {got.lower()}.images")
     check_data(name, {"images": images})
     dtype = next(p.dtype for p in model.parameters() if p.requires_grad)
     if dtype in (torch.float16, torch.bfloat16):
@@ -64,10 +66,8 @@ def _images(name, images, model):
         expected = f"{dtype} like the model's weights"
         use = "images.float()" if dtype == torch.float32 else f"images.to({dtype})"
         raise TypeError(f"{name}: images: expected {expected}, got {images.dtype}. Use {use}")
-    if channels and images.ndim == 4 and images.shape[1] != channels:
-        expected, got = f"(N, {channels}, H, W) for this model", tuple(images.shape)
-        use = f"Make the model with UNet(image_channels={images.shape[1]})"
-        raise ValueError(f"{name}: images: expected {expected}, got {got}. {use}")
+    if channels and (images.ndim != 4 or images.shape[1] != channels):
+        _shape(name, images.shape, channels)
     low, high = (v.item() for v in images.aminmax())
     expected = f"{name}: images: expected values in about [-1, 1], got {low:g}..{high:g}"
     if max(-low, high) > 10:
@@ -82,6 +82,20 @@ def _images(name, images, model):
         )
     if hint:
         warnings.warn(f"{expected}. {hint}", stacklevel=4)  # the line that calls train
+
+
+def _shape(name, shape, channels):
+    """Say what to do with images that are not (N, channels, H, W)."""
+    if len(shape) == 3:
+        use = "Use images[:, None]"
+    elif len(shape) == 4 and shape[-1] == channels:
+        use = "Use images.permute(0, 3, 1, 2)"
+    elif len(shape) == 4:
+        use = f"Make the model with UNet(image_channels={shape[1]})"
+    else:
+        use = f"Use images.reshape(-1, {channels}, H, W)"
+    expected = f"(N, {channels}, H, W) for this model"
+    raise ValueError(f"{name}: images: expected {expected}, got {tuple(shape)}. {use}")
 
 
 def _labels(name, labels, images, model):

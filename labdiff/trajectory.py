@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import torch
 
-from labdiff.arguments import Model, check_generator, check_output, device_of, eval_mode, randn
+from labdiff.arguments import check_generator, device_of, eval_mode, randn
 from labdiff.device import threads_for
+from labdiff.model_argument import Model, check_output
 from labdiff.precondition import check_trained_with
 from labdiff.process import predict_x0
 from labdiff.schedule import Schedule

@@ -26,7 +26,7 @@ MODULES = {  # dotted name: file
 # inside of functions count. A module belongs to the longest name that it begins with.
 LAYERS = (
     "schedule course",
-    "device",
+    "device model_argument",
     "arguments",
     "precondition blocks",
     "process unet optimizer data images toys guidance",

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from labdiff.arguments import check_int, check_model, check_number, check_schedule
+from labdiff.arguments import check_int, check_number, check_schedule
 from labdiff.edge import guided, sample
 from labdiff.images import to_uint8
+from labdiff.model_argument import check_model
 from labdiff.schedule import Schedule
 from labdiff.widgets.controls import slider, stops
 from labdiff.widgets.panel import Panel
@@ -43,7 +44,7 @@ def guidance_slider(
     Source: Ho & Salimans 2022; slide S15.
     """
     check_schedule("guidance_slider", s)
-    check_model("guidance_slider", model)
+    check_model("guidance_slider", model, arguments=3)
     shape, labels = shape_of("guidance_slider", n, image_shape), list(labels)
     check_int("guidance_slider", "n_steps", n_steps, most=s.T)
     check_number("guidance_slider", "scale", scale, "a number in 0..6", lambda v: 0 <= v <= 6)

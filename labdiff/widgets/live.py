@@ -6,9 +6,10 @@ import torch
 import traitlets
 
 from labdiff import process
-from labdiff.arguments import check_generator, check_int, check_model, check_schedule, device_of, randn
+from labdiff.arguments import check_generator, check_int, check_schedule, device_of, randn
 from labdiff.edge import ddim_steps
 from labdiff.images import to_uint8
+from labdiff.model_argument import check_model
 from labdiff.schedule import Schedule
 from labdiff.widgets.controls import button, t_slider
 from labdiff.widgets.noised import check_images

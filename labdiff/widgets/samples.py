@@ -5,17 +5,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from labdiff.arguments import (
-    check_data,
-    check_generator,
-    check_int,
-    check_model,
-    check_schedule,
-    device_of,
-    randn,
-)
+from labdiff.arguments import check_data, check_generator, check_int, check_schedule, device_of, randn
 from labdiff.edge import ddim_steps, sample
 from labdiff.images import to_uint8
+from labdiff.model_argument import check_model
 from labdiff.schedule import Schedule
 from labdiff.widgets.controls import slider, stops
 from labdiff.widgets.panel import Panel

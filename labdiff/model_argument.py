@@ -1,0 +1,59 @@
+"""What is asked of a model: that it can be called with x and t, and that it returns a tensor like x."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import torch
+
+Model: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (x, t) -> eps_hat
+INSTEAD = {
+    "Step": "Give it step.ema",
+    "Checkpoint": "Give its weights to a network: model.load_state_dict(checkpoint.part('ema'))",
+    "tuple": "load_pretrained() returns two: model, s = load_pretrained()",
+    "Schedule": "The model comes first, then the schedule",
+}
+
+
+def check_model(function: str, model: object, arguments: int = 2) -> None:
+    """Raise unless model can be called with x, t and, for arguments=3, a label."""
+    wanted = ("x", "t", "label")[:arguments]
+    if isinstance(model, type):
+        got = f"the class {model.__name__}. Make one: model = {model.__name__}(...)"
+    elif not callable(model):
+        name = type(model).__name__
+        got = f"{name}. {INSTEAD[name]}" if name in INSTEAD else name
+    elif (parameters := _refused(model, arguments)) is not None:
+        name = type(model).__name__ if isinstance(model, torch.nn.Module) else "one"
+        got = f"{name} that takes {parameters}. Wrap it: lambda {', '.join(wanted)}: ..."
+    else:
+        return
+    raise TypeError(f"{function}: model: expected a callable ({', '.join(wanted)}) -> eps_hat, got {got}")
+
+
+def check_output(function: str, eps_hat: Any, x: torch.Tensor) -> None:
+    """Raise unless the model's output is real (any float dtype), with the shape and device of its input."""
+    if not isinstance(eps_hat, torch.Tensor) or eps_hat.shape != x.shape:
+        got = tuple(eps_hat.shape) if isinstance(eps_hat, torch.Tensor) else type(eps_hat).__name__
+        if hasattr(eps_hat, "sample"):  # what a model of diffusers returns
+            got = f"{got}. Wrap it: lambda x, t: model(x, t - 1).sample"
+        raise ValueError(
+            f"{function}: model(x, t): expected a tensor of shape {tuple(x.shape)} like x, got {got}"
+        )
+    if not eps_hat.is_floating_point():
+        raise TypeError(f"{function}: model(x, t): expected real numbers like x, got {eps_hat.dtype}")
+    if eps_hat.device != x.device:
+        raise ValueError(f"{function}: model(x, t): expected device {x.device} like x, got {eps_hat.device}")
+
+
+def _refused(model, arguments):
+    """The model's own parameters, in words, where it can't be called with so many arguments; else None."""
+    try:
+        signature = inspect.signature(model.forward if isinstance(model, torch.nn.Module) else model)
+    except ValueError:  # not known
+        return None
+    try:
+        signature.bind(*[None] * arguments)
+    except TypeError:
+        return str(inspect.Signature([p.replace(annotation=p.empty) for p in signature.parameters.values()]))
+    return None
