@@ -15,7 +15,6 @@ from labdiff.training import processes
 
 def train(name: str, given: dict[str, Any]) -> None:
     model, s, resume, n_steps = (given[k] for k in ("model", "s", "resume", "n_steps"))
-    check_model(name, model, arguments=2 if given["labels"] is None else 3)
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"{name}: model: expected a torch.nn.Module, got {type(model).__name__}")
     if not any(p.requires_grad for p in model.parameters()):
@@ -49,6 +48,8 @@ def train(name: str, given: dict[str, Any]) -> None:
     if resume is not None and n_steps < resume.n:
         expected = f"at least the {resume.n} steps that the checkpoint has done, for they count too"
         raise ValueError(f"{name}: n_steps: expected {expected}, got {n_steps}")
+    labelled = given["labels"] is not None and hasattr(model, "classes")
+    check_model(name, model, arguments=3 if labelled else 2)
     check_trained_with(name, model, s, ", or make a new model")
     _images(name, given["images"], model)
     if given["labels"] is not None:
