@@ -375,6 +375,7 @@ EXACTLY = {
     ("guided_eps", 0): "factor-of-eps_none+factor-of-eps_label",
     ("inpaint_step", 1): "factor-of-eps",
     ("inpaint_step", 2): "factor-of-x0+factor-of-eps",
+    ("flow_velocity", 0): "factor-of-x_tau+factor-of-eps_hat",
     ("flow_velocity", 1): "constant-factor",
     ("p_mean", 1): "noise-unscaled+multiplied",
     ("timestep_embedding", 1): "fresh-noise",
