@@ -383,7 +383,7 @@ EXACTLY = {
     ("alpha_bar", 0): "sum-for-product",
     ("q_step", 1): "first-t-for-all",
     ("q_sample", 1): "off-by-one",
-    ("q_posterior", 1): "p-mean-for-posterior",
+    ("q_posterior", 1): "library-call",
     ("normal_kl", 1): "means-added",
     ("eps_loss", 2): "smooth-absolute-error",
     ("eps_loss", 4): "weighted",

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from labdiff.arguments import check_generator, check_int, check_model, check_schedule, randn
+from labdiff.arguments import check_generator, check_int, check_schedule, randn
 from labdiff.edge import ddpm_steps
+from labdiff.model_argument import check_model
 from labdiff.process import q_sample
 from labdiff.schedule import Schedule
 from labdiff.toys import GaussianMixture, spiral

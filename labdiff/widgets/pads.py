@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from labdiff.arguments import check_generator, check_int, check_model, check_schedule, device_of, randn
+from labdiff.arguments import check_generator, check_int, check_schedule, device_of, randn
 from labdiff.edge import ddim_steps, guided
 from labdiff.images import to_uint8
+from labdiff.model_argument import check_model
 from labdiff.process import q_sample, tables_at
 from labdiff.schedule import Schedule
 from labdiff.widgets.controls import button, choice, t_slider
