@@ -78,7 +78,7 @@ def check_t(
     shape = "(B,)" if x is None else f"({B},)"
     expected = f"an int, or an int64 tensor of shape {shape}, in {t_min}..{'T' if T == math.inf else T}"
     if isinstance(t, numbers.Integral) and not isinstance(t, bool):  # NumPy's, too
-        if not t_min <= t <= min(T, 2**63 - 1):
+        if not t_min <= int(t) <= min(T, 2**63 - 1):
             raise ValueError(f"{function}: t: expected {expected}, got {t}{_T_0 * (t == 0)}")
         return torch.full((B,), int(t), device=None if x is None else x.device)
     if not isinstance(t, torch.Tensor) or t.dtype != torch.int64:
