@@ -100,7 +100,9 @@ def check_t(
 
 def check_label(function: str, label: Any, classes: float, x: torch.Tensor) -> torch.Tensor:
     """Raise unless label is None, an int or int64 (B,) in 0..classes; return a tensor; waits for no GPU."""
-    expected = f"None, an int, or an int64 tensor of shape ({len(x)},), in 0..{classes} ({classes}: no label)"
+    expected = (
+        f"None, an int, or an int64 tensor of shape ({x.shape[0]},), in 0..{classes} ({classes}: no label)"
+    )
     if label is None or (isinstance(label, int) and not isinstance(label, bool)):
         label = torch.full((len(x),), classes if label is None else label, device=x.device)
     if not isinstance(label, torch.Tensor) or label.dtype != torch.int64:

@@ -3,6 +3,7 @@
 import os
 import random
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,3 +94,34 @@ class Spy(torch.nn.Module):
         self.training_seen.append([m.training for m in self.modules()])
         self.grad_seen.append(torch.is_grad_enabled())
         return self.answer(x, t) + 0 * self.weight.to(x.dtype)
+
+
+@pytest.fixture
+def with_npm():
+    """For tests of what npm brings."""
+    from labdiff.site import npm
+
+    if npm.modules() is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI has to build the site with node and npm: apt-get install nodejs npm")
+        pytest.skip(
+            "node or npm is missing, or npm ci failed: apt-get install nodejs npm runs this test, too"
+        )
+
+
+@pytest.fixture(scope="session")
+def committed_site(tmp_path_factory):
+    """The site with the outputs that are committed: no kernel, so no panel."""
+    import nbformat
+
+    from labdiff.site import pages, sources
+
+    out = tmp_path_factory.mktemp("site")
+    titles = sources.titles_of(sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb")))
+    for path in titles:
+        notebook = (
+            nbformat.read(path, 4) if path.suffix == ".ipynb" else sources.markdown(path.read_text("utf-8"))
+        )
+        pages.write(path, notebook, titles, out)
+    pages.write_index(titles, out)
+    return out

@@ -62,6 +62,7 @@ ONLY = {
     "nbformat": {"grading", "site"},
     "nbconvert": {"site"},
     "nbclient": {"site"},
+    "onnx": {"site"},
     "torchvision": {"data"},
 }
 

@@ -1,8 +1,12 @@
 """The site of notebooks, as far as no browser is needed: formulas, pictures, failures, what stands where."""
 
 import base64
+import html
 import io
+import itertools
+import json
 import re
+import urllib.parse
 from pathlib import Path
 
 import nbformat
@@ -10,21 +14,116 @@ import pytest
 from PIL import Image
 
 from labdiff import cli
-from labdiff.site import exporter, pages
+from labdiff.site import exporter, formulas, npm, pages, sources
 
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
-def test_every_formula_is_understood(path):
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture
+def without_npm(monkeypatch):
+    monkeypatch.setattr(npm.shutil, "which", lambda name: None)
+    npm.modules.cache_clear()
+    yield
+    npm.modules.cache_clear()
+
+
+def body(path):
     notebook = nbformat.read(path, as_version=4)
     notebook.cells = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
-    page = exporter.body_of(notebook, path.parent)
-    formulas = re.findall(r"<math.*?</math>", page, re.DOTALL)
-    texts = [text for formula in formulas for text in re.findall(r">([^<]*)<", formula)]
-    assert len(formulas) > 20 and [text for text in texts if "\\" in text or text in ("&", "&amp;")] == []
-    prose = re.sub(r"<(pre|code|math)\b.*?</\1>", "", page, flags=re.DOTALL)
-    assert re.findall(r"\$|\\(?:frac|bar|sum|sqrt|mathcal)", prose) == []
+    return exporter.body_of(notebook, path.parent)
+
+
+def prose_of(page):
+    return re.sub(r' id="[^"]*"|<(pre|code|math)\b.*?</\1>', "", page, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_formula_is_understood(path, with_npm):
+    page = body(path)
+    assert page.count('class="katex"') > 20 and "katex-error" not in page
+    assert re.findall(r"\$|\\(?:frac|bar|sum|sqrt|mathcal)|[\ue000\ue001]", prose_of(page)) == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_without_node_formulas_are_mathml(path, without_npm, capsys):
+    page = body(path)
+    found = re.findall(r"<math.*?</math>", page, re.DOTALL)
+    texts = [text for formula in found for text in re.findall(r">([^<]*)<", formula)]
+    assert len(found) > 20 and [text for text in texts if "\\" in text or text in ("&", "&amp;")] == []
+    assert re.findall(r"\$|\\(?:frac|bar|sum|sqrt|mathcal)", prose_of(page)) == []
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "apt install nodejs npm" in said and "MathML" in said
+
+
+def test_formulas_keep_what_mathml_lost_and_bring_their_fonts(with_npm):
+    source = r"""$$\left(\underbrace{\mathcal N(x)}_{\text{known}}\right) \; \log q,
+    \quad \mathbb{E}\big[y\big] \tag{7}$$"""
+    page = exporter.body_of(sources.markdown(source), ROOT)
+    for part in ("brace", "mathcal", "mathbb", "tag", "delimsizing"):
+        assert part in page, part
+    sheet = formulas.css(page)
+    faces = re.findall(r"@font-face\{[^}]*\}", sheet)
+    families = {re.search(r"KaTeX_\w+", face)[0] for face in faces}
+    assert {"KaTeX_Main", "KaTeX_Math", "KaTeX_AMS", "KaTeX_Caligraphic", "KaTeX_Size1"} <= families
+    assert "KaTeX_Fraktur" not in families and all(
+        "src:url(data:font/woff2;base64," in face for face in faces
+    )
+    assert "url(fonts/" not in sheet and formulas.css("<p>none</p>") == ""
+
+
+def test_npm_that_fails_is_a_word_and_not_a_crash(monkeypatch, tmp_path, capsys):
+    fake = tmp_path / "npm"
+    fake.write_text("#!/bin/sh\necho 'npm error no network' >&2\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(npm.shutil, "which", lambda name: str(fake))
+    npm.modules.cache_clear()
+    try:
+        assert npm.modules() is None and "npm error no network" in capsys.readouterr().err
+        assert list((tmp_path / "cache" / "labdiff").iterdir()) == []
+    finally:
+        npm.modules.cache_clear()
+
+
+def test_what_npm_brings_is_pinned_with_its_hash_and_names_no_host():
+    lock = json.loads((npm.WEB / "package-lock.json").read_text("utf-8"))
+    parts = {name: part for name, part in lock["packages"].items() if name}
+    assert all(re.match(r"sha512-", part["integrity"]) and "resolved" not in part for part in parts.values())
+    asked = json.loads((npm.WEB / "package.json").read_text("utf-8"))
+    for name, version in (asked["dependencies"] | asked["devDependencies"]).items():
+        assert parts[f"node_modules/{name}"]["version"] == version
+
+
+def test_every_link_leads_somewhere(committed_site):
+    ids = {
+        page.name: set(re.findall(r'\bid="([^"]*)"', page.read_text("utf-8")))
+        for page in committed_site.glob("*.html")
+    }
+    ids = {name: {html.unescape(i) for i in found} for name, found in ids.items()}
+    inside = 0
+    for page in committed_site.glob("*.html"):
+        for url in re.findall(r'<a href="([^"]*)"', page.read_text("utf-8")):
+            name, _, part = urllib.parse.unquote(html.unescape(url)).partition("#")
+            if not re.match(r"https?:", name):
+                assert not part or part in ids[name or page.name], f"{page.name}: {url}"
+                assert (name or page.name) in ids, f"{page.name}: {url}"
+                inside += bool(part)
+    assert inside > 30
+
+
+def test_the_index_maps_every_slide_and_pages_lead_on(committed_site):
+    index = (committed_site / "index.html").read_text("utf-8")
+    rows = re.findall(r"<tr>\s*<td>(S\d+)</td>\s*<td>(.*?)</td>\s*<td>(.*?)</td>", index, re.DOTALL)
+    assert [name for name, _, _ in rows] == [f"S{n}" for n in range(1, 16)]
+    assert all(says and "<a href=" in where for _, says, where in rows)
+    assert "closed form" not in rows[0][1] and "05_sampling.html" in rows[14][2]
+    for here, after in itertools.pairwise(NOTEBOOKS):
+        page = (committed_site / f"{here.stem}.html").read_text("utf-8")
+        assert f'Next: <a href="{after.stem}.html">' in page
+        assert f'← <a href="{here.stem}.html">' in (committed_site / f"{after.stem}.html").read_text("utf-8")
 
 
 def test_states_are_kept_for_what_is_shown_and_for_boxes_around_it():

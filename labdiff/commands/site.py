@@ -26,26 +26,31 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the notebooks and write their pages; 1 if a cell failed."""
-    from labdiff.site import pages, running
+    from labdiff.site import network, pages, running, sources
 
     paths = [path.resolve() for path in args.paths or sorted(course.folder(args.notebooks).glob("*.ipynb"))]
     for path in paths:
         if path.suffix != ".ipynb" or not path.is_file():
             raise ValueError(f"site: NOTEBOOK: expected the path of a notebook, NAME.ipynb, got {path}")
-    titles = {path: pages.title_of(path) for path in paths}
-    if len({path.stem for path in paths}) < len(paths):
+    titles = sources.titles_of(paths)
+    if len({path.stem for path in titles}) < len(titles):
         raise ValueError(
             "site: NOTEBOOK: expected different names, for each names a page, got one name twice"
         )
     args.out.mkdir(parents=True, exist_ok=True)
-    broken = False
+    notebooks = {}
     for path in paths:
         start = time.perf_counter()
-        notebook = running.run(path)
-        size = pages.write(path, notebook, titles, args.out)
-        print(f"{path.stem}.html: {time.perf_counter() - start:.0f} s, {size / 1e6:.1f} MB", flush=True)
-        if numbers := running.failed(notebook):
-            broken = True
-            print(f"{path}: code cell {', '.join(map(str, numbers))} failed; see its page", file=sys.stderr)
-    print(f"open {pages.write_index(titles, args.out)}")
-    return int(broken)
+        notebooks[path] = running.run(path)
+        print(f"{path.name} ran in {time.perf_counter() - start:.0f} s", flush=True)
+    wanted = {name for notebook in notebooks.values() for name in pages.networks_in(notebook)}
+    known = network.put_network(args.out, wanted)
+    for path in titles:
+        notebook = notebooks.get(path) or sources.markdown(path.read_text("utf-8"))
+        size = pages.write(path, notebook, titles, args.out, known)
+        print(f"{path.stem}.html: {size / 1e6:.1f} MB", flush=True)
+    print(f"open {pages.write_index(titles, args.out, known)}")
+    broken = {path: numbers for path in paths if (numbers := running.failed(notebooks[path]))}
+    for path, numbers in broken.items():
+        print(f"{path}: code cell {', '.join(map(str, numbers))} failed; see its page", file=sys.stderr)
+    return int(bool(broken))

@@ -9,22 +9,50 @@ function bytes(base64) {
   return new DataView(made.buffer);
 }
 
-// What the front end of a notebook gives a view: get, set, save_changes, on, off. Saving has nowhere to go.
-function model({ state, buffers }) {
+// What the front end of a notebook gives a view: get, set, save_changes, on, off. Saving has nowhere to go, but where the page
+// has the panel's network: then the page computes in the kernel's place.
+function model({ state, buffers }, id) {
   for (const { path, data } of buffers) {
     const parent = path.slice(0, -1).reduce((node, key) => node[key], state);
     parent[path.at(-1)] = bytes(data);
   }
   const heard = {};
+  const spec = unpack(state.spec, state.data);
+  const live = Boolean(spec.sampler && networks?.weights[spec.sampler.weights]);
+  const compute = live && makeSampler(spec, id);
+  const names = [...spec.controls.map(({ name }) => name), ...("stroke" in state ? ["stroke"] : [])];
+  const values = () => Object.fromEntries(names.map((name) => [name, state[name]]));
+  let asked = JSON.stringify(values()); // for which the page computes, or has computed, last
+
+  function save_changes() {
+    const at = values();
+    if (!live || JSON.stringify(at) === asked) return;
+    asked = JSON.stringify(at);
+    compute(state, at, clean(), (results) => {
+      if (results.error) asked = null; // another try may do
+      state.computed = packed(results);
+      for (const callback of heard["change:computed"] || []) callback();
+    });
+  }
+
+  // x_0 of renoise(), or what is on the pad
+  function clean() {
+    const { x0 } = spec.rows.flat().find((pane) => pane.fresh) || {};
+    if (x0 !== "drawing") return x0?.values;
+    const { buffer, byteOffset, byteLength } = state.drawing;
+    return Float32Array.from(new Uint8Array(buffer, byteOffset, byteLength), (v) => v / 127.5 - 1);
+  }
+
   return {
     static: true,
+    live,
     get: (name) => state[name],
     set(name, value) {
       if (state[name] === value) return;
       state[name] = value;
       for (const callback of heard[`change:${name}`] || []) callback();
     },
-    save_changes() {},
+    save_changes,
     on: (event, callback) => { (heard[event] ||= new Set()).add(callback); },
     off: (event, callback) => { heard[event]?.delete(callback); },
   };
@@ -38,7 +66,7 @@ function show(id, el) {
   if (entry.children) {
     return entry.children.map((child) => show(child, el.appendChild(document.createElement("div")))).some(Boolean);
   }
-  models[id] ||= model(entry);
+  models[id] ||= model(entry, id);
   view.render({ model: models[id], el });
   return true;
 }
@@ -50,4 +78,14 @@ for (const script of document.querySelectorAll('script[type="application/vnd.jup
     el.textContent = script.parentElement.dataset.text || "A widget of the running notebook stands here.";
   }
 }
+
+// What is wider than the page scrolls by itself, by keyboard, too.
+function reachable() {
+  for (const each of document.querySelectorAll("pre, .formula, .wide, .output_subarea")) {
+    if (each.scrollWidth > each.clientWidth) each.tabIndex = 0;
+    else each.removeAttribute("tabindex");
+  }
+}
+new ResizeObserver(reachable).observe(document.body);
+reachable();
 document.documentElement.dataset.ready = "true";

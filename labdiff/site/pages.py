@@ -1,5 +1,5 @@
 """The pages of the site. Each holds everything itself: pictures, formulas, the panels' data as the run left
-it, and their front end. What needs the kernel to move stands as it was.
+it, and their front end.
 """
 
 import html
@@ -9,11 +9,16 @@ from pathlib import Path
 import nbformat
 from pygments.formatters import HtmlFormatter
 
-from labdiff.site.exporter import body_of
+from labdiff.site import formulas
+from labdiff.site.exporter import body_of, page_name
+from labdiff.site.hero import hero
+from labdiff.site.index import index
 from labdiff.site.running import failed
+from labdiff.site.sources import markdown
 from labdiff.widgets.panel import CSS, ESM
 
 HERE = Path(__file__).parent
+SCRIPTS = ("web/sampler.js", "web/network.js", "page.js")  # the first runs in the worker, too
 VIEW, STATE = "application/vnd.jupyter.widget-view+json", "application/vnd.jupyter.widget-state+json"
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
@@ -31,10 +36,7 @@ def states(notebook: nbformat.NotebookNode) -> dict[str, dict]:
     def add(model_id):
         entry = state.get(model_id)
         if entry and entry["model_name"] == "AnyModel":
-            found[model_id] = {
-                "state": {k: v for k, v in entry["state"].items() if k not in ("_esm", "_css")},
-                "buffers": [{"path": b["path"], "data": b["data"]} for b in entry.get("buffers", [])],
-            }
+            found[model_id] = _panel(entry)
         elif entry and "children" in entry["state"]:
             children = [child.removeprefix("IPY_MODEL_") for child in entry["state"]["children"]]
             found[model_id] = {"children": children}
@@ -48,60 +50,106 @@ def states(notebook: nbformat.NotebookNode) -> dict[str, dict]:
     return found
 
 
-def title_of(path: Path) -> str:
-    """A notebook's first heading."""
-    cells = nbformat.read(path, as_version=4).cells
-    lines = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown").splitlines()
-    return next((line.lstrip("# ").strip() for line in lines if line.startswith("# ")), path.stem)
+def _panel(entry: dict) -> dict:
+    """What page.js needs of a panel's state."""
+    return {
+        "state": {k: v for k, v in entry["state"].items() if k not in ("_esm", "_css")},
+        "buffers": [{"path": b["path"], "data": b["data"]} for b in entry.get("buffers", [])],
+    }
 
 
-def write(path: Path, notebook: nbformat.NotebookNode, titles: dict[Path, str], out: Path) -> int:
-    """Write the page of one notebook that was run; returns its size in bytes."""
-    data = json.dumps(states(notebook)).replace("</", "<\\/")  # ends no script element
+def networks_in(notebook: nbformat.NotebookNode) -> set[str]:
+    """Fingerprints of the networks with which panels of a notebook that was run compute."""
+    specs = [panel.get("state", {}).get("spec", {}) for panel in states(notebook).values()]
+    samplers = [spec.get("sampler") for spec in specs]
+    return {sampler["weights"] for sampler in samplers if sampler}
+
+
+def write(
+    path: Path,
+    notebook: nbformat.NotebookNode,
+    titles: dict[Path, str],
+    out: Path,
+    network: dict | None = None,
+) -> int:
+    """Write the page of one notebook that was run; returns its size. `network` is of put_network()."""
+    panels = states(notebook)
     for entry in notebook.metadata.get("widgets", {}).get(STATE, {}).get("state", {}).values():
         entry.clear()  # else nbconvert puts it in again; it only asks whether a model is known
-    body = body_of(notebook, path.parent)
+    body = body_of(notebook, path.parent, {source.name for source in titles})
     if numbers := failed(notebook):
         which = ", ".join(map(str, numbers))
         body = f'<p class="failed">Failed when this page was made: code cell {which}.</p>{body}'
-    script = ESM.replace("export default { render };", "const view = { render };")
-    script += (HERE / "page.js").read_text("utf-8")
-    css = "{light} @media (prefers-color-scheme: dark) {{{dark}}}".format(
+    body += _neighbours(titles, path)
+    return _write(out / page_name(path.name), titles[path], body, panels, nav(titles, path), network)
+
+
+def write_index(titles: dict[Path, str], out: Path, network: dict | None = None) -> Path:
+    """Write index.html: what each notebook teaches, where each slide is treated, and digits that are sampled
+    there where the site has the network; returns its path.
+    """
+    above, below = index(titles)
+    names = {source.name for source in titles}
+    panels, live = {}, ""
+    if network:
+        panel = hero()
+        panels = {"hero": _panel(panel.kept())}
+        panel.close()
+        shown = json.dumps({"model_id": "hero"})
+        live = f'<div data-text="digits out of noise"><script type="{VIEW}">{shown}</script></div>'
+    body = body_of(markdown(above), out, names) + live + body_of(markdown(below), out, names)
+    _write(out / "index.html", "The diffusion lab", body, panels, nav(titles), network)
+    return out / "index.html"
+
+
+def _write(
+    path: Path, title: str, body: str, panels: dict[str, dict], links: str, network: dict | None
+) -> int:
+    colours = "{light} @media (prefers-color-scheme: dark) {{{dark}}}".format(
         light=HtmlFormatter(style="default").get_style_defs(".highlight"),
         dark=HtmlFormatter(style="github-dark").get_style_defs(".highlight"),
     )
+    sampler, *others = [(HERE / name).read_text("utf-8") for name in SCRIPTS]
+    script = "\n".join(
+        [ESM.replace("export default { render };", "const view = { render };"), sampler, *others]
+    )
+    data = {"states": panels, "networks": network, "sampler": sampler}
     page = PAGE.format(
-        title=html.escape(titles[path]),
-        css=css + CSS + (HERE / "page.css").read_text("utf-8"),
-        nav=nav(titles, path),
+        title=html.escape(title),
+        css=formulas.css(body) + colours + CSS + (HERE / "page.css").read_text("utf-8"),
+        nav=links,
         body=body,
-        scripts=f'<script type="application/json" id="labdiff-states">{data}</script>'
-        f'<script type="module">{script}</script>',
+        scripts="".join(_data(f"labdiff-{name}", value) for name, value in data.items())
+        + f'<script type="module">{script}</script>',
     )
-    return (out / f"{path.stem}.html").write_text(page, "utf-8")
+    return path.write_text(page, "utf-8")
 
 
-def write_index(titles: dict[Path, str], out: Path) -> Path:
-    """Write index.html with a link to each page; returns its path."""
-    items = "".join(
-        f'<li><a href="{path.stem}.html">{html.escape(title)}</a></li>' for path, title in titles.items()
-    )
-    index = PAGE.format(
-        title="The diffusion lab",
-        css=(HERE / "page.css").read_text("utf-8"),
-        nav=nav(titles),
-        scripts="",
-        body="<h1>The diffusion lab</h1><p>The notebooks as pages: the sliders move, nothing has to be "
-        f"installed.</p><ol>{items}</ol>",
-    )
-    (out / "index.html").write_text(index, "utf-8")
-    return out / "index.html"
+def _data(name: str, value: object) -> str:
+    text = json.dumps(value).replace("</", "<\\/")  # ends no script element
+    return f'<script type="application/json" id="{name}">{text}</script>'
 
 
 def nav(titles: dict[Path, str], here: Path | None = None) -> str:
     """Links to all pages."""
-    links = [
-        f'<a href="{path.stem}.html"{" aria-current=page" if path == here else ""}>{html.escape(title)}</a>'
-        for path, title in titles.items()
-    ]
-    return " ".join(['<a href="index.html">all notebooks</a>', *links])
+    links = [_link(path, title, path == here) for path, title in titles.items()]
+    return " ".join([f'<a href="index.html"{"" if here else _HERE}>The diffusion lab</a>', *links])
+
+
+def _neighbours(titles: dict[Path, str], here: Path) -> str:
+    """Links to the notebook before and to the next."""
+    paths = [path for path in titles if path.suffix == ".ipynb"]
+    if here not in paths:
+        return ""
+    i = paths.index(here)
+    before = [f"← {_link(path, titles[path])}" for path in paths[max(0, i - 1) : i]]
+    after = [f"Next: {_link(path, titles[path])} →" for path in paths[i + 1 : i + 2]]
+    spans = "".join(f"<span>{text}</span>" for text in before + after)
+    return f'<nav aria-label="before and after" class="neighbours">{spans}</nav>' if spans else ""
+
+
+def _link(path: Path, title: str, current: bool = False) -> str:
+    return f'<a href="{page_name(path.name)}"{_HERE if current else ""}>{html.escape(title)}</a>'
+
+
+_HERE = " aria-current=page"

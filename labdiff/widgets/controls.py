@@ -87,8 +87,7 @@ def mark(name, of, high, label):
     return Control(name, traitlets.Int(-1, min=-1, max=high), -1, {"kind": "mark", "of": of, "label": label})
 
 
-def choice(name, values, *, label=None):
-    """A list to choose from; it starts with the first."""
-    return Control(
-        name, OneOf(values), values[0], {"kind": "choice", "values": list(values), "label": label or name}
-    )
+def choice(name, values, *, label=None, labels=None):
+    """A list to choose from, shown as labels; it starts with the first."""
+    spec = {"kind": "choice", "values": list(values), "label": label or name, "labels": labels}
+    return Control(name, OneOf(values), values[0], spec)

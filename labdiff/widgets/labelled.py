@@ -10,6 +10,7 @@ from labdiff.images import to_uint8
 from labdiff.model_argument import check_model
 from labdiff.schedule import Schedule
 from labdiff.widgets.controls import slider, stops
+from labdiff.widgets.in_browser import in_browser
 from labdiff.widgets.panel import Panel
 from labdiff.widgets.panes import computed
 from labdiff.widgets.samples import shape_of
@@ -52,12 +53,14 @@ def guidance_slider(
     if label not in labels:
         raise ValueError(f"guidance_slider: label: expected one of {labels}, got {label!r}")
 
+    words = "label {label}, scale {scale}, seed {seed}"
+
     def samples(panel):
         generator = torch.Generator().manual_seed(panel.seed)
         heading = guided(model, panel.label, scale=panel.scale)
         steps = {"method": "dpm", "n_steps": n_steps, "generator": generator}
         x = sample(heading, s, shape, **steps)
-        says = f"label {panel.label}, scale {panel.scale:g}, seed {panel.seed}"
+        says = words.format(label=panel.label, scale=f"{panel.scale:g}", seed=panel.seed)
         return {"samples": to_uint8(x), "samples_caption": says, "says": says}
 
     controls = [
@@ -66,4 +69,7 @@ def guidance_slider(
         slider("guidance_slider", "seed", 0, 99, seed),
     ]
     pane = computed("samples", shape, alt=f"{n} samples")
-    return Panel("guidance_slider", controls, [[pane]], compute=samples)
+    moved = {name: {"control": name} for name in ("label", "scale", "seed")}
+    texts = {"says": words, "captions": {"samples": words}, "show": {"samples": "x0_hat"}}
+    sampler = in_browser(model, s, method="dpm", shape=shape, n_steps=n_steps, clip=True, **moved, **texts)
+    return Panel("guidance_slider", controls, [[pane]], compute=samples, sampler=sampler)

@@ -12,6 +12,7 @@ from labdiff.images import to_uint8
 from labdiff.model_argument import check_model
 from labdiff.schedule import Schedule
 from labdiff.widgets.controls import button, t_slider
+from labdiff.widgets.in_browser import in_browser
 from labdiff.widgets.noised import check_images
 from labdiff.widgets.panel import Panel
 from labdiff.widgets.panes import channels_last, computed, mixed
@@ -104,17 +105,20 @@ def _there_and_back(name, model, s, x0, shape, n_steps, generator, t):
     like, generator = torch.empty(0) if on_pad else x0, check_generator(name, generator)
     noises = [randn(shape, generator, like)]
 
+    caption, says = "brought back from t = {t}", "from t = {t}"
+
     def back(panel):
         while len(noises) <= panel.draw:
             noises.append(randn(shape, generator, like))
         t, clean, eps = panel.t, panel.x0 if on_pad else x0, noises[panel.draw]
         xt = process.q_sample(s, clean, t, eps)
         few = max(1, min(n_steps, s.T) * t // s.T)
-        *_, last = ddim_steps(model, s, xt=xt.to(device_of(model, xt.device)), t=t, n_steps=few)
+        first, *_, last = ddim_steps(model, s, xt=xt.to(device_of(model, xt.device)), t=t, n_steps=few)
         return {
             "back": to_uint8(last.x),
-            "back_caption": f"brought back from t = {t}",
-            "says": f"from t = {t}",
+            "x0_hat": to_uint8(first.x0_hat.clamp(-1, 1)),
+            "back_caption": caption.format(t=t),
+            "says": says.format(t=t),
             "eps": channels_last(eps),
         }
 
@@ -125,8 +129,21 @@ def _there_and_back(name, model, s, x0, shape, n_steps, generator, t):
         mixed(x0, noises[0], one, 0 * one, caption="x_0", alt="x_0", **look),
         mixed(x0, noises[0], *factors, fresh="eps", caption="x_t", alt="x_t", **look),
         computed("back", shape, caption="brought back", alt="brought back", **look),
+        computed("x0_hat", shape, caption="x0_hat: what the model sees in x_t", alt="x0_hat", **look),
     ]
     rows = [[{"type": "pad", "caption": "draw a digit"}, *panes]] if on_pad else [[pane] for pane in panes]
     controls = [t_slider(name, s, range(1, s.T + 1), t), button("draw", "new noise")]
-    says = texts(f"alpha_bar = {v:.4f}" for v in alpha_bar)
-    return (Pad if on_pad else Panel)(name, controls, rows, says=says, compute=back)
+    sampler = in_browser(
+        model,
+        s,
+        method="ddim",
+        shape=shape,
+        n_steps=n_steps,
+        clip=False,
+        t={"control": "t"},
+        show={"back": "x0_hat", "x0_hat": "first"},
+        says=says,
+        captions={"back": caption},
+    )
+    speech = texts(f"alpha_bar = {v:.4f}" for v in alpha_bar)
+    return (Pad if on_pad else Panel)(name, controls, rows, says=speech, compute=back, sampler=sampler)

@@ -8,6 +8,7 @@ import anywidget
 import numpy as np
 import torch
 import traitlets
+from ipywidgets.embed import dependency_state
 
 from labdiff.widgets.cells import close_with_cell
 
@@ -62,6 +63,7 @@ class Panel(anywidget.AnyWidget):
         says: a texts() table, spoken after the controls' values and read as part of the pictures' alt text.
         compute: called in the kernel as compute(panel) -> {key: array, text or number} when a control is let
             go; panes show what it returns under their key. Default: nothing needs the kernel.
+        sampler: the same as in_browser(), for a page that has the network and no kernel.
 
     Traits: one for each control; `group` links panels (see link()); spec, data, computed are what the browser
         draws from.
@@ -73,7 +75,7 @@ class Panel(anywidget.AnyWidget):
     computed = traitlets.Dict().tag(sync=True)
     group = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, name, controls, rows, *, head=None, says=None, compute=None):
+    def __init__(self, name, controls, rows, *, head=None, says=None, compute=None, sampler=None):
         model_id = uuid.uuid4().hex
         self.name, self.controls, self.compute = name, {c.name: c for c in controls}, compute
         tree, buffers = pack(
@@ -85,6 +87,7 @@ class Panel(anywidget.AnyWidget):
                 "rows": rows,
                 "says": says,
                 "computes": compute is not None,
+                "sampler": sampler,
             }
         )
         self.add_traits(**{c.name: c.trait.tag(sync=True) for c in controls})
@@ -120,6 +123,10 @@ class Panel(anywidget.AnyWidget):
         """Give what the kernel computed to the panes that show it."""
         tree, buffers = pack(results)
         self.computed = {"tree": tree, "buffers": buffers}
+
+    def kept(self) -> dict:
+        """The panel as a page without a kernel takes it: what the front end draws from, bytes as base64."""
+        return dependency_state([self], drop_defaults=False)[self.model_id]
 
     def close(self):
         """Remove the panel from the page and free its data; remaining references hold an empty object."""

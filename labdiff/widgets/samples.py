@@ -11,6 +11,7 @@ from labdiff.images import to_uint8
 from labdiff.model_argument import check_model
 from labdiff.schedule import Schedule
 from labdiff.widgets.controls import slider, stops
+from labdiff.widgets.in_browser import in_browser
 from labdiff.widgets.panel import Panel
 from labdiff.widgets.panes import computed, frames
 
@@ -36,11 +37,13 @@ def sample_slider(
     check_model("sample_slider", model)
     shape = shape_of("sample_slider", n, image_shape)
 
+    words = "seed {seed}, {n_steps} DDIM steps"
+
     def samples(panel):
         generator = torch.Generator().manual_seed(panel.seed)
         steps = {"method": "ddim", "n_steps": panel.n_steps, "generator": generator}
         x = sample(model, s, shape, **steps)
-        says = f"seed {panel.seed}, {panel.n_steps} DDIM steps"
+        says = words.format(seed=panel.seed, n_steps=panel.n_steps)
         return {"samples": to_uint8(x), "samples_caption": says, "says": says}
 
     steps = [k for k in (1, 2, 5, 10, 20, 50, 100) if k <= s.T]
@@ -49,7 +52,10 @@ def sample_slider(
         stops("n_steps", steps, steps[-3:][0], label="DDIM steps"),
     ]
     pane = computed("samples", shape, alt=f"{n} samples")
-    return Panel("sample_slider", controls, [[pane]], compute=samples)
+    job = {"seed": {"control": "seed"}, "n_steps": {"control": "n_steps"}, "show": {"samples": "x0_hat"}}
+    texts = {"says": words, "captions": {"samples": words}}
+    sampler = in_browser(model, s, method="ddim", shape=shape, clip=True, **job, **texts)
+    return Panel("sample_slider", controls, [[pane]], compute=samples, sampler=sampler)
 
 
 def interpolation_slider(

@@ -13,7 +13,8 @@ function render({ model, el }) {
   const spec = unpack(model.get("spec"), model.get("data"));
   const root = element("section", { class: "labdiff", "aria-label": spec.name });
   const ui = { state: {}, controls: {}, computed: {}, local: {} };
-  const still = model.static || model.get("saved"); // no kernel behind it, and none to come
+  const { live } = model; // the page itself computes, at once, in the kernel's place
+  const still = !live && (model.static || model.get("saved")); // no kernel behind it, and none to come
   let timer = null;
   let ink = null; // what is on the pad, in [-1, 1]
   let width = 0;
@@ -49,9 +50,9 @@ function render({ model, el }) {
     if (ui.state[name] === value || value === undefined) return;
     ui.state[name] = value;
     update();
-    if (origin !== "model" && !spec.computes) {
+    if (origin !== "model" && (live || !spec.computes)) {
       model.set(name, value);
-      save(SAVE_AFTER);
+      save(live ? 0 : SAVE_AFTER);
     } else if (origin === "link") ui.settle(name);
     const group = model.get("group");
     if (!group || origin === "link") return;
@@ -63,7 +64,7 @@ function render({ model, el }) {
     if (!spec.computes) return save(0);
     if (name === "drawing") model.set("stroke", model.get("stroke") + 1);
     else model.set(name, ui.state[name]);
-    save(COMPUTE_AFTER);
+    save(live ? 0 : COMPUTE_AFTER);
     return busy();
   };
 
@@ -90,13 +91,13 @@ function render({ model, el }) {
     const names = spec.computes ? new Set([...Object.keys(at), ...spec.controls.map(({ name }) => name)]) : [];
     const differs = [...names].some((name) => model.get(name) !== (name in at ? at[name] : 0));
     const waits = differs && !still && !lost && ui.computed.at !== undefined;
-    root.classList.toggle("labdiff-busy", waits);
+    root.classList.toggle("labdiff-busy", waits && !ui.computed.status);
     root.setAttribute("aria-busy", waits);
     clearTimeout(patience);
-    if (waits) patience = setTimeout(() => tell(LATE), ANSWER_WITHIN);
+    if (waits && !live) patience = setTimeout(() => tell(LATE), ANSWER_WITHIN);
     if (still && spec.computes) tell(AS_IT_WAS);
     else if (lost && spec.computes) tell(LOST);
-    else tell(ui.computed.error || (waits ? "computing …" : ""));
+    else tell(ui.computed.error || (waits ? ui.computed.status || "computing …" : ""));
   }
 
   function tell(text) {

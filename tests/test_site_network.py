@@ -1,0 +1,211 @@
+"""The network in a page without kernel and web: equal to torch, and loaded when it is needed."""
+
+import base64
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from lab_in_browser import chromium
+from test_browser import _needs_chromium, pixels, set_t  # noqa: F401 - a fixture that each test here needs
+
+import labdiff as ld
+from labdiff.images import tile, to_uint8
+from labdiff.site import network, pages
+
+pytestmark = pytest.mark.browser
+NET, S = ld.load_pretrained()
+X0 = ld.load_digits("test").images[:2]
+
+# Opens a worker from what the page carries, and collects what it says of a job.
+RUN = """async ([fingerprint, job]) => {
+    const {parts, weights} = JSON.parse(document.getElementById("labdiff-networks").textContent);
+    const texts = {};
+    globalThis.labdiffPart = (name, text) => { texts[name] = (texts[name] || "") + text; };
+    for (const file of Object.values(parts).flat()) {
+        await new Promise((done, failed) => {
+            const script = document.createElement("script");
+            document.head.append(Object.assign(script, {src: file, onload: done, onerror: failed}));
+        });
+    }
+    const source = JSON.parse(document.getElementById("labdiff-sampler").textContent);
+    const worker = new Worker(URL.createObjectURL(new Blob([source], {type: "text/javascript"})));
+    const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+    const text = (array) => {
+        const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+        return btoa(Array.from(bytes, (b) => String.fromCharCode(b)).join(""));
+    };
+    return await new Promise((done, failed) => {
+        const said = [];
+        worker.onmessage = ({data}) => {
+            if (data.error) { failed(new Error(data.error)); return; }
+            if (data.opened) {
+                const jobs = {...job, x: job.x && floats(job.x), alphaBar: Float64Array.from(job.alphaBar)};
+                worker.postMessage({owner: "test", id: 1, job: jobs});
+                return;
+            }
+            said.push({t: data.t, x: text(data.x), eps: data.eps && text(data.eps)});
+            if (data.step === data.of) done(said);
+        };
+        worker.postMessage({open: {...texts, classes: weights[fingerprint].classes}});
+    });
+}"""
+
+
+def page_of(folder, panels, net):
+    """A page that shows the panels as a notebook left them, and the network beside it."""
+    kept = {panel.model_id: panel.kept() for panel in panels}
+    outputs = [
+        nbformat.v4.new_output(
+            "display_data", {pages.VIEW: {"model_id": panel.model_id}, "text/plain": "panel"}
+        )
+        for panel in panels
+    ]
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("", outputs=outputs)],
+        metadata={"widgets": {pages.STATE: {"state": kept}}},
+    )
+    path = folder / "live.ipynb"
+    known = network.put_network(folder, pages.networks_in(notebook), net)
+    pages.write(path, notebook, {path: "Live"}, folder, known)
+    return (folder / "live.html").as_uri()
+
+
+def conditional():
+    """A network that knows labels, and whose output depends on them."""
+    net = ld.UNet(
+        8, mults=(1, 2), classes=3, alpha_bar=S.alpha_bar, generator=torch.Generator().manual_seed(1)
+    )
+    with torch.no_grad():
+        for p in net.head.parameters():
+            p.normal_(generator=torch.Generator().manual_seed(2)).mul_(0.2)
+        for p in net.parameters():
+            p.copy_(p.half())
+    return net.eval()
+
+
+def floats(text, shape):
+    return torch.from_numpy(np.frombuffer(base64.b64decode(text), np.float32).reshape(shape).copy())
+
+
+def job(noise, method, n_steps, t=S.T, **more):
+    given = {
+        "method": method,
+        "nSteps": n_steps,
+        "t": t,
+        "shape": list(noise.shape),
+        "seed": 0,
+        "clip": False,
+    }
+    x = base64.b64encode(noise.numpy().tobytes()).decode()
+    return given | {"alphaBar": S.alpha_bar.tolist(), "x": x, "label": None, "scale": 1} | more
+
+
+@pytest.mark.parametrize("which", ["shipped", "with labels"])
+def test_equal_to_torch(which, with_npm, tmp_path):
+    net = NET if which == "shipped" else conditional()
+    g = torch.Generator().manual_seed(5)
+    x = torch.randn((3, 1, 28, 28), generator=g)
+    url = page_of(tmp_path, [ld.widgets.sample_slider(net, S, n=1)], net)
+    name = network.fingerprint(net)
+    label = [2, 0, 1] if net.classes else None
+    guide = {"label": label, "scale": 1.5} if label else {}
+    model = ld.guided(net, torch.tensor(label), scale=1.5) if label else net
+    with chromium(tmp_path / "profile") as context:
+        context.set_offline(True)
+        page = context.new_page()
+        page.goto(url)
+        run = lambda *given, **more: page.evaluate(RUN, [name, job(*given, **guide | more)])  # noqa: E731
+
+        for t in (1, 40, 700, 1000):
+            with torch.no_grad():
+                eps_hat = model(x, torch.full((3,), t))
+            first = run(x, "ddim", 1, t)[0]
+            assert first["t"] == t
+            assert (floats(first["eps"], x.shape) - eps_hat).abs().max() < 1e-4, t
+
+        steps = {"ddim": lambda **more: ld.ddim_steps(model, S, xt=x, t=S.T, n_steps=8, **more)}
+        steps["dpm"] = lambda **more: ld.dpm_steps(model, S, xt=x, t=S.T, n_steps=8, **more)
+        steps["ddpm"] = lambda **more: ld.ddpm_steps(
+            model, S, xt=x, t=12, generator=torch.Generator().manual_seed(7), **more
+        )
+        for method, states in steps.items():
+            for clip in (True, False):
+                said = run(x, method, 8, 12 if method == "ddpm" else S.T, clip=clip, seed=7)
+                expected = list(states(clip_x0=clip))
+                assert [each["t"] for each in said] == [state.t for state in expected]
+                found = to_uint8(floats(said[-1]["x"], x.shape).clamp(-1, 1)).astype(int)
+                assert np.abs(found - to_uint8(expected[-1].x.clamp(-1, 1))).max() <= 1, (method, clip)
+
+        seeded = run(x, "ddim", 1, x=None, seed=2**31 + 5)[0]["x"]  # the noise of torch's generator
+        drawn = torch.randn(x.shape, generator=torch.Generator().manual_seed(2**31 + 5))
+        assert (floats(seeded, x.shape) - drawn).abs().max() < 1e-5
+
+
+def ended(section):
+    section.page.wait_for_function(
+        "(el) => el.getAttribute('aria-busy') === 'false'", arg=section.element_handle(), timeout=300_000
+    )
+    assert section.locator("[role=status]").inner_text() == ""
+
+
+def near(shown, x, columns):
+    return np.abs(shown.astype(int) - tile(to_uint8(x), columns)).max() <= 1
+
+
+def test_panels_compute_without_a_kernel(with_npm, tmp_path):
+    g = torch.Generator().manual_seed(3)
+    samples = ld.widgets.sample_slider(NET, S, n=2, seed=0)
+    renoise = ld.widgets.renoise(NET, S, X0, n_steps=10, generator=g, t=200)
+    other = ld.widgets.sample_slider(lambda x, t: x / 2, S, n=1)
+    eps = torch.randn(X0.shape, generator=torch.Generator().manual_seed(3))
+    url = page_of(tmp_path, [samples, renoise, other], NET)
+    with chromium(tmp_path / "profile") as context:
+        context.set_offline(True)
+        page = context.new_page()
+        wanted, problems = [], []
+        page.on("request", lambda request: wanted.append(request.url))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(url)
+        page.wait_for_selector("html[data-ready]")
+        samples, renoise, other = page.locator("section.labdiff").all()
+        assert [each for each in wanted if "/network/" in each] == []  # a page that never samples loads none
+
+        seed = samples.get_by_role("slider", name="seed")
+        samples.get_by_role("slider", name="DDIM steps").focus()
+        page.keyboard.press("Home")  # one step
+        ended(samples)
+        assert any("/network/" in each for each in wanted)
+        seed.focus()
+        for _ in range(3):
+            page.keyboard.press("ArrowRight")  # the first two are given up
+        ended(samples)
+        g = torch.Generator().manual_seed(3)
+        x = ld.sample(NET, S, (2, 1, 28, 28), method="ddim", n_steps=1, generator=g)
+        assert near(pixels(samples), x, 8)
+        assert samples.locator("figcaption").inner_text() == "seed 3, 1 DDIM steps"
+
+        set_t(renoise, 300)
+        ended(renoise)
+        xt = ld.q_sample(S, X0, 300, eps)
+        first, *_, last = ld.ddim_steps(NET, S, xt=xt, t=300, n_steps=3)
+        assert near(pixels(renoise, 2), last.x, 8) and near(pixels(renoise, 3), first.x0_hat.clamp(-1, 1), 8)
+        assert renoise.locator("figcaption").nth(2).inner_text() == "brought back from t = 300"
+        before = pixels(renoise, 1)
+        renoise.get_by_role("button", name="new noise").click()
+        ended(renoise)
+        assert not np.array_equal(pixels(renoise, 1), before)
+
+        other.get_by_role("slider", name="seed").focus()
+        page.keyboard.press("ArrowRight")
+        assert "running notebook" in other.locator("[role=status]").inner_text()
+        assert [each for each in wanted if not each.startswith(("file:", "data:", "blob:"))] == []
+        assert problems == []
+
+
+def test_the_graph_is_in_halves_and_the_site_small(with_npm, tmp_path):
+    known = network.put_network(tmp_path, [network.fingerprint(NET)])
+    files = [tmp_path / file for part in known["parts"].values() for file in part]
+    assert all(file.is_file() for file in files) and sum(file.stat().st_size for file in files) < 9e6
+    assert sum((tmp_path / file).stat().st_size for file in known["parts"]["weights"]) < 3.2e6
+    assert network.put_network(tmp_path, ["another"]) is None
