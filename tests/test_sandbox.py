@@ -1,13 +1,16 @@
 """The sandbox's parts, each alone: what is removed, counted, shown, refused."""
 
+import gc
 import json
 import os
 import resource
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+import zmq
 from jupyter_client.session import Session
 
 from labdiff.grading import records
@@ -307,3 +310,19 @@ def test_a_lone_surrogate_costs_its_character_only():
         [cell("x = '\ud800'", "q-sample-answer")], COURSE, {Q: records.Answer("x = '\ud800'")}
     )
     assert parts[0].source == "x = '?'"
+
+
+def test_a_kernel_that_does_not_start_leaves_nothing():
+    """Its sockets are closed: else the interpreter waits for them for ever, and the batch with it."""
+
+    def contexts():
+        return [c for c in gc.get_objects() if type(c) is zmq.Context and not c.closed]
+
+    before = contexts()
+    with tempfile.TemporaryDirectory() as run:
+        silent = f"import os, time; open({run + '/pid'!r}, 'w').write(str(os.getpid())); time.sleep(100)"
+        with pytest.raises(RuntimeError, match="expected an answer in .* s, got nothing"):
+            Kernel([sys.executable, "-c", silent], dict(os.environ), run, startup_timeout=2)
+        assert [c for c in contexts() if c not in before] == []
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(Path(run, "pid").read_text()), 0)

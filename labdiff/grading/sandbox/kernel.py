@@ -57,16 +57,23 @@ class Kernel(RunningKernel):
         self.km._kernel_spec = KernelSpec(
             argv=argv, language="python", display_name="grading", interrupt_mode="message"
         )
+        try:
+            self._start(run, environment, startup_timeout * patience())
+        except BaseException:
+            self.stop()  # nobody else can: a socket that stays open blocks the collector of garbage for ever
+            raise
+
+    def _start(self, run: str, environment: dict[str, str], timeout: float) -> None:
         with open(os.devnull, "w") as null:
             self.km.start_kernel(cwd=run, env=environment, stdin=null, stdout=null, stderr=null)
         self.kc = self.km.client()
         self.kc.start_channels(stdin=False, hb=False, control=False)
         self.sockets = [self.kc.shell_channel.socket, self.kc.iopub_channel.socket]
-        end = time.monotonic() + startup_timeout
+        end = time.monotonic() + timeout
         while not self._answers():
             if time.monotonic() > end:
                 raise RuntimeError(
-                    f"kernel: expected an answer in {startup_timeout} s, got nothing. Is the machine busy?"
+                    f"kernel: expected an answer in {timeout:.0f} s, got nothing. Is the machine busy?"
                 )
 
     def _answers(self) -> bool:
@@ -148,7 +155,7 @@ class Kernel(RunningKernel):
     def stop(self) -> None:
         """End the kernel; the fork server's guard ends whatever it left behind."""
         for end in (
-            self.kc.stop_channels,
+            lambda: self.kc.stop_channels(),  # there is none if the start has failed
             lambda: self.km.shutdown_kernel(now=True),
             lambda: self.km.context.destroy(linger=0),
         ):
