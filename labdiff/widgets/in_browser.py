@@ -33,10 +33,10 @@ def in_browser(model: Callable, s: Schedule, **job) -> dict | None:
             show, {key of a computed() pane: "x", "x0_hat", or "first" for the first x0_hat}; says and
             captions, texts with {control} for its value.
     """
-    guide = {}
+    guide, net = {}, model
     if isinstance(model, Guided):
         label = model.label.tolist() if isinstance(model.label, torch.Tensor) else model.label
-        model, guide = model.model, {"label": label, "scale": model.scale}
-    if not isinstance(model, UNet):
+        guide, net = {"label": label, "scale": model.scale}, model.model
+    if not isinstance(net, UNet):
         return None
-    return {"weights": fingerprint(model), "alpha_bar": as_double(s.alpha_bar)} | guide | job
+    return {"weights": fingerprint(net), "alpha_bar": as_double(s.alpha_bar)} | guide | job
