@@ -157,9 +157,10 @@ def test_panels_compute_without_a_kernel(with_npm, tmp_path):
     g = torch.Generator().manual_seed(3)
     samples = ld.widgets.sample_slider(NET, S, n=2, seed=0)
     renoise = ld.widgets.renoise(NET, S, X0, n_steps=10, generator=g, t=200)
+    pad = ld.widgets.drawing_pad(NET, S, n_steps=4)
     other = ld.widgets.sample_slider(lambda x, t: x / 2, S, n=1)
     eps = torch.randn(X0.shape, generator=torch.Generator().manual_seed(3))
-    url = page_of(tmp_path, [samples, renoise, other], NET)
+    url = page_of(tmp_path, [samples, renoise, pad, other], NET)
     with chromium(tmp_path / "profile") as context:
         context.set_offline(True)
         page = context.new_page()
@@ -168,7 +169,7 @@ def test_panels_compute_without_a_kernel(with_npm, tmp_path):
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(url)
         page.wait_for_selector("html[data-ready]")
-        samples, renoise, other = page.locator("section.labdiff").all()
+        samples, renoise, pad, other = page.locator("section.labdiff").all()
         assert [each for each in wanted if "/network/" in each] == []  # a page that never samples loads none
 
         seed = samples.get_by_role("slider", name="seed")
@@ -195,6 +196,16 @@ def test_panels_compute_without_a_kernel(with_npm, tmp_path):
         renoise.get_by_role("button", name="new noise").click()
         ended(renoise)
         assert not np.array_equal(pixels(renoise, 1), before)
+
+        before = pixels(pad, 3)
+        pad.scroll_into_view_if_needed()
+        box = pad.locator("canvas.labdiff-pad").bounding_box()
+        page.mouse.move(box["x"] + 100, box["y"] + 20)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 60, box["y"] + 140, steps=4)
+        page.mouse.up()
+        ended(pad)
+        assert not np.array_equal(pixels(pad, 3), before)
 
         other.get_by_role("slider", name="seed").focus()
         page.keyboard.press("ArrowRight")
