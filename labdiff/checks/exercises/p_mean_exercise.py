@@ -77,12 +77,6 @@ root-of-difference: You have 1 - sqrt(alpha_bar_t) under beta_t. Slide S11 has s
 numerator-brackets: You have 1 - alpha_t / sqrt(1 - alpha_bar_t) in front of eps_hat: brackets are missing
     around 1 - alpha_t.
 no-noise: eps_hat never enters your mean. One step back takes beta_t / sqrt(1 - alpha_bar_t) of it off (S11).
-clamped/result: You clamp the result to [-1, 1]. mu_theta is the mean of x_{t-1}, which still holds noise.
-eps-for-x0-hat: You put eps_hat into the posterior's mean (S10) where x0_hat belongs: first solve S5 for
-    x0_hat.
-arguments-swapped: x_t and eps_hat are swapped: eps_hat is what is subtracted (S11).
-arguments-swapped/posterior: You put x_t and eps_hat into the posterior's mean (S10), as x_0 and x_t. It
-    takes x0_hat, S5 solved for x_0, and x_t.
 """,
     wrong("wrong-sign", sign=1),
     wrong("missing-root-noise", noise=lambda q: q.beta / (1 - q.ab)),
@@ -112,10 +106,6 @@ arguments-swapped/posterior: You put x_t and eps_hat into the posterior's mean (
     wrong("root-of-difference", noise=lambda q: q.beta / (1 - q.ab.sqrt())),
     wrong("numerator-brackets", noise=lambda q: 1 - q.alpha / (1 - q.ab).sqrt()),
     wrong("no-noise", noise=lambda q: 0 * q.beta),
-    wrong("clamped/result", out=lambda x, *_: x.clamp(-1, 1)),
-    wrong("eps-for-x0-hat", out=lambda x, xt, eps_hat, s, t: posterior(s, eps_hat, xt, t)[0]),
-    wrong("arguments-swapped", out=lambda x, xt, eps_hat, s, t: mean(s, eps_hat, t, xt)),
-    wrong("arguments-swapped/posterior", out=lambda x, xt, eps_hat, s, t: posterior(s, xt, eps_hat, t)[0]),
 )
 
 MISTAKES = catalogue(
@@ -129,6 +119,12 @@ ddim-for-mean: You noise x0_hat to level t-1 with eps_hat: that is a DDIM step. 
 swapped-coefficients: You put x0_hat into the posterior's mean with its two coefficients swapped:
     sqrt(alpha_bar_{t-1}) beta_t goes with x0_hat, sqrt(alpha_t) (1 - alpha_bar_{t-1}) with x_t (S10).
 only-x0-part: Your mean has only the part of x0_hat. The posterior's mean (S10) also has a part of x_t.
+clamped/result: You clamp the result to [-1, 1]. mu_theta is the mean of x_{t-1}, which still holds noise.
+eps-for-x0-hat: You put eps_hat into the posterior's mean (S10) where x0_hat belongs: first solve S5 for
+    x0_hat.
+arguments-swapped: x_t and eps_hat are swapped: eps_hat is what is subtracted (S11).
+arguments-swapped/posterior: You put x_t and eps_hat into the posterior's mean (S10), as x_0 and x_t. It
+    takes x0_hat, S5 solved for x_0, and x_t.
 """,
     *OFF_BY_ONE,
     *SHAPE,
@@ -138,6 +134,10 @@ only-x0-part: Your mean has only the part of x0_hat. The posterior's mean (S10) 
     wrong("ddim-for-mean", out=_ddim),
     wrong("swapped-coefficients", out=_posterior(on_x0=on_xt, on_xt=on_x0)),
     wrong("only-x0-part", out=_posterior(on_xt=lambda q: 0 * q.ab)),
+    wrong("clamped/result", out=lambda x, *_: x.clamp(-1, 1)),
+    wrong("eps-for-x0-hat", out=lambda x, xt, eps_hat, s, t: posterior(s, eps_hat, xt, t)[0]),
+    wrong("arguments-swapped", out=lambda x, xt, eps_hat, s, t: mean(s, eps_hat, t, xt)),
+    wrong("arguments-swapped/posterior", out=lambda x, xt, eps_hat, s, t: posterior(s, xt, eps_hat, t)[0]),
 )
 
 EXERCISE = Exercise(
