@@ -213,7 +213,7 @@ def test_renoise_computes_when_t_is_set_and_says_what_went_wrong(x0, s):
     panel.t = 20
     shown = unpack(panel.computed["tree"], panel.computed["buffers"])
     assert (
-        len(calls) == 6
+        len(calls) == 8  # each time one for x0_hat; from t = 4 one to bring back, from t = 20 five
         and shown["back"].shape == (3, 28, 28)
         and shown["back_caption"] == "brought back from t = 20"
     )

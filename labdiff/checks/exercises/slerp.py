@@ -87,7 +87,7 @@ one-minus-missing: Your weight of a is sin(theta) - sin(w theta). It is sin((1 -
 one-minus-missing/bracket: Your weight of a is sin(1 - w theta). Brackets are missing: sin((1 - w) theta).
 degrees: Your angle is in degrees. torch.sin takes radians, as torch.acos gives them.
 no-angle/cosine: You take the cosine or sine of the cosine. The angle is theta = arccos(cosine).
-only-a: b never enters your result.
+only-a: b never enters your result. The path goes from a (w = 0) to b (w = 1).
 divided-by-cosine: You divide by cos(theta). It is sin(theta), so that w = 0 gives a.
 circle: Your weights are cos(w theta) and sin(w theta). That turns from a towards a direction at right
     angles; b is reached with sin((1 - w) theta) and sin(w theta), over sin(theta).
@@ -95,7 +95,7 @@ norms-added: You divide the dot product by the sum of the lengths. It is their p
 batch-angle/norms: You divide each sample's dot product by the lengths of the whole batch. Each sample has
     its own.
 w-ignored: w never enters your result: it is the mean of a and b.
-wrong-sign: You subtract the part of b. It is added.
+wrong-sign: You subtract the part of b. The two parts are added.
 unit-length/result: You divide the result by its length. The arc keeps the length by itself.
 half-angle: You take half of the angle. theta = arccos(cosine) is all of it.
 geometric: You multiply powers of a and b. The path is a sum, with weights sin((1 - w) theta) and sin(w

@@ -118,7 +118,7 @@ def _stopped(exercise, outcomes):
     if last.problem == "library":
         own = last.kind.removesuffix(".__post_init__")
         return report(
-            f"Your function calls labdiff's own {own}, which is what this exercise asks for. Write the "
+            f"Your function calls labdiff's own {own}, which does what this exercise asks for. Write the "
             "formula yourself: it is short.",
             "library-call",
         )
