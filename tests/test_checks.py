@@ -241,7 +241,7 @@ HELD_OUT = {
     ],
     "q_posterior": [
         lambda s, x0, xt, t: (0.5 * (x0 + xt), img(s.beta_tilde[t], xt)),
-        lambda s, x0, xt, t: (ld.p_mean(s, xt, t, x0), img(s.beta_tilde[t], xt)),
+        lambda s, x0, xt, t: (student("p_mean")(s, xt, t, x0), img(s.beta_tilde[t], xt)),
         lambda s, x0, xt, t: (
             student("q_posterior")(s, x0, xt, t)[0],
             img(s.beta_tilde[t], xt).clamp(min=1e-3),
@@ -383,7 +383,7 @@ EXACTLY = {
     ("alpha_bar", 0): "sum-for-product",
     ("q_step", 1): "first-t-for-all",
     ("q_sample", 1): "off-by-one",
-    ("q_posterior", 1): "library-call",
+    ("q_posterior", 1): "p-mean-for-posterior",
     ("normal_kl", 1): "means-added",
     ("eps_loss", 2): "smooth-absolute-error",
     ("eps_loss", 4): "weighted",

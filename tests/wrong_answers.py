@@ -398,7 +398,6 @@ WRONG = {
     "inpaint_step": [
         ("mask-ignored", IP(comb=lambda k, x, x0, m: k + x)),
         ("halved", IP(comb=lambda k, x, x0, m: 0.5 * (m * k + (1 - m) * x))),
-        ("factor-of-x_prev+factor-of-x0+factor-of-eps", IP(comb=lambda k, x, x0, m: m * k * x)),
         ("noise-everywhere", lambda s, x, x0, m, t, e: ld.q_sample(s, m * x0, t - 1, e) + (1 - m) * x),
         ("factor-of-x0+factor-of-eps", lambda s, x, x0, m, t, e: m * (x0 + e) + (1 - m) * x),
         ("level-T", lambda s, x, x0, m, t, e: m * ld.q_sample(s, x0, s.T, e) + (1 - m) * x),
