@@ -312,6 +312,13 @@ def test_links_players_and_the_kernel_in_jupyterlab(tmp_path):
         set_t(noise, 0)
         assert slider_of(posterior).input_value() == "1"  # it begins at 1
         the_kernel_says(page, "0 1")
+        for pause in range(40, 140, 5):  # a move just before the kernel's echo of the one before
+            set_t(noise, 640)
+            page.wait_for_timeout(pause)
+            set_t(noise, 0)
+            page.wait_for_timeout(50)
+            assert (slider_of(noise).input_value(), slider_of(posterior).input_value()) == ("0", "1"), pause
+        the_kernel_says(page, "0 1")
 
         slider_of(posterior).tap()  # a finger in the middle of it
         assert 450 < int(slider_of(posterior).input_value()) < 550

@@ -63,7 +63,7 @@ def scores(folder):
 def test_assign_autograde_feedback(tmp_path, source):
     shipped = handout.mark(json.loads((ROOT / "notebooks" / f"{STEM}.ipynb").read_text("utf-8")))
     (tmp_path / "source" / "lab").mkdir(parents=True)
-    made = handout.solve(json.loads(json.dumps(shipped))) if source == "key" else shipped
+    made = handout.solve(json.loads(json.dumps(shipped)), tmp_path) if source == "key" else shipped
     (tmp_path / "source" / "lab" / f"{STEM}.ipynb").write_text(course.text_of(short(made)))
     if source != "key":
         shutil.copy(ROOT / "templates" / "nbgrader_config.py", tmp_path)
@@ -98,5 +98,6 @@ def test_assign_autograde_feedback(tmp_path, source):
 
 
 def solved():
-    cells = handout.solve(json.loads((ROOT / "notebooks" / f"{STEM}.ipynb").read_text("utf-8")))["cells"]
+    notebook = json.loads((ROOT / "notebooks" / f"{STEM}.ipynb").read_text("utf-8"))
+    cells = handout.solve(notebook, ROOT)["cells"]
     return ["".join(c["source"]) for c in cells if c["id"].endswith("-answer")]

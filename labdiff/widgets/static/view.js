@@ -16,6 +16,7 @@ function render({ model, el }) {
   const { live } = model; // the page itself computes, at once, in the kernel's place
   const still = !live && (model.static || model.get("saved")); // no kernel behind it, and none to come
   let timer = null;
+  const unsent = new Set(); // moved here, and the kernel has not heard of it: an echo of an earlier move is older
   let ink = null; // what is on the pad, in [-1, 1]
   let width = 0;
   let patience = null; // the timer that waits for an answer
@@ -52,6 +53,7 @@ function render({ model, el }) {
     update();
     if (origin !== "model" && (live || !spec.computes)) {
       model.set(name, value);
+      unsent.add(name);
       save(live ? 0 : SAVE_AFTER);
     } else if (origin === "link") ui.settle(name);
     const group = model.get("group");
@@ -63,14 +65,21 @@ function render({ model, el }) {
   ui.settle = (name) => {
     if (!spec.computes) return save(0);
     if (name === "drawing") model.set("stroke", model.get("stroke") + 1);
-    else model.set(name, ui.state[name]);
+    else {
+      model.set(name, ui.state[name]);
+      unsent.add(name);
+    }
     save(live ? 0 : COMPUTE_AFTER);
     return busy();
   };
 
   function save(after) {
     clearTimeout(timer);
-    timer = setTimeout(() => model.save_changes(), after);
+    timer = setTimeout(() => {
+      for (const name of unsent) model.set(name, ui.state[name]);
+      unsent.clear();
+      model.save_changes();
+    }, after);
   }
 
   function update() {
@@ -161,7 +170,10 @@ function render({ model, el }) {
       lost = !still && whole?.comm_live === false;
       busy();
     }],
-    ...spec.controls.map(({ name }) => [`change:${name}`, () => { ui.set(name, model.get(name), "model"); busy(); }]),
+    ...spec.controls.map(({ name }) => [`change:${name}`, () => {
+      if (!unsent.has(name)) ui.set(name, model.get(name), "model");
+      busy();
+    }]),
   ];
   for (const [event, callback] of heard) model.on(event, callback);
   if (!model.static) keepWithNotebook(model, spec.id, root);
