@@ -1,6 +1,6 @@
 # make lab     set up, then open your copy of the notebooks, work/, in JupyterLab
-# make test    set up, then pass all tests: the library's, and the notebooks under nbval
-#              OMP_NUM_THREADS=1 make test JOBS=2 runs two files at a time
+# make test    set up, then pass all tests: the library's, and the notebooks under nbval. A file at a time on each core,
+#              on four at most; make test JOBS=1 goes one by one
 # make lint    style, format and types
 #
 # The set-up is a virtual environment in .venv. It is made once, and again when pyproject.toml changes.
@@ -8,6 +8,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+JOBS ?= logical
 LAB_ARGS ?=
 BENCH_ARGS ?= --download
 # uv knows by itself where PyTorch's CPU builds are
@@ -19,7 +20,7 @@ lab: .venv/lab-is-ready
 	$(BIN)/labdiff lab -- $(LAB_ARGS)
 
 test: .venv/test-is-ready
-	$(BIN)/python -m pytest $(if $(JOBS),-n $(JOBS))
+	$(BIN)/python -m pytest $(if $(filter 1,$(JOBS)),,-n $(JOBS) --maxprocesses=4)
 
 lint: .venv/lint-is-ready
 	$(BIN)/ruff check

@@ -1,14 +1,34 @@
-"""For all tests, the notebooks' too: loopback, matplotlib's caches, one worker a file, no skipped browser."""
+"""For all tests, the notebooks too: loopback, Ctrl-C, matplotlib's caches, a worker a file, no skip in CI."""
 
 import os
+import signal
 import socket
 import struct
 import sys
 
 import pytest
 
+# On several workers these start first, the longest before the others, so that none is left alone at the end.
+LONGEST = (
+    "test_grading_hostile.py",
+    "04_training.ipynb",
+    "test_checks.py",
+    "test_browser.py",
+    "06_lets_try.ipynb",
+    "05_sampling.ipynb",
+    "test_gradebook_run.py",
+    "test_nbgrader.py",
+    "test_site_in_browser.py",
+    "test_site_network.py",
+    "test_distributed.py",
+    "test_autograders.py",
+    "test_benchmarks.py",
+)
+
 
 def pytest_configure(config):
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what runs in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if sys.platform == "linux":
         loopback_up()
     # Builds its font cache, and replaces a HOME that can't be written. Both write to stderr, which in a cell
@@ -29,9 +49,17 @@ def loopback_up():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
-    """-n N of pytest-xdist: a worker gets whole files, for a notebook's cells need the cells before them."""
+    """-n N of pytest-xdist: a worker gets whole files, for a notebook's cells need the cells before them; and
+    one thread, for there are as many workers as cores.
+    """
     if getattr(config.option, "numprocesses", None):
-        config.option.dist = "loadfile"
+        config.option.dist, config.option.loadscopereorder = "loadfile", False
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items):
+    rank = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
 
 
 @pytest.hookimpl(wrapper=True)

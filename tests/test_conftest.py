@@ -1,6 +1,8 @@
 """How the tests themselves run: in a HOME that can't be written, on several workers, in CI."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +56,22 @@ def test_a_worker_gets_whole_files(folder):
         (folder / f"test_{name}.py").write_text("SEEN = []\n" + tests)
     end = run_pytest(folder, "-n", "2")
     assert end.returncode == 0 and "24 passed" in end.stdout, end.stdout
+
+
+def test_on_workers_the_longest_file_starts_first_with_one_thread_and_ctrl_c(folder, monkeypatch):
+    (folder / "test_a.py").write_text("".join(f"def test_{n}(): pass\n" for n in range(4)))
+    (folder / "test_checks.py").write_text(
+        "import os, signal\n\ndef test_first():\n    assert os.environ['OMP_NUM_THREADS'] == '1'\n"
+        "    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n"
+    )
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as what a shell runs in the background
+    try:
+        end = run_pytest(folder, "-n", "1", "-vv")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert end.returncode == 0, end.stdout
+    assert re.findall(r"PASSED .*?(test_\w+)\.py", end.stdout) == ["test_checks"] + 4 * ["test_a"]
 
 
 @pytest.mark.parametrize("ci, end", [("true", 1), ("", 0)])
