@@ -75,7 +75,8 @@ class View:
                 f"trained or loaded since this state (t = {t}) was made. Read them in the loop, before the "
                 "next state"
             )
-        return noise_in(self.function, self.model, x, t)
+        with threads_for(x):  # as in reverse(), so that it comes out to the bit as it did there
+            return noise_in(self.function, self.model, x, t)
 
     def _versions(self):
         modules = self.model.modules() if isinstance(self.model, torch.nn.Module) else ()
@@ -126,7 +127,7 @@ def explained(function: str) -> Iterator[None]:
 @torch.no_grad()
 def noise_in(function: str, model: Model, x: torch.Tensor, t: int) -> torch.Tensor:
     """eps_theta(x, t) in eval mode, checked, in x's dtype and in memory of its own."""
-    with threads_for(x), eval_mode(model), explained(function):
+    with eval_mode(model), explained(function):
         eps_hat = model(x, torch.full((len(x),), t, device=x.device))
     check_output(function, eps_hat, x)
     return eps_hat.to(x.dtype, copy=True)  # a model may reuse its output's memory
@@ -153,7 +154,8 @@ def reverse(
     view = View(function, model, s, clip_x0)
     for t, t_prev in pairwise(levels):
         x_prev = _kept(x)
-        state = State(t, x, view, [noise_in(function, model, x, t)])
+        with threads_for(x):
+            state = State(t, x, view, [noise_in(function, model, x, t)])
         yield state
         x = x_prev.copy_(step(state, state._noise(), t_prev))
         state._seen.clear()
