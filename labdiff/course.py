@@ -24,6 +24,19 @@ def folder(given: str | Path | None = None) -> Path:
     )
 
 
+def read(path: str | Path) -> dict:
+    """The notebook in a file; cells that have no id, as before format 4.5, get one. Raises ValueError."""
+    try:
+        notebook = json.loads(Path(path).read_text("utf-8"))
+        for number, cell in enumerate(notebook["cells"]):
+            cell.setdefault("id", f"cell-{number}")
+        notebook["nbformat_minor"] = max(5, notebook.get("nbformat_minor", 5))
+    except (ValueError, KeyError, TypeError, AttributeError) as why:
+        got = f"{type(why).__name__}: {why}"
+        raise ValueError(f"{path}: expected a notebook (nbformat 4), got {got}") from None
+    return notebook
+
+
 def source_of(cell: dict) -> str:
     """A cell's text, which the format keeps as one string or as a list of lines."""
     source = cell.get("source", "")

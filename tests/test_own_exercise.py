@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import nbformat
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ from labdiff import cli, workcopy
 from labdiff.checks import own, proof
 from labdiff.grading.gradebook import given
 from labdiff.grading.intake import reading, trusted
+from labdiff.grading.publish import handout
 from labdiff.grading.publish.solutions import answer
 from labdiff.grading.sandbox import package, protocol
 
@@ -125,6 +127,20 @@ def test_the_guides_exercise_is_proved(folder, capsys):
         ("POINTS = 2", "POINTS = -2", "POINTS: expected a number from 0 on, got -2"),
         ("POINTS = 2", "BLOCKED = [print]", "BLOCKED: expected functions of labdiff"),
         ("POINTS = 2", "OUTPUTS = ['a', 'b']", "OUTPUTS: expected 1 names"),
+        ("POINTS = 2", "OUTPUTS = 'a'", "OUTPUTS: expected 1 names in a tuple, got 'a'"),
+        ("POINTS = 2", "POINTS = float('inf')", "POINTS: expected a number from 0 on, got inf"),
+        (
+            "POINTS = 2",
+            "raise SystemExit(3)",
+            r"line \d+: expected a Python file that runs, got SystemExit: 3",
+        ),
+        ("POINTS = 2", "BLOCKED = print", r"BLOCKED: expected a tuple such as \(ld.q_sample,\), got"),
+        ('SLIDE = "S5, S13"', "SLIDE = 5", "SLIDE: expected a text, got 5"),
+        (
+            "def snr(s, t):",
+            "def other(s, t):",
+            "snr: expected a function with the right formula, got nothing",
+        ),
     ],
 )
 def test_a_broken_file_is_told_by_what_is_wrong(folder, old, new, words):
@@ -146,14 +162,35 @@ def test_a_broken_file_is_told_by_what_is_wrong(folder, old, new, words):
             "refused",
         ),
         ("    a = s.alpha_bar[t]", "    a = table(s)[t]", "expected correct for the right formula alone"),
+        (
+            "    return a / (1 - a)",
+            "    pass",
+            r"snr, seed 0: expected correct .*, got not yet \(no-return\)",
+        ),
+        (
+            "torch.tensor([5])",
+            "torch.tensor([6])",
+            "snr: expected numbers on all probes, got IndexError index 6",
+        ),
+        (
+            "return a / (1 - a)",
+            "return a / (1 - a) * math.nan",
+            "snr: expected numbers on all probes, got NaN",
+        ),
+        (
+            "lambda s, t: (1 - s.alpha_bar[t]) / s.alpha_bar[t]",
+            "lambda s, t: 1 / 0",
+            r"MISTAKES\['inverted'\]: expected numbers on some probe, got ZeroDivisionError division by zero",
+        ),
     ],
 )
 def test_what_does_not_hold_is_told(folder, old, new, words):
     path = own.path_of("snr", folder)
     text = path.read_text("utf-8")
     assert old in text
-    text = text.replace(old, new).replace("POINTS = 2", "def table(s):\n    return s.alpha_bar\n")
-    text = text.replace("(thousand(), ", "(s, ") if "seed" in words else text
+    text = text.replace(old, new).replace(
+        "POINTS = 2", "import math\n\n\ndef table(s):\n    return s.alpha_bar\n"
+    )
     path.write_text(text, "utf-8")
     with pytest.raises(ValueError, match=words):
         proof.prove(path)
@@ -163,8 +200,110 @@ def test_an_entry_that_is_another_one_is_told(folder):
     path = own.path_of("snr", folder)
     twin = 'MISTAKES["twin"] = (MISTAKES["inverted"][0], "another name")\n'
     path.write_text(path.read_text("utf-8") + "\n\n" + twin, "utf-8")
-    with pytest.raises(ValueError, match=r"MISTAKES\['inverted'\]: expected the name inverted"):
+    with pytest.raises(ValueError, match=r"MISTAKES\['inverted'\]: expected the name inverted") as error:
         proof.prove(path)
+    assert "twin gives the same numbers: leave one out, or add a probe" in str(error.value)
+
+
+BODY = '''):
+    """SNR(t) = alpha_bar_t / (1 - alpha_bar_t)"""
+    a = s.alpha_bar[t]
+    return a / (1 - a)
+'''
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        BODY,
+        "): return s.alpha_bar[t] / (1 - s.alpha_bar[t])\n",
+        ', /):\n  """Two spaces."""; a = s.alpha_bar[t]\n  return a / (1 - a)\n',
+        ") -> torch.Tensor:\n\tif len(t):\n\t\ta = s.alpha_bar[t]\n\treturn a / (1 - a)\n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_the_keys_answer_is_the_formula_however_it_is_written(folder, body, encoding):
+    path, notebook = own.path_of("snr", folder), folder / f"{STEM}.ipynb"
+    assert BODY in guide()
+    path.write_text(guide().replace(BODY, body).replace("\n", "\r\n"), encoding, newline="")
+    scope = {"torch": torch}
+    exec(own.key(path), scope)
+    s = ld.linear_schedule(5)
+    assert torch.equal(scope["snr"](s, torch.tensor([1, 3])), snr(s, torch.tensor([1, 3])))
+    told = notebook.read_text("utf-8")
+    stub = json.loads(told)["cells"]
+    cell = next(c for c in stub if c["id"] == "snr-answer")
+    for text in (
+        "".join(cell["source"]),
+        'def snr(s, t):\n  """Two."""\n\n  raise NotImplementedError("you")',
+    ):
+        scope = {"torch": torch}
+        exec("\n".join(handout.filled(text, own.key(path), "snr-answer")), scope)
+        assert torch.equal(scope["snr"](s, torch.tensor([2])), snr(s, torch.tensor([2])))
+
+
+def test_a_formula_that_is_no_def_is_told(folder):
+    path = own.path_of("snr", folder)
+    path.write_text(guide().replace(f"def snr(s, t{BODY}", "snr = lambda s, t: s.alpha_bar[t]\n"), "utf-8")
+    with pytest.raises(ValueError, match=r"snr: expected def snr\(...\) at the left margin"):
+        own.load(path)
+    path.write_text(guide().replace("# ", "# für ") + "# für\n", "latin-1")
+    with pytest.raises(ValueError, match="snr.py: text: expected UTF-8, got 'utf-8' codec"):
+        own.load(path)
+    path = path.rename(path.with_name("my-snr.py"))
+    with pytest.raises(ValueError, match="file name: expected the function's name"):
+        own.load(path)
+
+
+@pytest.mark.parametrize(
+    "stub, words",
+    [
+        ("def snr(s, t):\n    pass", "expected a stub with the line raise NotImplementedError, got 'def snr"),
+        ("", "expected a stub with the line raise NotImplementedError, got ''"),
+        (
+            "def snr(a, t):\n    raise NotImplementedError",
+            r"expected the key's arguments \(s, t\), got \(a, t\)",
+        ),
+    ],
+)
+def test_a_stub_that_the_key_can_not_fill_is_told(folder, stub, words):
+    with pytest.raises(ValueError, match=f"cell snr-answer: {words}"):
+        handout.filled(stub, own.key(own.path_of("snr", folder)), "snr-answer")
+
+
+def test_check_exercise_says_which_exercise_no_notebook_asks_for(tmp_path, capsys):
+    assert cli.main(["new-exercise", "my_alpha", "--notebooks", str(tmp_path)]) == 0
+    for name in ("my_alpha", "my-alpha", "my_alpha.py"):
+        assert cli.main(["check-exercise", name, "--notebooks", str(tmp_path)]) == 0
+    assert "no notebook" not in capsys.readouterr().out
+    (tmp_path / "my_alpha.ipynb").unlink()
+    assert cli.main(["check-exercise", "--notebooks", str(tmp_path)]) == 0
+    assert f"my_alpha: no notebook in {tmp_path} asks for it" in capsys.readouterr().out
+    assert cli.main(["check-exercise", "--notebooks", str(tmp_path / "nowhere")]) == 2
+    assert "check-exercise: --notebooks: expected a folder" in capsys.readouterr().err
+
+
+def test_new_exercise_takes_notebooks_of_older_formats_and_no_others(tmp_path, capsys):
+    cell = {"cell_type": "markdown", "metadata": {}, "source": "hello"}
+    old = {"cells": [cell, dict(cell)], "metadata": {}, "nbformat": 4, "nbformat_minor": 2}
+    (tmp_path / "notes.ipynb").write_text(json.dumps(old), "utf-8")
+    command = ["new-exercise", "my_alpha", "--notebooks", str(tmp_path), "--notebook", "notes"]
+    assert cli.main(command) == 0
+    nbformat.validate(nbformat.read(tmp_path / "notes.ipynb", as_version=4))
+    assert [q.name for q in trusted.read(tmp_path / "notes.ipynb").questions] == ["my_alpha"]
+    (tmp_path / "broken.ipynb").write_text("{", "utf-8")
+    command[1], command[-1] = "other", "broken"
+    assert cli.main(command) == 2 and "broken.ipynb: expected a notebook" in capsys.readouterr().err
+    assert cli.main(["new-exercise", "third", "--notebooks", str(tmp_path)]) == 0
+    made = nbformat.read(tmp_path / "third.ipynb", as_version=4)
+    assert made.metadata.kernelspec.name == "python3"  # or JupyterLab asks each student for one
+
+
+def test_two_notebooks_that_ask_the_same_are_told(folder, capsys):
+    shutil.copy(folder / f"{STEM}.ipynb", folder / f"{STEM}-Copy1.ipynb")
+    assert cli.main(["handout", str(folder / "out"), "--notebooks", str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert f"expected it in one notebook, got it in {STEM}-Copy1.ipynb and {STEM}.ipynb" in said
 
 
 def test_handout_and_key_take_it_along(folder, tmp_path_factory, monkeypatch):
@@ -183,6 +322,23 @@ def test_handout_and_key_take_it_along(folder, tmp_path_factory, monkeypatch):
     said = workcopy.update(folder, out / "work")
     assert len(said) == 2 and own.path_of("snr", out / "work").read_text("utf-8") == guide()
     assert workcopy.update(folder, out / "work") == []
+
+
+def test_what_a_notebook_links_to_is_handed_out_with_it(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    shutil.copy(ROOT / "notebooks" / "glossary.md", folder)
+    (folder / "figures").mkdir()
+    for name in ("figures/snr.png", "answers.md"):
+        (folder / name).write_bytes(b"x")
+    path = folder / f"{STEM}.ipynb"
+    text = path.read_text("utf-8").replace(
+        "**Exercise.** Say", "![](figures/snr.png) [x](../secret.md) Say", 1
+    )
+    path.write_text(text, "utf-8")
+    (folder.parent / "secret.md").write_text("secret")
+    assert cli.main(["handout", str(out), "--notebooks", str(folder)]) == 0
+    names = {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()}
+    assert names == {path.name, "exercises/snr.py", "glossary.md", "figures/snr.png"}
 
 
 def test_its_points_and_mistakes_count_in_the_course_file(folder, tmp_path):

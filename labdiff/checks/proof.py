@@ -16,6 +16,7 @@ from labdiff.checks import own
 from labdiff.checks.exercises.exercise import Exercise
 from labdiff.checks.exercises.probes import PUBLIC
 from labdiff.checks.in_kernel.collect import collect
+from labdiff.checks.in_kernel.outcome import Outcome
 from labdiff.checks.in_kernel.state import preserved
 from labdiff.checks.judging.report import CORRECT, NOT_ATTEMPTED, Report
 from labdiff.checks.judging.verdict import judge
@@ -42,10 +43,6 @@ def _proved(exercise: Exercise, path: str) -> Iterator[str]:
     def wrong(what: str, expected: str, got: object) -> ValueError:
         return ValueError(f"{path}: {what}: expected {expected}, got {got}")
 
-    if all(_same(exercise, seed) for seed in SEEDS[1:]):
-        raise wrong(
-            "probes", "other numbers for another seed (hidden probes come from a secret one)", "the same"
-        )
     for seed in SEEDS:
         report = _report(exercise, exercise.formula, seed)
         if report.status != CORRECT:
@@ -59,21 +56,35 @@ def _proved(exercise: Exercise, path: str) -> Iterator[str]:
                 "correct for the right formula alone, with torch, math, np and ld",
                 _told(report),
             )
+    right = {seed: _outcomes(exercise, exercise.formula, seed) for seed in SEEDS}
+    for outcome in (one for outcomes in right.values() for one in outcomes):
+        if outcome.problem or any(np.isnan(array).any() for array in outcome.values.values()):
+            raise wrong(name, "numbers on all probes", f"{outcome.kind} {outcome.message}".strip() or "NaN")
+    if all(_equal(right[seed], right[PUBLIC]) for seed in SEEDS):
+        raise wrong(
+            "probes", "other numbers for another seed (hidden probes come from a secret one)", "the same"
+        )
     yield f"{name}: the right formula is correct, on {len(SEEDS)} draws of the probes"
     report = _report(exercise, _stub, PUBLIC)
     if report.status != NOT_ATTEMPTED:
         raise wrong(name, "not attempted for a stub", _told(report))
     yield f"{name}: a stub is not attempted"
+    made = {m.id: _outcomes(exercise, m.parts["instead"], PUBLIC) for m in exercise.mistakes}
     for mistake in exercise.mistakes:
+        where, function = f"MISTAKES[{mistake.id!r}]", mistake.parts["instead"]
+        if all(outcome.problem for outcome in made[mistake.id]):  # whatever fails like it would be called so
+            failed = made[mistake.id][0]
+            raise wrong(where, "numbers on some probe", f"{failed.kind} {failed.message}".strip())
         for seed in SEEDS:
-            report = _report(exercise, mistake.parts["instead"], seed)
+            report = _report(exercise, function, seed)
             if report.status == CORRECT:
                 more = "correct: the probes don't tell it from the right formula. Add one that does"
-                raise wrong(f"MISTAKES[{mistake.id!r}], seed {seed}", "refused", more)
-        report = _report(exercise, mistake.parts["instead"], PUBLIC)
+                raise wrong(f"{where}, seed {seed}", "refused", more)
+        report = _report(exercise, function, PUBLIC)
         if report.mistake != mistake.id or report.hint != mistake.hint:
-            more = f"{report.mistake or 'no name'}. Does another entry give the same numbers? Add a probe"
-            raise wrong(f"MISTAKES[{mistake.id!r}]", f"the name {mistake.id}", more)
+            twins = [m for m in made if m != mistake.id and _equal(made[m], made[mistake.id])]
+            alike = f" {twins[0]} gives the same numbers: leave one out, or add a probe" if twins else ""
+            raise wrong(where, f"the name {mistake.id}", f"{_told(report)}{alike}")
         yield f"{name}: {mistake.id} is refused and named"
 
 
@@ -82,19 +93,21 @@ def _stub(*args):
 
 
 def _report(exercise: Exercise, function: Callable, seed: int) -> Report:
-    probes = exercise.probes(seed)
-    return judge(exercise, probes, collect(exercise, function, probes))
+    return judge(exercise, exercise.probes(seed), _outcomes(exercise, function, seed))
 
 
 def _told(report: Report) -> str:
     return f"{report.status} ({report.mistake or 'no known mistake'}): {report.hint}"
 
 
-def _same(exercise: Exercise, seed: int) -> bool:
-    """Whether the right numbers for this seed are those of the public probes."""
-    rows = [collect(exercise, exercise.formula, exercise.probes(s)) for s in (PUBLIC, seed)]
-    numbers = [[o.values for o in outcomes] for outcomes in rows]
-    return len(numbers[0]) == len(numbers[1]) and all(
-        a.keys() == b.keys() and all(np.array_equal(a[k], b[k], equal_nan=True) for k in a)
-        for a, b in zip(*numbers, strict=True)
+def _outcomes(exercise: Exercise, function: Callable, seed: int) -> list[Outcome]:
+    return collect(exercise, function, exercise.probes(seed))
+
+
+def _equal(a: list[Outcome], b: list[Outcome]) -> bool:
+    """Whether they are the same numbers."""
+    return len(a) == len(b) and all(
+        x.values.keys() == y.values.keys()
+        and all(np.array_equal(x.values[k], y.values[k], equal_nan=True) for k in x.values)
+        for x, y in zip(a, b, strict=True)
     )

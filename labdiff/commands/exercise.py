@@ -1,7 +1,6 @@
 """labdiff new-exercise and labdiff check-exercise: an instructor's own exercises."""
 
 import argparse
-import json
 import keyword
 from pathlib import Path
 
@@ -49,6 +48,7 @@ def {name}(s, t):
     """What goes in, what comes out."""
     raise NotImplementedError'''
 SETUP = "import torch\n\nimport labdiff as ld"
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 CHECK = 'ld.check("{name}", {name})'
 
 
@@ -97,7 +97,7 @@ def run_new(args: argparse.Namespace) -> int:
     if not folder.is_dir():
         raise ValueError(f"new-exercise: --notebooks: expected a folder, got {folder}")
     target, notebook = notebook_for(name, folder, args.notebook)
-    file, ids = own.path_of(name, folder), [cell.get("id") for cell in notebook["cells"]]
+    file, ids = own.path_of(name, folder), [cell["id"] for cell in notebook["cells"]]
     if file.exists() or f"{begin}-answer" in ids:
         where = file if file.exists() else target
         raise ValueError(f"new-exercise: NAME: expected a new one, got {name}: it is in {where}")
@@ -130,11 +130,12 @@ def notebook_for(name: str, folder: Path, begin: str | None) -> tuple[Path, dict
             raise ValueError(
                 f"new-exercise: --notebook: expected the beginning of a name in {folder}, got {begin}"
             )
-        return found[0], json.loads(found[0].read_text("utf-8"))
+        return found[0], course.read(found[0])
     path = folder / f"{name}.ipynb"
     if path.exists():
         raise ValueError(f"new-exercise: NAME: expected a new one, got {name}: {path} exists")
-    return path, {"cells": [code("setup", SETUP)], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    return path, {"cells": [code("setup", SETUP)], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
 def code(id: str, text: str) -> dict:
@@ -153,11 +154,17 @@ def run_check(args: argparse.Namespace) -> int:
     from labdiff.checks import own, proof
 
     folder = Path(args.notebooks)
-    names = args.names or sorted(path.stem for path in (folder / own.FOLDER).glob("*.py"))
+    if not folder.is_dir():
+        raise ValueError(f"check-exercise: --notebooks: expected a folder, got {folder}")
+    given = [name.removesuffix(".py").replace("-", "_") for name in args.names]
+    names = given or sorted(path.stem for path in (folder / own.FOLDER).glob("*.py"))
+    asked = {cell["id"] for path in folder.glob("*.ipynb") for cell in course.read(path)["cells"]}
     for name in names or ["NAME"]:
         path = own.path_of(name, folder)
         if not path.is_file():
             raise ValueError(f"check-exercise: NAME: expected a file in {path.parent}, got no {path.name}")
         for line in proof.prove(path):
             print(line)
+        if (cell := f"{name.replace('_', '-')}-answer") not in asked:
+            print(f"{name}: no notebook in {folder} asks for it: none has a cell {cell}")
     return 0

@@ -1,18 +1,18 @@
 """The course's own notebooks: which questions they ask, and what an honest answer to each may rely on."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from labdiff.checks import EXERCISES, own
 from labdiff.course import folder, points_of, source_of
+from labdiff.course import read as read_notebook
 from labdiff.grading.records import Question, Trusted
 
 
 def read(path: Path) -> Trusted:
     """The notebook in a file. Raises ValueError if it asks nothing."""
-    stem, cells = Path(path).stem, json.loads(Path(path).read_text("utf-8"))["cells"]
+    stem, cells = Path(path).stem, read_notebook(path)["cells"]
     sources = {c["id"]: source_of(c) for c in cells if c["cell_type"] == "code"}
     answers = {
         i.removesuffix("-answer").replace("-", "_"): text
@@ -55,8 +55,21 @@ def points(name: str, given: Mapping[str, float | None], own_points: float | Non
 
 
 def load(given: str | None = None, only: Sequence[str] = ()) -> list[Trusted]:
-    """The course's notebooks in their order; `only`: see select."""
-    return select([read(path) for path in sorted(folder(given).glob("*.ipynb"))], only)
+    """The course's notebooks in their order; `only`: see select.
+
+    Raises: ValueError: two notebooks ask the same.
+    """
+    course = [read(path) for path in sorted(folder(given).glob("*.ipynb"))]
+    asked: dict[str, str] = {}
+    for trusted in course:
+        for q in trusted.questions:
+            first = asked.setdefault(q.name, trusted.stem)
+            if first != trusted.stem:
+                raise ValueError(
+                    f"{folder(given)}: {q.name}: expected it in one notebook, got it in {first}.ipynb and "
+                    f"{trusted.stem}.ipynb. Move one of them away"
+                )
+    return select(course, only)
 
 
 def select(course: Sequence[Trusted], only: Sequence[str]) -> list[Trusted]:

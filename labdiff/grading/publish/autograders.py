@@ -1,13 +1,12 @@
 """Graders that a platform runs: Gradescope's zip, Classroom 50's folder. Both hold labdiff and the course."""
 
-import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 
 from labdiff.checks import own
-from labdiff.course import PACKAGE, clean, text_of
+from labdiff.course import PACKAGE, clean, read, text_of
 from labdiff.grading.gradebook import course_file
 from labdiff.grading.publish.files import write
 from labdiff.grading.questions import Trusted
@@ -72,7 +71,7 @@ def files(folder: Path, notebooks: Sequence[Trusted]) -> Iterator[tuple[str, byt
             yield f"labdiff/{path.relative_to(PACKAGE)}", path.read_bytes()
     for notebook in notebooks:
         name = f"{notebook.stem}.ipynb"
-        yield f"course/{name}", text_of(clean(json.loads((folder / name).read_text("utf-8")))).encode()
+        yield f"course/{name}", text_of(clean(read(folder / name))).encode()
     asked = [Path(q.own) for notebook in notebooks for q in notebook.questions if q.own]
     for path in [*asked, folder / course_file.NAME]:
         if path.is_file():

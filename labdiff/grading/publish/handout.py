@@ -1,16 +1,20 @@
 """The students' copy and the solved copy of a notebook, both made from the course's own."""
 
-import json
+import ast
 import os
+import re
+import shutil
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
 from labdiff.checks import own
-from labdiff.course import clean, points_of, source_of, text_of
+from labdiff.course import clean, points_of, read, source_of, text_of
 from labdiff.grading.publish import colab
 from labdiff.grading.publish.files import write as write_file
 from labdiff.grading.publish.solutions import SOLUTIONS
 
+LINK = re.compile(r"\]\((\w[\w./-]*\.(?!ipynb)\w+)[)#\s]")  # to a file beside the notebook, such as glossary.md
 POINTS = 1  # where neither the course file nor the cell says more
 
 
@@ -56,16 +60,40 @@ def solve(notebook: dict, folder: Path) -> dict:
     for cell in notebook["cells"]:
         if cell.get("id", "").endswith("-answer"):
             name = cell["id"].removesuffix("-answer").replace("-", "_")
-            # without its def line: the stub has it, and a docstring
             text = SOLUTIONS[name] if name in SOLUTIONS else own.key(own.path_of(name, folder))
-            body = text.rstrip("\n").split("\n")[1:]
-            lines = [line for line in source_of(cell).split("\n") if line.strip()]
-            at = next(
-                i for i, line in enumerate(lines) if line.strip().startswith("raise NotImplementedError")
-            )
-            lines[at : at + 1] = ["    ### BEGIN SOLUTION", *body, "    ### END SOLUTION"]
+            lines = filled(source_of(cell), text, cell["id"])
             cell["source"] = "\n".join(lines).splitlines(keepends=True)
     return notebook
+
+
+def filled(stub: str, key: str, cell: str) -> list[str]:
+    """The lines of a stub with the key's answer in place of its raise; its def line and docstring stay.
+
+    Raises: ValueError: the stub has no such line, or other arguments than the key.
+    """
+    lines = [line for line in stub.split("\n") if line.strip()]
+    at = next(
+        (i for i, line in enumerate(lines) if line.strip().startswith("raise NotImplementedError")), None
+    )
+    if at is None:
+        raise ValueError(
+            f"cell {cell}: expected a stub with the line raise NotImplementedError, got {stub!r}"
+        )
+    indent = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
+    first, body = key.rstrip("\n").split("\n", 1)
+    if indent != "    ":
+        body = textwrap.indent(textwrap.dedent(body), indent)
+    lines[at : at + 1] = [f"{indent}### BEGIN SOLUTION", *body.split("\n"), f"{indent}### END SOLUTION"]
+    asked, known = (arguments("\n".join(text)) for text in (lines, [first, body]))
+    if asked != known:
+        raise ValueError(f"cell {cell}: expected the key's arguments ({known}), got ({asked})")
+    return lines
+
+
+def arguments(source: str) -> str:
+    """Names of a function's arguments, in order."""
+    function = next(node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
+    return ", ".join(a.arg for a in (*function.args.posonlyargs, *function.args.args))
 
 
 def write(
@@ -90,14 +118,23 @@ def write(
     target = Path(out) / Path(source).name
     if target.exists() and os.path.samefile(source, target):
         raise ValueError(f"OUT: expected another folder than the course's own notebooks, got {out}")
-    notebook = clean(mark(json.loads(Path(source).read_text("utf-8")), points))
+    notebook = clean(mark(read(source), points))
     if solved:
         solve(notebook, Path(source).parent)
     if place:
         colab.prepare(notebook, target.name, place, package)
     write_file(target, text_of(notebook))
+    folder = Path(source).parent
     for cell in notebook["cells"]:
-        file = own.path_of(cell.get("id", "").removesuffix("-answer").replace("-", "_"), Path(source).parent)
+        file = own.path_of(cell.get("id", "").removesuffix("-answer").replace("-", "_"), folder)
         if cell.get("id", "").endswith("-answer") and file.is_file():  # for ld.check, beside the notebook
-            write_file(own.path_of(file.stem, out), file.read_text("utf-8"))
+            copy(file, own.path_of(file.stem, out))
+        for name in LINK.findall(source_of(cell)) if cell["cell_type"] == "markdown" else ():
+            if (folder / name).is_file() and ".." not in Path(name).parts:
+                copy(folder / name, Path(out) / name)
     return target
+
+
+def copy(file: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, target)
