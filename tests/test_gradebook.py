@@ -14,11 +14,11 @@ from labdiff import cli
 from labdiff.checks import EXERCISES
 from labdiff.grading.gradebook import changes, course_file, given, overrides, roster, tables_in
 from labdiff.grading.gradebook.course_file import CourseFile, Late
-from labdiff.grading.gradebook.overrides import Override
+from labdiff.grading.gradebook.overrides import TOTAL, Override
 from labdiff.grading.gradebook.roster import Person
 from labdiff.grading.gradebook.scoring import Gradebook, days_late, penalty
 from labdiff.grading.intake import trusted
-from labdiff.grading.publish import pages, results, tables
+from labdiff.grading.publish import lms, pages, results, tables
 from labdiff.grading.records import Question, Record, Result
 from labdiff.grading.run import batch
 
@@ -106,6 +106,15 @@ grace_minutes = 15
         ("[late]\ndays = 1.5", "late.days: expected a whole number"),
         ("[late]\npenalty = 1", "late.penalty: expected one of the keys deadline"),
         ("packages = [3]", "packages: expected names of packages"),
+        ('assignment = " "', "assignment: expected the name of the assignment, got ' '"),
+        ("[late]\ndeadline = 2026-12-01", "without quotes, got 2026-12-01"),
+        ('[late]\ndeadline = "2026-12-01T00:00:00Z"', "without quotes, got '2026-12-01T00:00:00Z'"),
+        (
+            "[late]\ndeadline = 2026-12-01T00:00:00Z",
+            'penalty_per_day: expected what a late day costs, such as "10',
+        ),
+        ("[exercises.q-step]\npoints = 1", "got 'q-step' (q_step?)"),
+        ("[credit]\noff-by-won = 0.5", ", ..., got 'off-by-won' (off-by-one?)"),
         ("a = [", "expected TOML, got"),
     ],
 )
@@ -240,6 +249,20 @@ def test_an_override_is_shown_as_what_it_is(tmp_path):
         ),
         ("student,exercise,points\n\nanna,q_step,-1\n", "line 3: points: expected a number"),
         ("student,exercise,points\n,q_step,1\n", "line 2: student: expected a name"),
+        (
+            "student,exercise,points\nanna,q-step,1\n",
+            "interpolate, flow_velocity, total, got 'q-step' (q_step?)",
+        ),
+        (
+            "student,exercise,points\nanna,q_step,nan\n",
+            "line 2: points: expected a number from 0 on, got 'nan'",
+        ),
+        (
+            'student,exercise,points\nanna,q_step,"1,000"\n',
+            "points: expected a number that can't be read in two",
+        ),
+        ("student,exercise,points,Points\nanna,q_step,1,2\n", "expected one column points, got 2"),
+        ("PK\x03\x04\0\0\0\0", "expected a CSV file, got no text: in a spreadsheet, save it as CSV (UTF-8)"),
         ("student,exercise,points\na,q_step,1\na,q_step,2\n", "line 3: exercise: expected one line"),
         ("", "expected the columns"),
     ],
@@ -260,6 +283,38 @@ def test_tables_are_read_as_spreadsheets_write_them(tmp_path, encoding, delimite
     path.write_bytes(text.encode(encoding))
     (only,) = tables_in.read(path, ("student",))
     assert only["student"] == "Zoë" and only.number("points") == 1.5
+
+
+def test_tables_may_have_excels_first_line_and_the_apostrophes_of_grades_csv(tmp_path):
+    path = tmp_path / "o.csv"
+    path.write_bytes(
+        "sep=;\r\nstudent;exercise;points\r\n'=O’Neil;q_step;1,5\r\n'tis;q_step;1\r\n".encode("cp1252")
+    )
+    assert list(overrides.read(path, MISTAKES)) == [("=O’Neil", "q_step"), ("'tis", "q_step")]
+    assert tables.text("=O’Neil") == "'=O’Neil"
+
+
+def test_an_override_that_does_nothing_or_too_much_is_told():
+    hands = {("Anna", TOTAL): 1, ("anna", "p_mean"): 1, ("anna", "q_step"): 10, ("anna", "q_sample"): 1}
+    book = Gradebook(overrides={key: Override(points, "") for key, points in hands.items()})
+    assert book.said([record("anna", RIGHT, WRONG)]) == [
+        "an override for a student who is not here: Anna (anna?)",
+        "an override for an exercise that was not graded: anna, p_mean",
+        "an override of more points than there are: anna, q_step, 10 of 1",
+    ]
+
+
+def test_late_days_that_can_not_be_counted_are_told(tmp_path):
+    late = CourseFile(late=Late(datetime(2026, 12, 1), 0.1))
+    words = "late days cost points, but nobody is late: the roster has no times of handing in"
+    rows = [record("anna", RIGHT)]
+    assert Gradebook(late).said(rows) == [words]
+    assert words in Gradebook(late, people=people(tmp_path, "student\nanna\n")).said(rows)
+    for column, value in (("late_days", "0"), ("submitted", "2026-11-01")):
+        assert Gradebook(late, people=people(tmp_path, f"student,{column}\nanna,{value}\n")).said(rows) == []
+    assert words in Gradebook(
+        CourseFile(late=Late(None, 0.1)), people=people(tmp_path, "student,submitted\nanna,2026-12-01\n")
+    ).said(rows)
 
 
 # the roster
@@ -309,7 +364,33 @@ def test_unknown_and_missing_students_are_listed(tmp_path):
     assert "no time of handing in, taken as in time: anna" in book.said(rows)
 
 
+def test_who_is_not_one_person_in_the_roster_is_told(tmp_path):
+    twins = people(
+        tmp_path, "student,name,id,email\na,Ann,1,\nb,Ann,2,b@x.org\nben,,3,\nben,,3,\nc,,,c@x.org\n"
+    )
+    assert len(twins) == 4  # a row that stands there twice is one person
+    rows = [record(name, RIGHT) for name in ("Ann", "b", "B_2", "c", "ben")]
+    book = Gradebook(people=twins)
+    assert book.said(rows) == [
+        "several people in the roster fit Ann, and so none counts: Ann (1), Ann (2)",
+        "several submissions fit, and so none of them goes to a platform, Ann in the roster: B_2, b",
+        "in the roster, but nothing handed in: Ann",
+        "not in lms/canvas.csv, for the roster does not say enough: c",
+        "not in lms/feedback/mail.csv, for the roster does not say enough: ben",
+    ]
+    lms.write_all(tmp_path, rows, book)
+    assert (tmp_path / "lms" / "canvas.csv").read_text("utf-8").splitlines()[2:] == ["ben,3,,,,1"]
+
+
 def test_a_wrong_roster_is_told(tmp_path):
+    with pytest.raises(ValueError, match="line 3: id: expected another one for each person, got '1'"):
+        people(tmp_path, "student,id\nanna,1\nben,1\n")
+    with pytest.raises(ValueError, match="expected a row for each student, got a heading only"):
+        people(tmp_path, "student,id\n")
+    with pytest.raises(ValueError, match="expected one column id, got 2"):
+        people(tmp_path, "student,id,ID\nanna,1,2\n")
+    with pytest.raises(ValueError, match="line 2: late_days: expected a whole number from 0 on, got '0.5'"):
+        people(tmp_path, "student,late_days\nanna,0.5\n")
     with pytest.raises(ValueError, match="line 2: submitted: expected a date and time"):
         people(tmp_path, "student,submitted\nanna,yesterday\n")
     with pytest.raises(ValueError, match="expected a column such as student"):
@@ -319,6 +400,14 @@ def test_a_wrong_roster_is_told(tmp_path):
 
 
 # runs
+
+
+def test_results_that_are_a_file_are_told(tmp_path, capsys):
+    (tmp_path / "out").write_text("mine")
+    for command in (["grade", str(tmp_path)], ["merge", str(tmp_path)]):
+        assert cli.main([*command, "--out", str(tmp_path / "out")]) == 2
+        assert "--out: expected a folder for the results, got a file" in capsys.readouterr().err
+    assert (tmp_path / "out").read_text() == "mine"
 
 
 def test_what_changed_since_the_last_run(tmp_path):

@@ -18,6 +18,7 @@ import torch
 
 import labdiff as ld
 from labdiff import cli
+from labdiff.grading.gradebook.scoring import Gradebook
 from labdiff.grading.intake import reading, submissions, trusted
 from labdiff.grading.publish import files, pages, results, tables
 from labdiff.grading.records import Options, Question, Record, Result
@@ -72,7 +73,7 @@ def test_names_stay_apart_and_text_is_escaped(tmp_path):
         and files.slug("../x") != "../x"
         and files.slug("Zoë") == "Zoë"
     )
-    results.write_all(tmp_path, RECORDS)
+    results.finish(tmp_path, RECORDS, [], [], Gradebook())
     text = "".join(p.read_text("utf-8") for p in tmp_path.rglob("*.html"))
     assert "<b>hint</b>" not in text and "&lt;b&gt;hint" in text and "x &lt; 1" in text
     assert not list(tmp_path.rglob(".half-*"))
@@ -145,7 +146,7 @@ def test_in_a_merge_a_grader_error_does_not_replace_a_grade(tmp_path):
 
 def test_merge_takes_an_empty_shard_and_tells_a_damaged_file(tmp_path, capsys):
     results.save(tmp_path / "a", RECORDS[0], results.secret(tmp_path / "a"))
-    results.write_all(tmp_path / "empty", [])  # as a CI's artifact: without empty folders and hidden files
+    results.write_tables(tmp_path / "empty", [])  # as a CI's artifact: without empty folders and hidden files
     assert (tmp_path / "empty" / "grades.csv").exists()
     (tmp_path / "a" / "students" / "x.json").write_text("{")
     parts = [str(tmp_path / "a"), str(tmp_path / "empty")]

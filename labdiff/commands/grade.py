@@ -112,6 +112,7 @@ def run_grade(args: argparse.Namespace) -> int:
     from labdiff.grading.run import batch, workers
     from labdiff.grading.sandbox import isolate
 
+    require_folder(args.out)
     # a CI job that is cancelled: clean up as after Ctrl-C
     signal.signal(signal.SIGTERM, lambda *_: workers.STOP.append(True))
     isolation, why = isolate.choose(args.isolation)
@@ -152,10 +153,16 @@ def run_grade(args: argparse.Namespace) -> int:
     return 1 if broken else 0
 
 
+def require_folder(out: str) -> None:
+    if os.path.exists(out) and not os.path.isdir(out):
+        raise ValueError(f"--out: expected a folder for the results, got a file, {out}")
+
+
 def run_merge(args: argparse.Namespace) -> int:
     """Put shards together."""
     from labdiff.grading.publish import results
 
+    require_folder(args.out)
     records, unread = results.merge(args.parts, args.out, options.gradebook_files(args))
     print(f"{len(records)} students: {args.out}/index.html")
     for line in unread:

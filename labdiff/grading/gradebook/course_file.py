@@ -4,7 +4,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from labdiff.grading.gradebook import known
@@ -15,6 +15,7 @@ else:
     import tomli as tomllib
 
 NAME = "course.toml"
+MANY = 60  # names that an error lists
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,11 @@ class Table:
             raise ValueError(f"{file}: {name}: expected a table ([{name}]), got {plain!r}")
         self.left = dict(plain)
 
-    def wrong(self, key: str, expected: str, got: object) -> ValueError:
+    def wrong(self, key: str, expected: str, got: object, names: Sequence[str] = ()) -> ValueError:
+        """`names`: those that may have been meant."""
         place = f"{self.name}.{key}" if self.name else key
-        return ValueError(f"{self.file}: {place}: expected {expected}, got {got!r}")
+        told = str(got) if isinstance(got, date) else repr(got)
+        return ValueError(f"{self.file}: {place}: expected {expected}, got {told}{known.nearest(key, names)}")
 
     def take(self, key: str, kind: type | tuple[type, ...], expected: str, default=None):
         value = self.left.pop(key, default)
@@ -113,7 +116,7 @@ class Table:
 
     def end(self, expected: Sequence[str]) -> None:
         for key in self.left:
-            raise self.wrong(key, f"one of the keys {', '.join(expected)}", key)
+            raise self.wrong(key, f"one of the keys {', '.join(expected)}", key, expected)
 
 
 def read(path: str | Path, mistakes: Mapping[str, Sequence[str]] | None) -> CourseFile:
@@ -132,6 +135,8 @@ def read(path: str | Path, mistakes: Mapping[str, Sequence[str]] | None) -> Cour
     top = Table(str(path), "", plain)
     given = CourseFile()
     assignment = top.take("assignment", str, "the name of the assignment", given.assignment)
+    if not assignment.strip():
+        raise top.wrong("assignment", "the name of the assignment", assignment)
     packages = top.take("packages", list, 'names of packages such as ["networkx"]', [])
     if not all(isinstance(name, str) and name for name in packages):
         raise top.wrong("packages", 'names of packages such as ["networkx"]', packages)
@@ -142,7 +147,7 @@ def read(path: str | Path, mistakes: Mapping[str, Sequence[str]] | None) -> Cour
     points, extra, tables = {}, set(), top.table("exercises")
     for name in list(tables.left):
         if mistakes is not None and name not in mistakes:
-            raise tables.wrong(name, f"one of {', '.join(mistakes)}", name)
+            raise tables.wrong(name, f"one of {', '.join(mistakes)}", name, list(mistakes))
         one = tables.table(name)
         value = one.number("points")
         if value is not None:
@@ -161,14 +166,16 @@ def credits(table: Table, mistakes: Sequence[str] | None) -> dict[str, float]:
     """Mistake -> share. Two at once are written a+b."""
     found = {}
     for key in list(table.left):
-        if mistakes is not None and not set(key.split("+")) <= {*mistakes, *known.ANY_EXERCISE}:
-            raise table.wrong(key, f"mistakes, some of {', '.join((*mistakes, *known.ANY_EXERCISE))}", key)
+        names = [*(mistakes or ()), *known.ANY_EXERCISE]
+        if mistakes is not None and not set(key.split("+")) <= set(names):
+            some = ", ".join(names[:MANY]) + ", ..." * (len(names) > MANY)
+            raise table.wrong(key, f"mistakes, some of {some}", key, names)
         found[key] = table.share(key)
     return found
 
 
 def late_rule(table: Table) -> Late:
-    expected = "a date and time such as 2026-12-01T23:59:00+01:00"
+    expected = "a date and time such as 2026-12-01T23:59:00+01:00, without quotes"
     deadline = table.take("deadline", datetime, expected)
     rule = Late(
         deadline,
@@ -178,4 +185,6 @@ def late_rule(table: Table) -> Late:
         table.number("grace_minutes", 0.0),
     )
     table.end(("deadline", "penalty_per_day", "days", "free_days", "grace_minutes"))
+    if not rule.penalty and rule.days is None:
+        raise table.wrong("penalty_per_day", 'what a late day costs, such as "10 %", or days', rule.penalty)
     return rule

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labdiff.grading.gradebook import tables_in
+from labdiff.grading.gradebook import known, tables_in
 
 TOTAL = "total"
+COLUMNS = ("student", "exercise", "points", "comment")
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,14 @@ Overrides = Mapping[tuple[str, str], Override]  # by (student, exercise)
 def read(path: str | Path, exercises: Sequence[str]) -> Overrides:
     """The overrides in a file. Raises ValueError: file, line, column, what is expected."""
     found: dict[tuple[str, str], Override] = {}
-    for row in tables_in.read(path, ("student", "exercise", "points")):
+    for row in tables_in.read(path, COLUMNS, COLUMNS[:3]):
         student, exercise = row["student"], row["exercise"]
         if not student:
             raise row.wrong("student", "a name as in grades.csv", student)
         if exercise not in (*exercises, TOTAL):
-            raise row.wrong("exercise", f"one of {', '.join((*exercises, TOTAL))}", exercise)
+            names = (*exercises, TOTAL)
+            hint = known.nearest(exercise, names)
+            raise row.wrong("exercise", f"one of {', '.join(names)}", exercise, hint)
         if (student, exercise) in found:
             raise row.wrong("exercise", "one line for a student's exercise", f"{student}, {exercise} again")
         found[student, exercise] = Override(row.number("points"), row["comment"])

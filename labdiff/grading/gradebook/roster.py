@@ -5,7 +5,8 @@ ones."""
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ COLUMNS = {
     "late_days": ("late_days",),
     "grade_changed": ("last modified (grade)",),
 }
+IDS = ("id", "identifier", "sis_id")
 POINTS_POSSIBLE = "points possible"  # the second row of Canvas' export is no person
 
 
@@ -53,6 +55,11 @@ class Person:
     grade_changed: str = ""
 
     @property
+    def in_canvas(self) -> bool:
+        """Whether Canvas would know this person."""
+        return bool(self.id or self.sis_id or self.login)
+
+    @property
     def shown(self) -> str:
         return self.name or self.student or self.email or self.login or self.id or self.identifier
 
@@ -74,21 +81,24 @@ def plain(name: str) -> str:
 
 def read(path: str | Path) -> list[Person]:
     """The people in a roster. Raises ValueError: file, line, column, what is expected."""
-    rows = tables_in.read(path)
-    known = {name for names in COLUMNS.values() for name in names}
-    if rows and not known & rows[0].cells.keys():
+    known = [name for names in COLUMNS.values() for name in names]
+    rows = tables_in.read(path, known)
+    if not rows:
+        raise ValueError(f"{path}: expected a row for each student, got a heading only")
+    if rows[0].cells.keys().isdisjoint(known):
         raise ValueError(
             f"{path}: expected a column such as student, name, id, login, email, identifier, "
             f"got {', '.join(rows[0].cells)}"
         )
-    people = []
+    people: dict[Person, None] = {}  # a row that stands there twice is one person
+    ids: dict[tuple[str, str], Person] = {}
     for row in rows:
         cells = {
             field: next((row[name] for name in names if row[name]), "") for field, names in COLUMNS.items()
         }
         if plain(cells["student"]) == plain(POINTS_POSSIBLE):
             continue
-        days = int(row.number("late_days")) if cells["late_days"] else None
+        days = row.whole("late_days") if cells["late_days"] else None
         try:
             when = datetime.fromisoformat(cells["submitted"].replace("Z", "+00:00"))
         except ValueError:
@@ -101,31 +111,65 @@ def read(path: str | Path) -> list[Person]:
         person = Person(**given)
         if not person.keys():
             raise row.wrong("student", "a name, an id or an e-mail", "")
-        people.append(person)
-    return people
+        for key in IDS:
+            if cells[key] and ids.setdefault((key, cells[key]), person) != person:
+                raise row.wrong(key, "another one for each person", cells[key])
+        people[person] = None
+    return list(people)
 
 
-def match(students: Iterable[str], people: Sequence[Person]) -> tuple[dict[str, Person], list[Person]]:
-    """(student's name in the submissions -> person, people without a submission).
+def fitting(students: Iterable[str], people: Sequence[Person]) -> dict[str, list[Person]]:
+    """Student's name in the submissions -> the people whom it fits.
 
-    A name that fits two people fits none. It fits whole, or by an id at its end, as Canvas' NAME_ID and
-    Moodle's NAME_ID have it.
+    It fits whole, or by an id at its end, as Canvas' NAME_ID and Moodle's NAME_ID have it.
     """
     by_key: dict[str, list[Person]] = {}
     for person in people:
         for key in person.keys():
             by_key.setdefault(key, []).append(person)
 
-    def find(student: str) -> Person | None:
+    def find(student: str) -> list[Person]:
         exact = [person for person in people if person.student == student]
         ended = re.fullmatch(r"(.*)_(\d+)", student)
         options = [exact, by_key.get(plain(student), [])]
         if ended:
             ids = [p for p in people if ended[2] in (p.id, re.sub(r"\D", "", p.identifier), p.sis_id)]
             options += [ids, by_key.get(plain(ended[1]), [])]
-        fits = next((found for found in options if found), [])
-        return fits[0] if len(fits) == 1 else None
+        return next((found for found in options if found), [])
 
-    found = {student: person for student in students if (person := find(student))}
-    taken = {id(person) for person in found.values()}
-    return found, [person for person in people if id(person) not in taken]
+    return {student: find(student) for student in students}
+
+
+def match(students: Iterable[str], people: Sequence[Person]) -> tuple[dict[str, Person], list[Person]]:
+    """(student's name in the submissions -> person, people without a submission).
+
+    A name that fits two people fits none.
+    """
+    found = {name: some[0] for name, some in fitting(students, people).items() if len(some) == 1}
+    taken = set(found.values())
+    return found, [person for person in people if person not in taken]
+
+
+def alone(found: Mapping[str, Person]) -> dict[str, Person]:
+    """Those with a person of their own: a platform takes one grade for each."""
+    count = Counter(found.values())
+    return {name: person for name, person in found.items() if count[person] == 1}
+
+
+def unclear(students: Iterable[str], people: Sequence[Person]) -> list[str]:
+    """A line for each student whom no person, or not one person alone, in the roster fits."""
+    fits = fitting(students, people)
+    said, shared = [], {}
+    for name, some in sorted(fits.items()):
+        if not some:
+            said.append(f"not in the roster: {name}")
+        elif len(some) > 1:
+            who = ", ".join(p.shown + f" ({p.id or p.identifier or p.email})" for p in some)
+            said.append(f"several people in the roster fit {name}, and so none counts: {who}")
+        else:
+            shared.setdefault(some[0], []).append(name)
+    for person, names in shared.items():
+        if len(names) > 1:
+            who = f"{person.shown} in the roster: {', '.join(names)}"
+            said.append(f"several submissions fit, and so none of them goes to a platform, {who}")
+    return said

@@ -1,16 +1,23 @@
 """From verdicts to points. A verdict stays as it is; what it is worth is made anew each time."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timezone
 
 from labdiff.grading.gradebook import roster as rosters
 from labdiff.grading.gradebook.course_file import CourseFile, Late
+from labdiff.grading.gradebook.known import nearest
 from labdiff.grading.gradebook.overrides import TOTAL, Overrides
 from labdiff.grading.gradebook.roster import Person
 from labdiff.grading.records import CORRECT, ERROR, TIMEOUT, WRONG, Record, Result
 
+# file for a platform -> whether a person can be in it
+PLATFORMS: dict[str, Callable[[Person], bool]] = {
+    "lms/canvas.csv": lambda person: person.in_canvas,
+    "lms/moodle.csv": lambda person: bool(person.identifier),
+    "lms/feedback/mail.csv": lambda person: bool(person.email),
+}
 CREDITED = (WRONG, ERROR, TIMEOUT)  # what a mistake's credit can be given for
 
 
@@ -41,17 +48,42 @@ class Gradebook:
 
     def said(self, records: Sequence[Record]) -> list[str]:
         """What does not fit together, a line each: for the class page and the terminal."""
-        found, names = [], {record.student for record in records}
+        found: list[str] = []
+        by_name, missing = self.matched(records)
+        late = self.course.late
         if self.people is not None:
-            by_name, missing = self.matched(records)
-            found += [f"not in the roster: {name}" for name in sorted(names - by_name.keys())]
+            found += rosters.unclear([record.student for record in records], self.people)
             found += [f"in the roster, but nothing handed in: {person.shown}" for person in missing]
-            if self.course.late and self.course.late.deadline:
+            for file, known in PLATFORMS.items():
+                lacking = [name for name, person in by_name.items() if not known(person)]
+                if lacking and any(map(known, self.people)):
+                    found.append(f"not in {file}, for the roster does not say enough: {', '.join(lacking)}")
+            if late and late.deadline:
                 unknown = [n for n, p in by_name.items() if p.submitted is None and p.late_days is None]
                 found += [f"no time of handing in, taken as in time: {', '.join(unknown)}"] * bool(unknown)
-        strangers = {student for student, _ in self.overrides} - names
-        found += [f"an override for a student who is not here: {name}" for name in sorted(strangers)]
-        return found
+        if late and not any(
+            p.late_days is not None or late.deadline and p.submitted for p in self.people or ()
+        ):
+            found.append("late days cost points, but nobody is late: the roster has no times of handing in")
+        return found + self._overrides_said(records)
+
+    def _overrides_said(self, records: Sequence[Record]) -> list[str]:
+        """What of the overrides does not fit, a line each."""
+        most = {
+            (record.student, r.exercise): r.max for record in self.scored(records) for r in record.results
+        }
+        names = sorted({record.student for record in records})
+        found = []
+        for (student, exercise), hand in self.overrides.items():
+            if student not in names:
+                near = nearest(student, names)
+                found.append(f"an override for a student who is not here: {student}{near}")
+            elif exercise != TOTAL and (student, exercise) not in most:
+                found.append(f"an override for an exercise that was not graded: {student}, {exercise}")
+            elif hand.points > most.get((student, exercise), math.inf):
+                what = f"{hand.points:g} of {most[student, exercise]:g}"
+                found.append(f"an override of more points than there are: {student}, {exercise}, {what}")
+        return list(dict.fromkeys(found))
 
     def _one(self, record: Record, person: Person | None) -> Record:
         rows = tuple(self._result(record.student, r) for r in record.results)

@@ -14,7 +14,7 @@ from labdiff.grading.publish import colab
 from labdiff.grading.publish.files import write as write_file
 from labdiff.grading.publish.solutions import SOLUTIONS
 
-LINK = re.compile(r"\]\((\w[\w./-]*\.(?!ipynb)\w+)[)#\s]")  # to a file beside the notebook, such as glossary.md
+LINK = re.compile(r"\]\((\w[\w./-]*\.(?!ipynb)\w+)[)#\s]")  # to a file beside the notebook
 POINTS = 1  # where neither the course file nor the cell says more
 
 

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from labdiff.grading.gradebook.roster import Person
+from labdiff.grading.gradebook.roster import Person, alone
 from labdiff.grading.gradebook.scoring import Gradebook
 from labdiff.grading.publish import pages
 from labdiff.grading.publish.files import slug, write
@@ -48,7 +48,7 @@ def canvas(records: Sequence[Record], people: Mapping[str, Person], assignment: 
     most = max((record.max for record in records), default=0.0)
     rows = [[*CANVAS, assignment], ["    Points Possible", "", "", "", "", f"{most:g}"]]
     for record in records:
-        if (person := people.get(record.student)) and (person.id or person.sis_id or person.login):
+        if (person := people.get(record.student)) and person.in_canvas:
             who = (
                 person.name or person.student,
                 person.id,
@@ -123,7 +123,7 @@ def write_all(out: Path, records: Sequence[Record], book: Gradebook) -> None:
     """The files for the learning platform, in out/lms; nothing without a roster."""
     if book.people is None:
         return
-    people, _ = book.matched(records)
+    people = alone(book.matched(records)[0])
     folder = Path(out) / "lms"
     write(folder / "canvas.csv", canvas(records, people, book.course.assignment))
     write(folder / "moodle.csv", moodle(records, people))

@@ -130,18 +130,6 @@ def joined(first: Record, second: Record) -> Record:
     return replace(least, stamp="", results=tuple(sorted(rows.values(), key=lambda r: r.notebook)))
 
 
-def write_all(
-    out: Path,
-    records: Sequence[Record],
-    skipped: Sequence[str] = (),
-    said: Sequence[str] = (),
-    changed: Sequence[Change] = (),
-) -> None:
-    for record in records:
-        write_student(out, record)
-    write_tables(out, records, skipped, said, changed)
-
-
 def write_student(out: Path, record: Record) -> None:
     """The files of one student."""
     name = slug(record.student)
@@ -175,7 +163,9 @@ def finish(
     """All files, when the whole class is graded. Returns the changes since the last time."""
     out = Path(out)
     changed = changes.since(out / changes.LAST, records)
-    write_all(out, records, skipped, said, changed)
+    for record in records:
+        write_student(out, record)
+    write_tables(out, records, skipped, said, changed)
     lms.write_all(out, records, book)
     write(out / changes.LAST, changes.snapshot(records), mode=0o600)
     return changed

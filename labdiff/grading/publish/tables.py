@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as xml
 
 from labdiff.grading.gradebook.changes import Change
+from labdiff.grading.gradebook.tables_in import FORMULA
 from labdiff.grading.records import CORRECT, GRADER_ERROR, MISSING, NOT_ATTEMPTED, Record
 
-FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # what a spreadsheet takes for the beginning of a formula
 JUNIT = {CORRECT: None, GRADER_ERROR: "error", NOT_ATTEMPTED: "skipped", MISSING: "skipped"}
 
 
