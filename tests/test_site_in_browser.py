@@ -5,49 +5,153 @@ import random
 
 import lab_in_browser
 import pytest
+import torch
 from lab_in_browser import chromium
 from test_site import NOTEBOOKS
+from test_site_network import NET, X0, S, page_of
 
+import labdiff as ld
 from labdiff.site import npm
 
 pytestmark = pytest.mark.browser
-PAGES = [path.stem for path in NOTEBOOKS] + ["glossary", "index"]
+W = ld.widgets
+PAGES = [path.stem for path in NOTEBOOKS] + ["glossary", "index", "gallery"]
 
 
 @pytest.fixture(autouse=True)
-def _needs_chromium():
-    if lab_in_browser.CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI has to run the browser tests, and there is no Chromium: apt-get install chromium")
-        pytest.skip("no Chromium on the PATH: apt-get install chromium runs these tests, too")
+def _driver_draws():
     state = random.getstate()  # the browser's driver draws from it
     yield
     random.setstate(state)
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_on_a_phone_nothing_scrolls_sideways_and_axe_finds_no_serious_violation(
-    name, committed_site, with_npm, tmp_path
-):
-    axe = (npm.modules() / "axe-core" / "axe.min.js").read_text("utf-8")
-    with chromium(tmp_path / "profile") as context:
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A page of a browser without network, for all tests of this file."""
+    if lab_in_browser.CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI has to run the browser tests, and there is no Chromium: apt-get install chromium")
+        pytest.skip("no Chromium on the PATH: apt-get install chromium runs these tests, too")
+    with chromium(tmp_path_factory.mktemp("profile")) as context:
         context.set_offline(True)
         page = context.new_page()
         page.set_default_timeout(120_000)
-        page.goto((committed_site / f"{name}.html").as_uri())
-        page.wait_for_selector("html[data-ready]")
-        page.evaluate(axe)
-        for scheme, width in (("light", 390), ("dark", 1280)):
-            page.emulate_media(color_scheme=scheme)
-            page.set_viewport_size({"width": width, "height": 844})
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            # formulas are hidden from screen readers, which read the MathML beside them
-            page.evaluate("() => new Promise((done) => setTimeout(done, 300))")  # what scrolls is marked
-            found = page.evaluate(
-                """async () => {
-                const what = {exclude: [".katex"]};
-                const {violations} = await axe.run(what, {resultTypes: ["violations"]});
-                return violations.map(({id, impact, nodes}) => [impact, id, nodes[0].html, nodes.length]);
-            }"""
-            )
-            assert [each for each in found if each[0] in ("serious", "critical")] == [], scheme
+        yield page
+
+
+@pytest.fixture(scope="session")
+def gallery(tmp_path_factory):
+    """The address of a page with every kind of panel. The notebooks' own need a kernel, for minutes."""
+    return page_of(tmp_path_factory.mktemp("gallery"), gallery_panels(), NET)
+
+
+def gallery_panels():
+    """Every kind of panel, small."""
+    g = torch.Generator().manual_seed(0)
+    few = ld.linear_schedule(40)
+    states = [*ld.ddim_steps(NET, S, (2, 1, 28, 28), n_steps=3, generator=g)]
+    view = W.TrainingView(10)
+    view.say("step 3 of 10", n=3)
+    return [
+        W.noise_slider(S, X0, generator=g, guess=True, model=NET, t=300),
+        W.noise_slider(
+            S, X0[:1], q_sample=lambda s, x0, t, eps: ld.q_sample(s, x0, t, eps).tanh(), generator=g
+        ),
+        W.schedule_slider(X0, generator=g),
+        W.marginal_slider(few, ld.two_bumps(), generator=g),
+        W.posterior_slider(few),
+        W.reverse_slider(few, ld.two_bumps()),
+        W.curve_slider(range(1, 41), {"beta_t": few.beta[1:]}, ylabel="beta_t", yscale="log"),
+        W.trajectory_player({"a": states, "b": states}, s=S),
+        W.snapshot_slider({1: X0, 2: -X0}),
+        W.sample_slider(NET, S, n=2),
+        W.renoise(NET, S, X0, n_steps=4, generator=g),
+        W.drawing_pad(NET, S, n_steps=4, generator=g),
+        W.guidance_slider(NET, S, n=2, n_steps=2),
+        W.repair_pad(NET, S, n_steps=4, generator=g),
+        W.interpolation_slider(NET, S, n=2, n_stops=3, n_steps=2, generator=g),
+        W.cloud_pad(few, n=100, generator=g),
+        view,
+    ]
+
+
+def opened(page, name, gallery, committed_site):
+    page.goto(gallery if name == "gallery" else (committed_site / f"{name}.html").as_uri())
+    page.wait_for_selector("html[data-ready]")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_on_a_phone_nothing_scrolls_sideways_and_axe_finds_no_serious_violation(
+    name, page, gallery, committed_site, with_npm
+):
+    opened(page, name, gallery, committed_site)
+    page.evaluate((npm.modules() / "axe-core" / "axe.min.js").read_text("utf-8"))
+    for scheme, width in (("light", 390), ("dark", 1280)):
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.evaluate("() => new Promise((done) => setTimeout(done, 300))")  # what scrolls is marked
+        # formulas are hidden from screen readers, which read the MathML beside them
+        found = page.evaluate(
+            """async () => {
+            const {violations} = await axe.run({exclude: [".katex"]}, {resultTypes: ["violations"]});
+            return violations.map(({id, impact, nodes}) => [impact, id, nodes[0].html, nodes.length]);
+        }"""
+        )
+        assert [each for each in found if each[0] in ("serious", "critical")] == [], scheme
+
+
+REACHED = """() => {
+    const each = document.activeElement;
+    const place = each === document.body ? "end" : each.dataset.place || "";
+    return [place, getComputedStyle(each).outlineStyle !== "none"];
+}"""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_tab_key_reaches_all_that_can_be_used_and_shows_where_it_is(
+    name, page, gallery, committed_site, with_npm
+):
+    opened(page, name, gallery, committed_site)
+    places = page.evaluate(
+        """() => {
+        const used = "a[href], input, select, button, canvas[tabindex], .labdiff-pad, pre[tabindex]";
+        const there = [...document.querySelectorAll(used)].filter((e) => e.checkVisibility() && !e.disabled);
+        there.forEach((each, i) => { each.dataset.place = `${i}`; });
+        return there.map((each) => each.dataset.place);
+    }"""
+    )
+    reached = []
+    for _ in range(3 * len(places)):
+        page.keyboard.press("Tab")
+        place, outlined = page.evaluate(REACHED)
+        if place == "end":
+            break
+        assert outlined, place
+        reached.append(place)
+    assert set(places) <= set(reached) and len(places) > 5
+
+
+def test_the_keyboard_moves_every_slider_list_and_pixel(page, gallery, with_npm):
+    page.goto(gallery)
+    page.wait_for_selector("html[data-ready]")
+    for section in page.locator("section.labdiff").all():
+        name = section.get_attribute("aria-label")
+        for slider in section.locator("input[type=range]:enabled").all():
+            slider.focus()
+            before, said = slider.input_value(), slider.get_attribute("aria-valuetext")
+            page.keyboard.press("ArrowLeft" if before == slider.get_attribute("max") else "ArrowRight")
+            assert slider.input_value() != before and slider.get_attribute("aria-valuetext") != said, name
+        for choice in section.locator("select").all():
+            choice.focus()
+            before = choice.input_value()
+            page.keyboard.press("ArrowDown")
+            assert choice.input_value() != before, name
+        for picture in section.locator("canvas[title]").all():
+            picture.focus()
+            page.keyboard.press("ArrowRight")
+            assert section.locator("svg[role=img]").first.is_visible(), name
+    mark = page.get_by_role("button", name="Now the digit is gone")
+    mark.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("section.labdiff").first.get_by_text("at t = 301").is_visible()

@@ -12,6 +12,7 @@ from test_browser import _needs_chromium, pixels, set_t  # noqa: F401 - a fixtur
 import labdiff as ld
 from labdiff.images import tile, to_uint8
 from labdiff.site import network, pages
+from labdiff.widgets.in_browser import KEEP
 
 pytestmark = pytest.mark.browser
 NET, S = ld.load_pretrained()
@@ -28,7 +29,7 @@ RUN = """async ([fingerprint, job]) => {
             document.head.append(Object.assign(script, {src: file, onload: done, onerror: failed}));
         });
     }
-    const source = JSON.parse(document.getElementById("labdiff-sampler").textContent);
+    const source = JSON.parse(document.getElementById("labdiff-worker").textContent);
     const worker = new Worker(URL.createObjectURL(new Blob([source], {type: "text/javascript"})));
     const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
     const text = (array) => {
@@ -66,7 +67,7 @@ def page_of(folder, panels, net):
         metadata={"widgets": {pages.STATE: {"state": kept}}},
     )
     path = folder / "live.ipynb"
-    known = network.put_network(folder, pages.networks_in(notebook), net)
+    known = network.put_network(folder, pages.networks_in(notebook), [net])
     pages.write(path, notebook, {path: "Live"}, folder, known)
     return (folder / "live.html").as_uri()
 
@@ -214,9 +215,134 @@ def test_panels_compute_without_a_kernel(with_npm, tmp_path):
         assert problems == []
 
 
+def a_seven():
+    """Bytes of a drawing: a bar on top and a stroke down."""
+    ink = np.zeros((28, 28), np.uint8)
+    ink[6:9, 7:21] = 255
+    for row in range(9, 23):
+        ink[row, 20 - (row - 9) // 2 - 1 : 20 - (row - 9) // 2 + 1] = 255
+    return ink.tobytes()
+
+
+def test_repair_and_x0_hat_are_the_kernels(with_npm, tmp_path):
+    g = torch.Generator().manual_seed(4)
+    pad = ld.widgets.repair_pad(NET, S, n_steps=5, generator=g)
+    pad.drawing = a_seven()
+    noise = ld.widgets.noise_slider(S, X0, generator=g, model=NET, t=900)
+    url = page_of(tmp_path, [pad, noise], NET)
+    with chromium(tmp_path / "profile") as context:
+        context.set_offline(True)
+        page = context.new_page()
+        page.goto(url)
+        page.wait_for_selector("html[data-ready]")
+        repair, slider = page.locator("section.labdiff").all()
+        for name, value in (("label", "3"), ("known", "upper half")):
+            repair.get_by_role("combobox", name=name).select_option(label=value)
+            setattr(pad, name, value)
+        repair.get_by_role("button", name="new noise").click()
+        pad.draw = 1
+        ended(repair)
+        known = pad.computed
+        for which, key in ((1, "xt"), (2, "back")):
+            image = np.frombuffer(known["buffers"][known["tree"][key]["buffer"]], np.uint8).reshape(28, 28)
+            assert np.abs(pixels(repair, which).astype(int) - image).max() <= 1, key
+        assert np.array_equal(pixels(repair, 2)[:14], np.frombuffer(a_seven(), np.uint8).reshape(28, 28)[:14])
+        assert repair.locator("figcaption").nth(2).inner_text() == "brought back as a 3"
+
+        for t in (800, 700, 400, 0):  # each but the last may be passed over
+            set_t(slider, t)
+        ended(slider)
+        assert near(pixels(slider, 1), X0, 8)
+        slider.get_by_role("slider", name="noise level t").focus()
+        for _ in range(5):
+            page.keyboard.press("PageUp")
+        ended(slider)
+        noise.t = 500
+        tree, buffers = noise.computed["tree"], noise.computed["buffers"]
+        image = np.frombuffer(buffers[tree["x0_hat"]["buffer"]], np.uint8).reshape(tree["x0_hat"]["shape"])
+        assert np.abs(pixels(slider, 1).astype(int) - tile(image, 8)).max() <= 1
+        assert "labdiff-busy" not in slider.get_attribute("class")
+
+
+def test_the_cloud_pad_walks_without_a_kernel(with_npm, tmp_path):
+    few = ld.cosine_schedule(40)
+    pad = ld.widgets.cloud_pad(few, n=200, generator=torch.Generator().manual_seed(4), t=40)
+    url = page_of(tmp_path, [pad], NET)  # needs no network
+    with chromium(tmp_path / "profile") as context:
+        context.set_offline(True)
+        page = context.new_page()
+        problems = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(url)
+        page.wait_for_selector("html[data-ready]")
+
+        x = torch.randn((50, 2), generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+        eps_hat = pad.cloud.exact_eps(few)
+        exact = """([points, variance, x, alphaBar]) => {
+            const text = JSON.parse(document.getElementById("labdiff-worker").textContent);
+            const exactEps = new Function(`${text}; return exactEps;`)();
+            return Array.from(exactEps(points, variance, x, alphaBar));
+        }"""
+        for t in (1, 20, 40):
+            given = [pad.cloud.means.flatten().tolist(), pad.cloud.var, x.flatten().tolist()]
+            shown = page.evaluate(exact, [*given, few.alpha_bar[t].item()])
+            shown = torch.tensor(shown, dtype=torch.float64)
+            expected = eps_hat(x, torch.full((50,), t)).flatten()
+            assert (shown - expected).abs().max() < 1e-9, t
+
+        section = page.locator("section.labdiff")
+        kernels = [pixels(section, k) for k in (1, 2)]
+        set_t(section, 0)
+        assert not np.array_equal(pixels(section, 2), kernels[1])  # of the kernel's own walk, at once
+        section.scroll_into_view_if_needed()
+        box = section.locator("canvas.labdiff-pad").bounding_box()
+        page.mouse.move(box["x"] + 40, box["y"] + 84)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 130, box["y"] + 84, steps=6)
+        page.mouse.up()
+        ended(section)
+        for which in (1, 2):  # x_0, and what walks back to it: a bar across the middle
+            rows, columns = np.nonzero(pixels(section, which))
+            x, y = (columns + 0.5) / 20 - 2.4, 2.4 - (rows + 0.5) / 20
+            assert len(rows) > 50 and abs(y).max() < 0.4 and 0.5 < abs(x).max() < 1 and abs(x.mean()) < 0.2
+        drawn = pixels(section, 2)
+        set_t(section, 40)
+        rows, _ = np.nonzero(pixels(section, 2))
+        assert (2.4 - (rows + 0.5) / 20).std() > 0.7  # noise
+        set_t(section, 0)
+        assert np.array_equal(pixels(section, 2), drawn) and problems == []
+
+
+def test_a_network_of_ones_own_comes_along(with_npm, tmp_path, monkeypatch):
+    monkeypatch.setenv(KEEP, str(tmp_path))
+    monkeypatch.setattr(network, "onnx_of", lambda net: b"a graph")
+    net = conditional()
+    with torch.no_grad():
+        net.stem.weight += 1e-4  # no longer what half precision holds
+    panel = ld.widgets.guidance_slider(net, S, labels=[0, 1], n=1, n_steps=1)
+    (again,) = network.kept(tmp_path)
+    assert again.classes == 3 and network.fingerprint(again) == network.fingerprint(net)
+    x = torch.randn((1, 1, 28, 28), generator=torch.Generator().manual_seed(6))
+    with torch.no_grad():
+        assert torch.equal(again(x, torch.tensor([500])), net(x, torch.tensor([500])))
+    out = tmp_path / "out"
+    known = network.put_network(out, [panel.spec["sampler"]["weights"]], [NET, again])
+    assert list(known["weights"]) == [network.fingerprint(net)]
+    with torch.no_grad():
+        again.stem.weight += 1  # a second build, after another training
+    other = network.fingerprint(again)
+    network.put_network(out, [other], [again])
+    assert [path.name for path in (out / "network").glob("weights*.js")] == [f"weights-{other}.00.js"]
+
+
 def test_the_graph_is_in_halves_and_the_site_small(with_npm, tmp_path):
     known = network.put_network(tmp_path, [network.fingerprint(NET)])
     files = [tmp_path / file for part in known["parts"].values() for file in part]
     assert all(file.is_file() for file in files) and sum(file.stat().st_size for file in files) < 9e6
-    assert sum((tmp_path / file).stat().st_size for file in known["parts"]["weights"]) < 3.2e6
+    assert (
+        sum(
+            (tmp_path / file).stat().st_size for file in known["parts"][f"weights-{network.fingerprint(NET)}"]
+        )
+        < 3.2e6
+    )
     assert network.put_network(tmp_path, ["another"]) is None

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -39,12 +40,14 @@ def run(args: argparse.Namespace) -> int:
         )
     args.out.mkdir(parents=True, exist_ok=True)
     notebooks = {}
-    for path in paths:
-        start = time.perf_counter()
-        notebooks[path] = running.run(path)
-        print(f"{path.name} ran in {time.perf_counter() - start:.0f} s", flush=True)
+    with tempfile.TemporaryDirectory() as kept:
+        for path in paths:
+            start = time.perf_counter()
+            notebooks[path] = running.run(path, Path(kept))
+            print(f"{path.name} ran in {time.perf_counter() - start:.0f} s", flush=True)
+        nets = network.kept(Path(kept))
     wanted = {name for notebook in notebooks.values() for name in pages.networks_in(notebook)}
-    known = network.put_network(args.out, wanted)
+    known = network.put_network(args.out, wanted, nets)
     for path in titles:
         notebook = notebooks.get(path) or sources.markdown(path.read_text("utf-8"))
         size = pages.write(path, notebook, titles, args.out, known)

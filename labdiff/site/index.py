@@ -11,15 +11,18 @@ INTRO = """# The diffusion lab
 How a network learns to make images out of noise: each claim of the slides derived, checked by a number, and
 put under a slider. The pages need no installation and no network; to do the exercises, run the notebooks.
 """
+BETWEEN = """And what does the network see on the way? Slide the noise level $t$ of real digits: below $x_t$
+stands the clean image $\\hat x_0$ that it guesses. Where does it begin to guess another digit?
+"""
 
 
-def index(titles: dict[Path, str]) -> tuple[str, str]:
-    """(what stands above the live panel, what stands below it), both Markdown."""
+def index(titles: dict[Path, str]) -> tuple[str, str, str]:
+    """(what stands above the live panels, between them, below them), all Markdown."""
     notebooks = {path: title for path, title in titles.items() if path.suffix == ".ipynb"}
     cards = [_card(path, title) for path, title in notebooks.items()]
     contents = "\n".join(f"* [{title}]({path.name})" for path, title in titles.items())
     below = ["## The notebooks", contents, *cards, _slides(notebooks)]
-    return INTRO, "\n\n".join(filter(None, below))
+    return INTRO, BETWEEN, "\n\n".join(filter(None, below))
 
 
 def _card(path: Path, title: str) -> str:

@@ -1,7 +1,8 @@
-"""The shipped network in the site: its graph, its weights and its runtime as scripts, for fetch() reads no file://."""
+"""Networks in the site: their graphs, weights and runtime as scripts, for fetch() reads no file://."""
 
 import base64
 import contextlib
+import functools
 import gzip
 import hashlib
 import io
@@ -10,7 +11,7 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import torch
@@ -26,42 +27,80 @@ PART = 1_000_000  # characters of a script: so the page can tell how far it is
 LARGE = 64  # numbers, from which on an array is stored in half precision
 
 
-def put_network(out: Path, wanted: Iterable[str], net: UNet | None = None) -> dict | None:
-    """Write the shipped network into OUT/network, for the panels that can use it.
+def put_network(out: Path, wanted: Collection[str], nets: Iterable[UNet] | None = None) -> dict | None:
+    """Write networks and their runtime into OUT/network, for the panels that can use them.
 
     Args:
         out: the site's folder.
         wanted: fingerprint() of the networks that the panels have.
-        net: another network than the shipped one.
+        nets: those that there are; default the shipped one.
 
     Returns: for network.js, {"parts": {name: [file, ...]}, "weights": {fingerprint: {...}}}; None where no
-        panel has the network, or where node, npm or onnx is missing, after a word on stderr.
+        panel has such a network, or where node, npm or onnx is missing, after a word on stderr.
     """
-    net = net or load_pretrained()[0]
-    name = fingerprint(net)
-    if name not in set(wanted) or npm.modules() is None:
+    for old in (out / FOLDER).glob("weights*.js"):  # of an earlier run; each training gives another network
+        old.unlink()
+    shipped = load_pretrained()[0]
+    found = {fingerprint(net): net for net in nets or [shipped]}
+    found = {name: net for name, net in found.items() if name in wanted}
+    if not found or npm.modules() is None:
         return None
-    cached = npm.cache() / f"network-{name}-{_version()}"
-    if not cached.is_dir():
+    dist, shared = npm.package("onnxruntime-web") / "dist", f"runtime-{_version()}"
+    parts = _put(
+        out,
+        shared,
+        lambda: {
+            "runtime": (dist / "ort.wasm.bundle.min.mjs").read_bytes(),
+            "wasm": (dist / "ort-wasm-simd-threaded.wasm").read_bytes(),
+        },
+    )
+    weights = {}
+    for name, net in found.items():
+        part = f"weights-{name}"
         try:
-            graph = onnx_of(net)
+            cache = f"network-{name}-{_version()}" if name == fingerprint(shipped) else None
+            parts |= _put(out, cache, functools.partial(_graph, part, net))
         except ImportError as error:
             print(
                 f"site: {error}. Panels that need the network stand still: pip install 'labdiff[site]'",
                 file=sys.stderr,
             )
             return None
-        with tempfile.TemporaryDirectory(dir=cached.parent) as started:
-            new = Path(started) / "network"
+        weights[name] = {"part": part, "classes": net.classes}
+    return {"parts": parts, "weights": weights}
+
+
+def kept(folder: Path) -> list[UNet]:
+    """The networks that panels left in a folder, see in_browser.KEEP."""
+    nets = []
+    for path in sorted(folder.glob("*.pt")):
+        about = torch.load(path, map_location="cpu", weights_only=True)
+        net = UNet(**about["config"])
+        net.load_state_dict(about["state"])
+        nets.append(net.eval())
+    return nets
+
+
+def _put(out: Path, cache: str | None, make: Callable[[], dict[str, bytes]]) -> dict[str, list[str]]:
+    """Scripts with {part: data} of make() in OUT/network: {part: [file, ...]}. With a name, made once."""
+    with tempfile.TemporaryDirectory(dir=npm.cache()) as started:
+        scripts = npm.cache() / cache if cache else Path(started) / "made"
+        if not scripts.is_dir():
+            new = Path(started) / "new"
             new.mkdir()
-            _write_scripts(new, graph)
-            if not cached.is_dir():
-                new.rename(cached)
-    shutil.copytree(cached, out / FOLDER, dirs_exist_ok=True)
-    parts = {}
-    for path in sorted(cached.glob("*.js")):
-        parts.setdefault(path.name.split(".")[0], []).append(f"{FOLDER}/{path.name}")
-    return {"parts": parts, "weights": {name: {"part": "weights", "classes": net.classes}}}
+            for part, data in make().items():
+                _write_scripts(new, part, data)
+            if not scripts.is_dir():
+                new.rename(scripts)
+        shutil.copytree(scripts, out / FOLDER, dirs_exist_ok=True)
+        files = {}
+        for path in sorted(scripts.glob("*.js")):
+            files.setdefault(path.name.split(".")[0], []).append(f"{FOLDER}/{path.name}")
+    return files
+
+
+def _graph(part: str, net: UNet) -> dict[str, bytes]:
+    return {part: onnx_of(net)}
 
 
 def onnx_of(net: UNet) -> bytes:
@@ -114,18 +153,11 @@ def in_halves(model, onnx) -> None:
     model.graph.node.extend(nodes)
 
 
-def _write_scripts(folder: Path, graph: bytes) -> None:
-    dist = npm.package("onnxruntime-web") / "dist"
-    files = {
-        "runtime": (dist / "ort.wasm.bundle.min.mjs").read_bytes(),
-        "wasm": (dist / "ort-wasm-simd-threaded.wasm").read_bytes(),
-        "weights": graph,
-    }
-    for name, data in files.items():
-        text = base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
-        for i in range(0, len(text), PART):
-            script = f'labdiffPart("{name}", "{text[i : i + PART]}");\n'
-            (folder / f"{name}.{i // PART:02d}.js").write_text(script, "ascii")
+def _write_scripts(folder: Path, part: str, data: bytes) -> None:
+    text = base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
+    for i in range(0, len(text), PART):
+        script = f'labdiffPart("{part}", "{text[i : i + PART]}");\n'
+        (folder / f"{part}.{i // PART:02d}.js").write_text(script, "ascii")
 
 
 def _version() -> str:

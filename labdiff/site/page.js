@@ -18,8 +18,8 @@ function model({ state, buffers }, id) {
   }
   const heard = {};
   const spec = unpack(state.spec, state.data);
-  const live = Boolean(spec.sampler && networks?.weights[spec.sampler.weights]);
-  const compute = live && makeSampler(spec, id);
+  const live = canCompute(spec.sampler);
+  const compute = live && makeSampler(spec, state, id);
   const names = [...spec.controls.map(({ name }) => name), ...("stroke" in state ? ["stroke"] : [])];
   const values = () => Object.fromEntries(names.map((name) => [name, state[name]]));
   let asked = JSON.stringify(values()); // for which the page computes, or has computed, last
@@ -28,19 +28,17 @@ function model({ state, buffers }, id) {
     const at = values();
     if (!live || JSON.stringify(at) === asked) return;
     asked = JSON.stringify(at);
-    compute(state, at, clean(), (results) => {
+    compute(at, clean(), (results) => {
       if (results.error) asked = null; // another try may do
       state.computed = packed(results);
       for (const callback of heard["change:computed"] || []) callback();
     });
   }
 
-  // x_0 of renoise(), or what is on the pad
+  // x_0 of the pane from whose x_t it goes back, or what is on the pad
   function clean() {
-    const { x0 } = spec.rows.flat().find((pane) => pane.fresh) || {};
-    if (x0 !== "drawing") return x0?.values;
-    const { buffer, byteOffset, byteLength } = state.drawing;
-    return Float32Array.from(new Uint8Array(buffer, byteOffset, byteLength), (v) => v / 127.5 - 1);
+    if (!("drawing" in state)) return spec.rows.flat().find((pane) => pane.eps)?.x0.values;
+    return inkOf(state.drawing);
   }
 
   return {

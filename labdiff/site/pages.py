@@ -11,14 +11,15 @@ from pygments.formatters import HtmlFormatter
 
 from labdiff.site import formulas
 from labdiff.site.exporter import body_of, page_name
-from labdiff.site.hero import hero
+from labdiff.site.hero import hero, seen
 from labdiff.site.index import index
 from labdiff.site.running import failed
 from labdiff.site.sources import markdown
 from labdiff.widgets.panel import CSS, ESM
 
 HERE = Path(__file__).parent
-SCRIPTS = ("web/sampler.js", "web/network.js", "page.js")  # the first runs in the worker, too
+WORKER = ("web/sampler.js", "web/cloud.js")  # what runs in the worker; the page has it, too
+SCRIPTS = ("web/jobs.js", "web/network.js", "page.js")
 VIEW, STATE = "application/vnd.jupyter.widget-view+json", "application/vnd.jupyter.widget-state+json"
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
@@ -62,7 +63,7 @@ def networks_in(notebook: nbformat.NotebookNode) -> set[str]:
     """Fingerprints of the networks with which panels of a notebook that was run compute."""
     specs = [panel.get("state", {}).get("spec", {}) for panel in states(notebook).values()]
     samplers = [spec.get("sampler") for spec in specs]
-    return {sampler["weights"] for sampler in samplers if sampler}
+    return {sampler["weights"] for sampler in samplers if sampler and "weights" in sampler}
 
 
 def write(
@@ -85,18 +86,19 @@ def write(
 
 
 def write_index(titles: dict[Path, str], out: Path, network: dict | None = None) -> Path:
-    """Write index.html: what each notebook teaches, where each slide is treated, and digits that are sampled
-    there where the site has the network; returns its path.
+    """Write index.html: what each notebook teaches, where each slide is treated, and where the site has the
+    shipped network, digits that are sampled there, and what it sees in noisy ones; returns its path.
     """
-    above, below = index(titles)
+    above, between, below = index(titles)
     names = {source.name for source in titles}
     panels, live = {}, ""
     if network:
-        panel = hero()
-        panels = {"hero": _panel(panel.kept())}
-        panel.close()
-        shown = json.dumps({"model_id": "hero"})
-        live = f'<div data-text="digits out of noise"><script type="{VIEW}">{shown}</script></div>'
+        for text, panel in (("", hero()), (between, seen())):
+            panels[panel.model_id] = _panel(panel.kept())
+            shown = json.dumps({"model_id": panel.model_id})
+            live += body_of(markdown(text), out, names)
+            live += f'<div data-text="{panel.name}"><script type="{VIEW}">{shown}</script></div>'
+            panel.close()
     body = body_of(markdown(above), out, names) + live + body_of(markdown(below), out, names)
     _write(out / "index.html", "The diffusion lab", body, panels, nav(titles), network)
     return out / "index.html"
@@ -109,11 +111,12 @@ def _write(
         light=HtmlFormatter(style="default").get_style_defs(".highlight"),
         dark=HtmlFormatter(style="github-dark").get_style_defs(".highlight"),
     )
-    sampler, *others = [(HERE / name).read_text("utf-8") for name in SCRIPTS]
-    script = "\n".join(
-        [ESM.replace("export default { render };", "const view = { render };"), sampler, *others]
+    worker, page_script = (
+        "\n".join((HERE / name).read_text("utf-8") for name in names) for names in (WORKER, SCRIPTS)
     )
-    data = {"states": panels, "networks": network, "sampler": sampler}
+    view = ESM.replace("export default { render };", "const view = { render };")
+    script = "\n".join([view, worker, page_script])
+    data = {"states": panels, "networks": network, "worker": worker}
     page = PAGE.format(
         title=html.escape(title),
         css=formulas.css(body) + colours + CSS + (HERE / "page.css").read_text("utf-8"),

@@ -1,19 +1,23 @@
 """Running a notebook for its page: what fails is kept and marked, and the rest still runs."""
 
+import os
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
+from labdiff.widgets.in_browser import KEEP
+
 TIMEOUT = 900  # seconds for a cell
 FAILED = "failed"  # the tag of a cell that failed
 
 
-def run(path: Path) -> nbformat.NotebookNode:
+def run(path: Path, networks: Path) -> nbformat.NotebookNode:
     """The notebook with its outputs and its widgets' state, run in its folder; the file stays as it is.
 
-    A cell that raises gets the tag `failed`. So does one that runs too long or ends the kernel: the last one.
+    Its panels leave their networks in the folder `networks`. A cell that raises gets the tag `failed`. So
+    does one that runs too long or ends the kernel: the last one.
     """
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
@@ -26,7 +30,7 @@ def run(path: Path) -> nbformat.NotebookNode:
     started = []
     client.on_cell_execute = lambda cell, cell_index: started.append(cell)
     try:
-        client.execute()
+        client.execute(env=os.environ | {KEEP: str(networks)})
     except (CellTimeoutError, DeadKernelError) as error:
         said = str(error).strip().splitlines()[0]
         started[-1].outputs.append(

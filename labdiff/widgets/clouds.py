@@ -15,6 +15,7 @@ from labdiff.widgets.controls import t_slider
 from labdiff.widgets.live import Pad
 from labdiff.widgets.noised import evenly
 from labdiff.widgets.panes import computed
+from labdiff.widgets.tables import as_double
 
 STOPS = 41  # of the slider
 REACH = 2.4  # the pictures show [-REACH, REACH] in both directions
@@ -30,8 +31,13 @@ class CloudPad(Pad):
         """The density: a narrow Gaussian at each point with ink, in float64."""
         rows, columns = (self.x0[0, 0] > 0).nonzero(as_tuple=True)
         points = torch.stack([columns, 27 - rows], 1) / 13.5 - 1
-        points = points if len(points) else spiral(400, torch.Generator().manual_seed(0))
+        points = points if len(points) else untouched()
         return GaussianMixture(points.double(), var=WIDTH**2)
+
+
+def untouched() -> torch.Tensor:
+    """The points (K, 2) of a pad on which nothing is drawn."""
+    return spiral(400, torch.Generator().manual_seed(0))
 
 
 def cloud_pad(
@@ -63,13 +69,13 @@ def cloud_pad(
     check_int("cloud_pad", "n", n)
     generator = check_generator("cloud_pad", generator)
     seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
-    levels, known = evenly(s.T, STOPS), {}
+    levels, known, says = evenly(s.T, STOPS), {}, f"{n} particles"
 
     def walks(panel):
         if panel.drawing not in known:
             known.clear()
             known[panel.drawing] = there_and_back(panel.cloud)
-        return known[panel.drawing] | {"says": f"{n} particles"}
+        return known[panel.drawing] | {"says": says}
 
     def there_and_back(cloud):
         g = torch.Generator().manual_seed(seed)
@@ -91,9 +97,11 @@ def cloud_pad(
     ]
     start = round(0.3 * s.T) if t is None else t
     control = t_slider("cloud_pad", s, levels, start)
-    return CloudPad(
-        "cloud_pad", [control], [[{"type": "pad", "caption": "draw a density"}, *panes]], compute=walks
-    )
+    rows = [[{"type": "pad", "caption": "draw a density"}, *panes]]
+    look = {"n": n, "levels": levels, "side": SIDE, "reach": REACH, "variance": WIDTH**2}
+    exact = {"cloud": look | {"points": as_double(untouched())}, "alpha_bar": as_double(s.alpha_bar)}
+    sampler = exact | {"seed": seed, "says": says} if model is None else None  # a page knows no other network
+    return CloudPad("cloud_pad", [control], rows, compute=walks, sampler=sampler)
 
 
 def raster(x: torch.Tensor) -> np.ndarray:

@@ -1,7 +1,9 @@
 """What a page without a kernel needs in order to compute a panel by itself."""
 
 import hashlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -9,6 +11,8 @@ from labdiff.guidance import Guided
 from labdiff.schedule import Schedule
 from labdiff.unet import UNet
 from labdiff.widgets.tables import as_double
+
+KEEP = "LABDIFF_NETWORKS"  # environment variable: folder in which panels leave their networks for the site
 
 
 def fingerprint(net: UNet) -> str:
@@ -19,8 +23,8 @@ def fingerprint(net: UNet) -> str:
     return digest.hexdigest()[:16]
 
 
-def in_browser(model: Callable, s: Schedule, **job) -> dict | None:
-    """The panel's computation for static/sampler.js; None for a model that is no UNet, nor guided() of one.
+def in_browser(model: Callable | None, s: Schedule, **job) -> dict | None:
+    """The panel's computation for site/web/jobs.js; None for a model that is no UNet, nor guided() of one.
 
     A page that has the network computes with it what the kernel would; {"control": name} stands for the
     value of a control.
@@ -29,9 +33,12 @@ def in_browser(model: Callable, s: Schedule, **job) -> dict | None:
         model: the panel's model.
         s: Schedule.
         job: method, "ddpm", "ddim" or "dpm"; shape (N, C, H, W); n_steps; clip, whether x0_hat is clipped;
-            seed, of x_T, or t, to start from the x_t of the pane that shows it; label and scale, of guided();
-            show, {key of a computed() pane: "x", "x0_hat", or "first" for the first x0_hat}; says and
-            captions, texts with {control} for its value.
+            eta, of DDIM; seed, of all noise, and reseed, what is added to it; t, to start from the x_t of the
+            mixed() pane, or from that of the pad's drawing; label ("any" for none) and scale, of guided();
+            keeps, {"control", "boxes": {its value: [top, bottom, left, right]}}, the part of the drawing that
+            stays; show, {key of a computed() pane: "x", "x0_hat", "first" for the first x0_hat, "start" for
+            the first x}; says and captions, texts with {control} for its value, or {"control", "texts": {its
+            value: text}}.
     """
     guide, net = {}, model
     if isinstance(model, Guided):
@@ -39,4 +46,7 @@ def in_browser(model: Callable, s: Schedule, **job) -> dict | None:
         guide, net = {"label": label, "scale": model.scale}, model.model
     if not isinstance(net, UNet):
         return None
-    return {"weights": fingerprint(net), "alpha_bar": as_double(s.alpha_bar)} | guide | job
+    name = fingerprint(net)
+    if folder := os.environ.get(KEEP):
+        torch.save({"config": net.config, "state": net.state_dict()}, Path(folder) / f"{name}.pt")
+    return {"weights": name, "alpha_bar": as_double(s.alpha_bar)} | guide | job

@@ -6,22 +6,24 @@ import torch
 
 from labdiff.arguments import check_generator, check_int, check_schedule, device_of, randn
 from labdiff.edge import ddim_steps, guided
+from labdiff.guidance import Guided
 from labdiff.images import to_uint8
 from labdiff.model_argument import check_model
 from labdiff.process import q_sample, tables_at
 from labdiff.schedule import Schedule
 from labdiff.widgets.controls import button, choice, t_slider
+from labdiff.widgets.in_browser import in_browser
 from labdiff.widgets.live import Pad
 from labdiff.widgets.panel import Panel
 from labdiff.widgets.panes import computed
 
 SCALE = 1.5  # of guidance, where a label is chosen
-HALVES = {  # what of the drawing is known: rows, columns
-    "nothing": (slice(0), slice(0)),
-    "left half": (slice(None), slice(14)),
-    "right half": (slice(None), slice(14, None)),
-    "upper half": (slice(14), slice(None)),
-    "lower half": (slice(14, None), slice(None)),
+HALVES = {  # what of the drawing is known: top, bottom, left, right
+    "nothing": (0, 0, 0, 0),
+    "left half": (0, 28, 0, 14),
+    "right half": (0, 28, 14, 28),
+    "upper half": (0, 14, 0, 28),
+    "lower half": (14, 28, 0, 28),
 }
 
 
@@ -55,10 +57,14 @@ def repair_pad(
     shape, generator = (1, 1, 28, 28), check_generator("repair_pad", generator)
     seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
 
+    as_what = {"any": "brought back"} | {str(k): f"brought back as a {k}" for k in labels}
+    xt_caption, says = "the rest at t = {t}", "from t = {t}"
+
     def repaired(panel):
         g = torch.Generator().manual_seed(seed + panel.draw)  # the same noise for every t, label and half
         x0, mask, t = panel.x0, torch.zeros(shape), panel.t
-        mask[0, 0][HALVES[panel.known]] = 1
+        top, bottom, left, right = HALVES[panel.known]
+        mask[..., top:bottom, left:right] = 1
         xt = q_sample(s, x0, t, randn(shape, g, x0))
         heading = model if panel.label == "any" else guided(model, int(panel.label), SCALE)
         device = device_of(model, x0.device)
@@ -69,10 +75,10 @@ def repair_pad(
         )
         return {
             "xt": to_uint8(torch.where(mask > 0, x0, xt)),
-            "xt_caption": f"the rest at t = {t}",
+            "xt_caption": xt_caption.format(t=t),
             "back": to_uint8(last.x),
-            "back_caption": f"brought back{'' if panel.label == 'any' else f' as a {panel.label}'}",
-            "says": f"from t = {t}",
+            "back_caption": as_what[panel.label],
+            "says": says.format(t=t),
         }
 
     controls = [
@@ -83,7 +89,25 @@ def repair_pad(
     ]
     panes = [computed(key, shape, scale=6, alt=alt) for key, alt in (("xt", "x_t"), ("back", "brought back"))]
     pad = {"type": "pad", "caption": "draw a digit"}
-    return Pad("repair_pad", controls, [[pad, *panes]], compute=repaired)
+    sampler = in_browser(
+        None if isinstance(model, Guided) else model,  # a label that is chosen here replaces none
+        s,
+        method="ddim",
+        eta=1.0,
+        clip=True,
+        shape=shape,
+        n_steps=n_steps,
+        seed=seed,
+        reseed={"control": "draw"},
+        t={"control": "t"},
+        label={"control": "label"},
+        scale=SCALE,
+        keeps={"control": "known", "boxes": HALVES},
+        show={"xt": "start", "back": "x0_hat"},
+        says=says,
+        captions={"xt": xt_caption, "back": {"control": "label", "texts": as_what}},
+    )
+    return Pad("repair_pad", controls, [[pad, *panes]], compute=repaired, sampler=sampler)
 
 
 def keeping(model: Callable, s: Schedule, x0: torch.Tensor, mask: torch.Tensor) -> Callable:

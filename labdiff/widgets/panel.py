@@ -63,6 +63,7 @@ class Panel(anywidget.AnyWidget):
         says: a texts() table, spoken after the controls' values and read as part of the pictures' alt text.
         compute: called in the kernel as compute(panel) -> {key: array, text or number} when a control is let
             go; panes show what it returns under their key. Default: nothing needs the kernel.
+        follows: it is quick, and called while a control moves, as often as it can be.
         sampler: the same as in_browser(), for a page that has the network and no kernel.
 
     Traits: one for each control; `group` links panels (see link()); spec, data, computed are what the browser
@@ -75,7 +76,9 @@ class Panel(anywidget.AnyWidget):
     computed = traitlets.Dict().tag(sync=True)
     group = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, name, controls, rows, *, head=None, says=None, compute=None, sampler=None):
+    def __init__(
+        self, name, controls, rows, *, head=None, says=None, compute=None, follows=False, sampler=None
+    ):
         model_id = uuid.uuid4().hex
         self.name, self.controls, self.compute = name, {c.name: c for c in controls}, compute
         tree, buffers = pack(
@@ -87,6 +90,7 @@ class Panel(anywidget.AnyWidget):
                 "rows": rows,
                 "says": says,
                 "computes": compute is not None,
+                "follows": follows,
                 "sampler": sampler,
             }
         )

@@ -6,12 +6,25 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from labdiff.arguments import check_choice, check_data, check_generator, check_int, check_schedule, randn
+from labdiff import process
+from labdiff.arguments import (
+    check_choice,
+    check_data,
+    check_generator,
+    check_int,
+    check_schedule,
+    device_of,
+    randn,
+)
+from labdiff.edge import ddim_steps
+from labdiff.images import to_uint8
+from labdiff.model_argument import check_model
 from labdiff.schedule import Schedule
 from labdiff.widgets.controls import mark, stops, t_slider
-from labdiff.widgets.noised import check_images, noised
+from labdiff.widgets.in_browser import in_browser
+from labdiff.widgets.noised import check_images, is_own, noised
 from labdiff.widgets.panel import Panel
-from labdiff.widgets.panes import after, formula, lines, path_lines
+from labdiff.widgets.panes import after, computed, formula, lines, path_lines
 from labdiff.widgets.tables import numbers, texts
 
 
@@ -24,10 +37,11 @@ def noise_slider(
     generator: torch.Generator | None = None,
     t: int = 0,
     guess: bool = False,
+    model: Callable | None = None,
 ) -> Panel:
     """Slide t and watch x_t noise up: images, alpha_bar_t, the signal-to-noise ratio, and where on the
     schedule t is. The formula's coefficients can be dragged, and a pixel can be pointed at, to see its path
-    over t.
+    over t. With a model, its x0_hat, what it sees in x_t, follows.
 
     Args:
         s: Schedule.
@@ -38,6 +52,7 @@ def noise_slider(
         generator: source of that draw; None for a fresh one.
         t: where the slider starts, 0..T.
         guess: first ask at which t the digit is gone; the curve and the numbers are shown after the answer.
+        model: callable (x, t) -> eps_hat, such as a UNet, or what guided() makes of it.
 
     Returns: a Panel with the trait t, and with guess the trait gone, -1 before the answer. It has fewer stops
         than 0..T where a q_sample of your own takes over a millisecond, or where what it returns is no mix of
@@ -51,6 +66,8 @@ def noise_slider(
     generator = check_generator("noise_slider", generator)
     eps = randn(x0.shape, generator, like=x0) if eps is None else eps
     check_data("noise_slider", {"x0": x0, "eps": eps})
+    if model is not None:
+        check_model("noise_slider", model)
     pane, levels = noised(s, x0, eps, q_sample, "noise_slider", alt=f"{len(x0)} pictures x_t")
     rows, head = [[pane]], None
     if "x0" in pane:
@@ -87,13 +104,38 @@ def noise_slider(
     controls = [t_slider("noise_slider", s, levels, t)]
     if guess:
         controls.append(mark("gone", "t", s.T, "Now the digit is gone"))
+    seen = _seen(s, x0, q_sample, eps, model)
+    if model is not None:
+        rows.insert(
+            1, [computed("x0_hat", x0.shape, caption="x0_hat: what the model sees in x_t", alt="x0_hat")]
+        )
     return Panel(
         "noise_slider",
         controls,
         [*rows, after("gone", curves, table) if guess else [curves, table]],
         says=texts(f"alpha_bar = {v:.4f}" for v in alpha_bar),
         head=head,
+        **seen,
     )
+
+
+def _seen(s, x0, q_sample, eps, model):
+    """What makes a Panel show the model's x0_hat of x_t at once: nothing without a model."""
+    if model is None:
+        return {}
+
+    def x0_hat(panel):
+        t = torch.full((len(x0),), panel.t, device=x0.device)
+        xt = (q_sample or process.q_sample)(s, x0, t, eps)
+        if panel.t:
+            first, *_ = ddim_steps(model, s, xt=xt.to(device_of(model, xt.device)), t=panel.t, n_steps=1)
+            xt = first.x0_hat.clamp(-1, 1)
+        return {"x0_hat": to_uint8(xt), "says": f"at t = {panel.t}"}
+
+    job = dict(method="ddim", n_steps=1, shape=x0.shape, t={"control": "t"}, clip=False)
+    show = dict(show={"x0_hat": "first"}, says="at t = {t}")
+    sampler = in_browser(model, s, **job, **show) if is_own(q_sample) else None
+    return {"compute": x0_hat, "follows": True, "sampler": sampler}
 
 
 def curve_slider(

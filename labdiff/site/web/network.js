@@ -1,5 +1,6 @@
-// The network in a page without a kernel: its parts come as scripts when a panel first needs them, for fetch() reads no file://;
-// a Web Worker computes. `networks` is what the page knows: {parts: {name: [file, ...]}, weights: {fingerprint: {part, classes}}}.
+// What computes in a page without a kernel: Web Workers, one for each network, and one for what needs none. A network's parts
+// come as scripts when a panel first needs them, for fetch() reads no file://. `networks` is what the page knows:
+// {parts: {name: [file, ...]}, weights: {fingerprint: {part, classes}}}.
 
 const networks = JSON.parse(document.getElementById("labdiff-networks").textContent);
 const parts = {}; // {name: base64}
@@ -29,113 +30,53 @@ async function loadParts(names) {
 }
 
 async function startWorker(fingerprint) {
-  const { part, classes } = networks.weights[fingerprint];
-  await loadParts(["runtime", "wasm", part]);
-  const text = document.getElementById("labdiff-sampler").textContent;
+  const { part, classes } = networks?.weights[fingerprint] || {};
+  if (part) await loadParts(["runtime", "wasm", part]);
+  const text = document.getElementById("labdiff-worker").textContent;
   const worker = new Worker(URL.createObjectURL(new Blob([JSON.parse(text)], { type: "text/javascript" })));
   await new Promise((done, failed) => {
     worker.onmessage = ({ data }) => (data.error ? failed(new Error(data.error)) : done());
     worker.onerror = (event) => failed(new Error(event.message));
-    worker.postMessage({ open: { runtime: parts.runtime, wasm: parts.wasm, weights: parts[part], classes } });
+    worker.postMessage({ open: part ? { runtime: parts.runtime, wasm: parts.wasm, weights: parts[part], classes } : {} });
   });
   worker.onmessage = ({ data }) => listeners.get(data.owner)?.(data);
   return worker;
 }
 
-function workerFor(fingerprint) {
+function workerFor(fingerprint = "none") {
   workers[fingerprint] ||= startWorker(fingerprint);
   workers[fingerprint].catch(() => { delete workers[fingerprint]; }); // another try loads again
   return workers[fingerprint];
 }
 
-const filled = (words, state) => words.replace(/\{(\w+)\}/g, (_, name) => state[name]);
+const canCompute = (sampler) => Boolean(sampler && (sampler.cloud || networks?.weights[sampler.weights]));
 
-// Computes a panel as its kernel did: compute(state, give) with the traits, and give(results) for each step.
-function makeSampler(spec, owner) {
-  const job = spec.sampler;
-  const source = spec.rows.flat().find((pane) => pane.fresh); // of renoise() and the pad
-  const [N, C, H, W] = job.shape;
+// Computes a panel as its kernel did: compute(at, clean, give), and give(results) for each step.
+function makeSampler(spec, state, owner) {
+  const { sampler } = spec;
+  const make = sampler.cloud ? makeCloudJobs(spec, state) : makeJobs(spec);
   let id = 0;
-  let eps = null; // {draw, values}: the noise after "new noise"
 
-  // (N, C, H, W) -> (N, H, W, C) and back; the same for one channel
-  const turned = (from, to, x) => {
-    if (C === 1) return x;
-    const out = new x.constructor(x.length);
-    for (let n = 0, i = 0; n < N; n += 1) {
-      for (let p = 0; p < H * W; p += 1) {
-        for (let c = 0; c < C; c += 1, i += 1) {
-          const [last, first] = [i, (n * C + c) * H * W + p];
-          if (to === "last") out[last] = x[first];
-          else out[first] = x[last];
-        }
-      }
-    }
-    return out;
-  };
-  const grey = (x) => {
-    const values = Uint8ClampedArray.from(x, (v) => (Math.min(1, Math.max(-1, v)) + 1) * 127.5); // rounds half to even
-    return array("uint8", C === 1 ? [N, H, W] : [N, H, W, C], turned("first", "last", values));
-  };
-
-  function noise(draw) {
-    if (!draw) return source.eps.values;
-    if (eps?.draw !== draw) eps = { draw, values: generator(draw)(N * C * H * W) };
-    return eps.values;
-  }
-
-  function jobFor(state, clean) {
-    const of = (value) => (value?.control ? state[value.control] : value);
-    const T = job.alpha_bar.values.length - 1;
-    const t = job.t ? of(job.t) : T;
-    const most = Math.min(of(job.n_steps) || T, T);
-    let x = null;
-    if (job.t) {
-      const [a, b] = [Math.sqrt(job.alpha_bar.values[t]), Math.sqrt(1 - job.alpha_bar.values[t])];
-      x = turned("last", "first", sum(a, clean, b, noise(state.draw)));
-    }
-    return {
-      method: job.method, alphaBar: job.alpha_bar.values, shape: job.shape, clip: job.clip, x, t,
-      nSteps: Math.max(1, Math.floor((most * t) / T)), seed: of(job.seed) || 0,
-      label: of(job.label) ?? null, scale: of(job.scale) ?? 1,
-    };
-  }
-
-  return function compute(state, at, clean, give) {
+  return function compute(at, clean, give) {
     id += 1;
     const mine = id;
-    const fresh = source && state.draw ? { [source.fresh]: array("float32", [N, H, W, C], noise(state.draw)) } : {};
-    const shown = {};
-    const partial = (status, more = {}) => mine === id && give({ ...fresh, ...shown, ...more, status, at: { partial: true } });
-    const broken = (error) => mine === id && give({ ...fresh, ...shown, error: `${error.message || error}`, at });
-    listeners.set(owner, ({ id: theirs, t, x, x0Hat, step, of, error }) => {
-      if (theirs !== id) return;
-      if (error) { broken(error); return; }
-      for (const [key, what] of Object.entries(job.show)) {
-        if (what !== "first") shown[key] = grey(what === "x" ? x : x0Hat);
-        else if (step === 0) shown[key] = grey(x0Hat);
-      }
-      const captions = Object.fromEntries(Object.entries(job.captions || {}).map(([k, words]) => [`${k}_caption`, filled(words, state)]));
-      if (step < of) partial(`t = ${t}: step ${step + 1} of ${of}`, captions);
-      else give({ ...fresh, ...shown, ...captions, says: filled(job.says, state), at });
+    const { job, known, first, shown, says } = make(state, clean);
+    if (known) { give({ ...known, says, at }); return; }
+    const results = { ...first };
+    const partial = (status) => mine === id && give({ ...results, status, at: { partial: true } });
+    const broken = (error) => mine === id && give({ ...results, error: `${error.message || error}`, at });
+    listeners.set(owner, (said) => {
+      if (said.id !== id) return;
+      if (said.error) { broken(said.error); return; }
+      Object.assign(results, shown(said));
+      if (said.t > 0 && said.of === 1) return; // its answer is there already
+      if (said.t > 0) partial(said.of ? `t = ${said.t}: step ${said.step + 1} of ${said.of}` : `back at t = ${said.t}`);
+      else give({ ...results, says, at });
     });
     waiting.set(owner, partial);
-    workerFor(job.weights).then((worker) => {
+    workerFor(sampler.weights).then((worker) => {
       waiting.delete(owner);
-      if (mine === id) worker.postMessage({ owner, id, job: jobFor(state, clean) });
+      if (mine === id) worker.postMessage({ owner, id, job });
     }, broken);
   };
-}
-
-// What pack() makes of an array, before its buffers are numbered.
-const array = (dtype, shape, values) => ({ dtype, shape, values });
-
-function packed(results) {
-  const buffers = [];
-  const tree = Object.fromEntries(Object.entries(results).map(([key, value]) => {
-    if (!value?.dtype) return [key, value];
-    buffers.push(new DataView(value.values.buffer));
-    return [key, { buffer: buffers.length - 1, dtype: value.dtype, shape: value.shape }];
-  }));
-  return { tree, buffers };
 }

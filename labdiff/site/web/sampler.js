@@ -36,7 +36,7 @@ function generator(seed) {
   }
 
   // n >= 16; where n is no multiple of 16 the last sixteen are drawn anew
-  return function randn(n) {
+  function randn(n) {
     const out = new Float32Array(n);
     for (let i = 0; i < n; i += 1) out[i] = uniform();
     for (let start = 0; start + 16 <= n; start += 16) boxMuller(out, start);
@@ -45,7 +45,8 @@ function generator(seed) {
       boxMuller(out, n - 16);
     }
     return out;
-  };
+  }
+  return Object.assign(randn, { uniform });
 }
 
 const sum = (a, x, b, y) => Float32Array.from(x, (v, i) => a * v + b * y[i]);
@@ -57,7 +58,12 @@ function evenLevels(t, n) {
 
 // Each makes step(state, t_prev) -> x from the schedule's alpha_bar; state {t, x, eps, x0Hat}, as labdiff.trajectory's.
 const METHODS = {
-  ddim: (alphaBar) => ({ x0Hat, eps }, to) => sum(Math.sqrt(alphaBar[to]), x0Hat, Math.sqrt(1 - alphaBar[to]), eps),
+  ddim: (alphaBar, randn, eta) => ({ t, x0Hat, eps }, to) => {
+    const [now, next] = [alphaBar[t], alphaBar[to]];
+    const variance = eta ** 2 * ((1 - next) / (1 - now)) * (1 - now / next); // sigma^2
+    const x = sum(Math.sqrt(next), x0Hat, Math.sqrt(Math.max(0, 1 - next - variance)), eps);
+    return variance ? sum(1, x, Math.sqrt(variance), randn(x.length)) : x;
+  },
 
   ddpm: (alphaBar, randn) => ({ t, x, eps }, to) => {
     const alpha = alphaBar[t] / alphaBar[t - 1];
@@ -83,16 +89,22 @@ const METHODS = {
   },
 };
 
-// Yields the states of a job, the last at t = 0. network(x, t, label) -> eps_hat, a promise.
-async function* reverse({ method, alphaBar, shape, nSteps, clip, seed, x, t, label, scale }, network) {
+// Yields the states of a job, the last at t = 0. network(x, t, label) -> eps_hat, a promise. It starts from x, or from noise,
+// or from the x_t of x0 with noise; where mask is 1 it keeps x0.
+async function* reverse({ method, alphaBar, shape, nSteps, clip, eta, seed, x, x0, mask, t, label, scale }, network) {
   const randn = generator(seed);
   const levels = method === "ddpm" ? evenLevels(t, t) : evenLevels(t, nSteps);
-  const step = METHODS[method](alphaBar, randn);
+  const step = METHODS[method](alphaBar, randn, eta || 0);
   let now = x || randn(shape.reduce((a, b) => a * b));
+  if (x0 && !x) now = sum(Math.sqrt(alphaBar[t]), x0, Math.sqrt(1 - alphaBar[t]), now);
   for (let i = 0; i < levels.length - 1; i += 1) {
     const at = levels[i];
     const [signal, noise] = [Math.sqrt(alphaBar[at]), Math.sqrt(1 - alphaBar[at])];
     let eps = await guided(network, now, at, label, scale);
+    if (mask) {
+      const known = sum(1 / noise, now, -signal / noise, x0);
+      eps = eps.map((v, j) => (mask[j] ? known[j] : v));
+    }
     let x0Hat = sum(1 / signal, now, -noise / signal, eps);
     if (clip) {
       x0Hat = clamp(x0Hat);
@@ -146,28 +158,30 @@ async function openNetwork({ runtime, wasm, weights, classes }) {
 const wanted = new Map(); // {owner: id of its latest job}
 let opened = null;
 let before = Promise.resolve(); // the runtime takes one call at a time
+const GIVEN_UP = "given up for a newer job";
 
 async function compute(owner, id, job) {
   const network = (await opened)(job.shape);
   const alone = (...given) => {
-    before = before.then(() => network(...given));
+    before = before.catch(() => {}).then(() => (wanted.get(owner) === id ? network(...given) : Promise.reject(GIVEN_UP)));
     return before;
   };
-  for await (const { t, x, x0Hat, eps, step, of } of reverse(job, alone)) {
+  for await (const state of job.cloud ? cloudWalk(job) : reverse(job, alone)) {
     await new Promise((done) => { setTimeout(done); }); // so that the next message is heard
     if (wanted.get(owner) !== id) return;
-    postMessage({ owner, id, t, x, x0Hat, eps, step, of });
+    postMessage({ owner, id, ...state });
   }
 }
 
 if (globalThis.WorkerGlobalScope) {
   globalThis.onmessage = ({ data }) => {
     if (data.open) {
-      opened = openNetwork(data.open);
+      opened = data.open.weights ? openNetwork(data.open) : Promise.resolve(() => null);
       opened.then(() => postMessage({ opened: true }), (error) => postMessage({ error: `${error}` }));
       return;
     }
     wanted.set(data.owner, data.id);
-    if (data.job) compute(data.owner, data.id, data.job).catch((error) => postMessage({ ...data, job: null, error: `${error}` }));
+    const failed = (error) => error !== GIVEN_UP && postMessage({ owner: data.owner, id: data.id, error: `${error}` });
+    if (data.job) compute(data.owner, data.id, data.job).catch(failed);
   };
 }

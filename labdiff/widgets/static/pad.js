@@ -96,6 +96,11 @@ function makePad(pane, ui) {
   return { el: figure, layout() {}, update() {} };
 }
 
+// The grey levels of a drawing, a DataView, in [-1, 1].
+function inkOf({ buffer, byteOffset, byteLength }) {
+  return Float32Array.from(new Uint8Array(buffer, byteOffset, byteLength), (v) => Math.fround(v / 127.5) - 1);
+}
+
 function likeMnist(ink) {
   const out = new Float32Array(28 * 28);
   let [mass, cx, cy, left, right, top, bottom] = [0, 0, 0, SIDE, 0, SIDE, 0];

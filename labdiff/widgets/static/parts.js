@@ -71,7 +71,17 @@ function makeFormula({ left, terms, control }, ui) {
       box.style.setProperty("--share", Math.min(1, Math.max(0, now)));
     });
   }
-  const sum = terms.flatMap(({ symbol }, i) => [i ? " + " : "", boxes[i].box, " ", ...formula(symbol)]);
-  const line = element("div", { class: "labdiff-formula" }, ...formula(left), " = ", ...sum);
+  const words = (...parts) => element("span", {}, ...parts); // one item of the line, in which a subscript is low
+  const sum = terms.flatMap(({ symbol }, i) => [...(i ? [words(" + ")] : []), boxes[i].box, words(" ", ...formula(symbol))]);
+  const line = element("div", { class: "labdiff-formula" }, words(...formula(left), " = "), ...sum);
   return { el: line, layout() {}, update };
+}
+
+// The pictures of a row stand side by side, as many as there is room for.
+function layOut(row, room) {
+  const pictures = row.filter((pane) => pane.least);
+  const share = (n) => (room - 24 * (n - 1)) / n;
+  let side = Math.max(1, pictures.length);
+  while (side > 1 && pictures.some(({ least }) => share(side) < least)) side -= 1;
+  for (const pane of row) pane.layout(pane.least ? share(side) : room);
 }

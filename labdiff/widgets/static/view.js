@@ -20,6 +20,7 @@ function render({ model, el }) {
   let ink = null; // what is on the pad, in [-1, 1]
   let width = 0;
   let patience = null; // the timer that waits for an answer
+  let asked = false; // of a panel that follows: it waits for an answer
   let lost = false; // the kernel that made this panel is gone
 
   if (!still && model.widget_manager?.kernel?.interrupt) ui.interrupt = () => model.widget_manager.kernel.interrupt();
@@ -31,14 +32,7 @@ function render({ model, el }) {
   };
 
   ui.refresh = () => update();
-
-  ui.drawing = () => {
-    if (!ink) {
-      const { buffer, byteOffset, byteLength } = model.get("drawing");
-      ink = Float32Array.from(new Uint8Array(buffer, byteOffset, byteLength), (v) => Math.fround(v / 127.5) - 1);
-    }
-    return ink;
-  };
+  ui.drawing = () => { ink ||= inkOf(model.get("drawing")); return ink; };
 
   ui.draw = (levels) => {
     model.set("drawing", new DataView(levels.buffer));
@@ -51,19 +45,28 @@ function render({ model, el }) {
     if (ui.state[name] === value || value === undefined) return;
     ui.state[name] = value;
     update();
-    if (origin !== "model" && (live || !spec.computes)) {
+    if (origin !== "model" && (live || spec.follows || !spec.computes)) {
       model.set(name, value);
       unsent.add(name);
-      save(live ? 0 : SAVE_AFTER);
+      if (spec.follows) follow();
+      else save(live ? 0 : SAVE_AFTER);
     } else if (origin === "link") ui.settle(name);
     const group = model.get("group");
     if (!group || origin === "link") return;
     document.dispatchEvent(new CustomEvent("labdiff-link", { detail: { group, name, value, root } }));
   };
 
+  // Where what is computed follows the hand: one question at a time, and its answer brings the next, for the newest values.
+  function follow() {
+    if (asked || upToDate()) return;
+    asked = true;
+    save(0);
+    busy();
+  }
+
   // a person let go of it: what the kernel computes is due
   ui.settle = (name) => {
-    if (!spec.computes) return save(0);
+    if (!spec.computes || spec.follows) return save(0);
     if (name === "drawing") model.set("stroke", model.get("stroke") + 1);
     else {
       model.set(name, ui.state[name]);
@@ -78,6 +81,7 @@ function render({ model, el }) {
     timer = setTimeout(() => {
       for (const name of unsent) model.set(name, ui.state[name]);
       unsent.clear();
+      if (upToDate()) asked = false; // it came back to where it was, and no answer will come
       model.save_changes();
     }, after);
   }
@@ -94,24 +98,25 @@ function render({ model, el }) {
     }
   }
 
-  // busy while what the kernel computed is not for the values that stand here
-  function busy() {
+  // whether what was computed is for the values that stand here
+  function upToDate() {
     const at = ui.computed.at || {};
-    const names = spec.computes ? new Set([...Object.keys(at), ...spec.controls.map(({ name }) => name)]) : [];
-    const differs = [...names].some((name) => model.get(name) !== (name in at ? at[name] : 0));
-    const waits = differs && !still && !lost && ui.computed.at !== undefined;
-    root.classList.toggle("labdiff-busy", waits && !ui.computed.status);
-    root.setAttribute("aria-busy", waits);
-    clearTimeout(patience);
-    if (waits && !live) patience = setTimeout(() => tell(LATE), ANSWER_WITHIN);
-    if (still && spec.computes) tell(AS_IT_WAS);
-    else if (lost && spec.computes) tell(LOST);
-    else tell(ui.computed.error || (waits ? ui.computed.status || "computing …" : ""));
+    const names = spec.computes ? [...Object.keys(at), ...spec.controls.map(({ name }) => name)] : [];
+    return names.every((name) => model.get(name) === (name in at ? at[name] : 0));
   }
 
-  function tell(text) {
-    if (status.textContent !== text) status.textContent = text;
+  function busy() {
+    const waits = !upToDate() && !still && !lost && ui.computed.at !== undefined;
+    root.classList.toggle("labdiff-busy", waits && !ui.computed.status && !spec.follows);
+    root.setAttribute("aria-busy", waits);
+    clearTimeout(patience);
+    if (waits && !live) patience = setTimeout(() => { asked = false; tell(LATE); }, ANSWER_WITHIN);
+    if (still && spec.computes) tell(AS_IT_WAS);
+    else if (lost && spec.computes) tell(LOST);
+    else tell(ui.computed.error || (waits ? ui.computed.status || (spec.follows ? "" : "computing …") : ""));
   }
+
+  const tell = (text) => { if (status.textContent !== text) status.textContent = text; };
 
   function take() {
     const { tree, buffers } = model.get("computed");
@@ -120,12 +125,7 @@ function render({ model, el }) {
 
   function layout() {
     width = root.clientWidth || width || 640;
-    const room = width - 12; // what outlines and padding leave
-    for (const row of rows) {
-      const shown = row.filter((pane) => pane.least);
-      const share = (room - 24 * (shown.length - 1)) / Math.max(1, shown.length);
-      for (const pane of row) pane.layout(shown.every((each) => share >= each.least) && pane.least ? share : room);
-    }
+    for (const row of rows) layOut(row, width - 12); // what outlines and padding leave
   }
 
   for (const control of spec.controls) {
@@ -163,7 +163,14 @@ function render({ model, el }) {
   };
   document.addEventListener("labdiff-link", onLink);
   const heard = [
-    ["change:computed", () => { take(); update(); busy(); }],
+    ["change:computed", () => {
+      take();
+      update();
+      busy();
+      if (ui.computed.at?.partial) return;
+      asked = false;
+      if (spec.follows) follow();
+    }],
     ["change:drawing", () => { ink = null; update(); }],
     ["comm_live_update", async () => {
       const whole = await model.widget_manager?.get_model(spec.id);
