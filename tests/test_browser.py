@@ -1,7 +1,6 @@
 """The sliders as a person meets them: in a real JupyterLab and on exported pages, in a real Chromium.
 
-Each test starts what it needs for itself. Times are printed (pytest -rP) and asserted with a margin: machines
-are shared.
+Each test starts what it needs for itself. Times are measured by benchmarks/site.py.
 """
 
 import base64
@@ -9,10 +8,8 @@ import io
 import os
 import random
 import re
-import statistics
 import subprocess
 import sys
-import time
 
 import lab_in_browser
 import numpy as np
@@ -24,7 +21,6 @@ from PIL import Image
 import labdiff as ld
 from labdiff.plot import tile, to_uint8
 
-MARGIN = 8  # promised on two free cores: median 16 ms, 95th percentile 33 ms (measured by benchmarks/run.py)
 T = 1000
 
 pytestmark = pytest.mark.browser
@@ -108,71 +104,35 @@ def on_screen(page, section):
     return shot[half :: int(scale), half :: int(scale), 0]
 
 
-WATCH = """([canvas, name]) => {
+# Counts the different pictures that a canvas shows, frame by frame.
+WATCH = """(canvas) => {
     const context = canvas.getContext("2d");
-    const watch = window[name] = {frames: new Set(), times: [], on: true, pressed: null, last: null};
+    window.shown = new Set();
     const look = () => {
-        if (!watch.on) return;
-        const now = performance.now();
         const words = new Uint32Array(context.getImageData(0, 0, canvas.width, canvas.height).data.buffer);
         let hash = 0;
         for (const word of words) hash = (Math.imul(hash, 31) + word) | 0;
-        if (watch.pressed !== null && hash !== watch.last) {
-            watch.times.push(now - watch.pressed);
-            watch.pressed = null;
-        }
-        watch.last = hash;
-        watch.frames.add(hash);
+        window.shown.add(hash);
         requestAnimationFrame(look);
     };
-    document.addEventListener("keydown", (event) => { watch.pressed = event.timeStamp; }, true);
     requestAnimationFrame(look);
 }"""
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
-def watch(page, section):
-    page.evaluate(WATCH, [section.locator("canvas").first.element_handle(), "watch"])
-
-
-def unwatch(page):
-    return page.evaluate(
-        "() => { watch.on = false; return {times: watch.times, frames: watch.frames.size}; }"
-    )
-
-
-def keys_are_quick(page, section, where):
-    set_t(section, 300)
-    slider_of(section).focus()
-    watch(page, section)
-    for i in range(60):
-        page.keyboard.press("ArrowRight" if i % 3 else "PageUp" if i % 2 else "PageDown")
-        page.wait_for_timeout(25 + 7 * (i % 5))
-    times = unwatch(page)["times"]
-    median, p95 = statistics.median(times), statistics.quantiles(times, n=20)[-1]
-    print(
-        f"{where}: key press to changed pixels, {len(times)} presses: median {median:.1f} ms, "
-        f"95th percentile {p95:.1f} ms"
-    )
-    assert len(times) >= 55 and median < 16 * MARGIN and p95 < 33 * MARGIN
-
-
-def a_drag_is_smooth(page, section, where, bend=False):
+def a_drag_moves_the_picture(page, section, bend=False):
     slider_of(section).scroll_into_view_if_needed()
     set_t(section, 0)
     box = slider_of(section).bounding_box()
     y, left, right = box["y"] + box["height"] / 2, box["x"] + 8, box["x"] + box["width"] - 8
     page.mouse.move(left, y)
     page.mouse.down()
-    watch(page, section)
-    start, done = time.monotonic(), 0.0
-    while done < 1:
-        done = min(1, (time.monotonic() - start) / 2)
-        page.mouse.move(left + done * (right + 4 - left), y)
+    section.locator("canvas").first.evaluate(WATCH)
+    for i in range(1, 21):
+        page.mouse.move(left + i / 20 * (right + 4 - left), y)
+        page.evaluate(TWO_FRAMES)
     page.mouse.up()
-    page.wait_for_timeout(50)
-    frames = unwatch(page)["frames"]
-    print(f"{where}: a drag over all t in {time.monotonic() - start:.2f} s shows {frames} distinct frames")
-    assert frames >= 15  # of 120 at 60 Hz; a busy machine shows fewer
+    assert page.evaluate("window.shown.size") >= 15  # while the hand moves, not only at the end
     assert slider_of(section).input_value() == str(T)
     assert np.array_equal(pixels(section), tile(expected(T, bend), 8))
 
@@ -217,10 +177,8 @@ def test_noise_slider_in_jupyterlab(tmp_path):
         pictures_are_true(page, mixed)
         pictures_are_true(page, frames, bend=True)
         keyboard_and_speech_work(page, mixed)
-        keys_are_quick(page, mixed, "JupyterLab, mixed in the browser")
-        keys_are_quick(page, frames, "JupyterLab, own q_sample's frames")
-        a_drag_is_smooth(page, mixed, "JupyterLab, mixed in the browser")
-        a_drag_is_smooth(page, frames, "JupyterLab, own q_sample's frames", bend=True)
+        a_drag_moves_the_picture(page, mixed)
+        a_drag_moves_the_picture(page, frames, bend=True)
         narrow_and_dark_pages_hold_it(page, mixed)
         assert problems == []
 
@@ -271,9 +229,7 @@ def test_exported_page_without_kernel_and_network(tmp_path):
             "t = 0 looks like noise"
         )
         keyboard_and_speech_work(page, mixed)
-        keys_are_quick(page, mixed, "exported page, mixed in the browser")
-        keys_are_quick(page, frames, "exported page, own q_sample's frames")
-        a_drag_is_smooth(page, mixed, "exported page, mixed in the browser")
+        a_drag_moves_the_picture(page, mixed)
         assert "running notebook" in renoise.locator("[role=status]").inner_text()
         assert renoise.locator("figcaption").nth(2).inner_text() == "brought back from t = 200"
         page.goto((tmp_path / "site" / "index.html").as_uri())

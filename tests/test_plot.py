@@ -123,7 +123,13 @@ def test_figures_read_on_light_and_on_dark_whatever_style_is_set(chosen):
             ld.plot.image_rows({"digits": X}, columns=list("abcde"), title="a title"),
             ld.plot.panels(2, title="a title")[0],
         ]
+        ax = figures[-1].axes[0]
+        ax.plot([0, 1], label="a line of one's own")
+        ax.legend()  # made here, where the settings are others
+        ax.annotate("here", (0.5, 0.5))
         shots = [png(figure) for figure in figures]
+    frame = ax.get_legend().get_frame()
+    assert matplotlib.colors.to_rgba(frame.get_facecolor())[3] == 0
     for figure, shot in zip(figures, shots, strict=True):
         assert shot[0, 0, 3] == 0  # no paper
         texts = [text for text in figure.findobj(matplotlib.text.Text) if text.get_text()]

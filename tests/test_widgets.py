@@ -199,6 +199,30 @@ def test_marginal_slider_draws_with_the_given_function(s, g):
     assert np.abs(exact[-1] - normal).max() < 0.02
 
 
+def test_noise_slider_shows_what_a_model_sees_at_each_t(x0, s, g):
+    eps, seen = torch.randn(x0.shape, generator=g), []
+
+    def model(x, t):
+        seen.append((x.clone(), int(t[0])))
+        return 0.8 * x
+
+    panel = W.noise_slider(s, x0, eps=eps, model=model, t=7)
+    for t in (7, 1, s.T):
+        panel.t = t
+        xt = ld.q_sample(s, x0, t, eps)
+        x0_hat = ld.predict_x0(s, xt, t, 0.8 * xt).clamp(-1, 1)
+        shown = unpack(panel.computed["tree"], panel.computed["buffers"])
+        assert np.array_equal(shown["x0_hat"], to_uint8(x0_hat)) and shown["at"] == {"t": t}
+        assert torch.equal(seen[-1][0], xt) and seen[-1][1] == t
+    panel.t = 0
+    shown = unpack(panel.computed["tree"], panel.computed["buffers"])
+    assert np.array_equal(shown["x0_hat"], to_uint8(x0)) and len(seen) == 3  # clean: nothing to guess
+    assert (
+        panel.spec["follows"] and panel.spec["sampler"] is None
+    )  # a page without a kernel has no such model
+    assert not W.noise_slider(s, x0, generator=g).spec["computes"]
+
+
 def test_renoise_computes_when_t_is_set_and_says_what_went_wrong(x0, s):
     calls = []
 
@@ -525,6 +549,7 @@ BAD = [
         "renoise: x0: expected pictures of shape",
     ),
     (lambda s, x: W.renoise(3, s, x), TypeError, "renoise: model: expected a callable"),
+    (lambda s, x: W.noise_slider(s, x, model=3), TypeError, "noise_slider: model: expected a callable"),
     (lambda s, x: W.noise_slider(s, x, guess="yes"), ValueError, "noise_slider: guess: expected one of"),
     (
         lambda s, x: W.snapshot_slider([x]),

@@ -9,6 +9,9 @@ import matplotlib.rcsetup
 import matplotlib.style
 import numpy as np
 import torch
+from matplotlib.colors import same_color
+from matplotlib.legend import Legend
+from matplotlib.text import Text
 from PIL import Image
 
 Numbers = Sequence[float] | np.ndarray | torch.Tensor
@@ -48,6 +51,11 @@ class Figure(matplotlib.figure.Figure):
     """A matplotlib Figure that a notebook shows as it is, without pyplot."""
 
     def _repr_png_(self) -> bytes:
+        for text in self.findobj(Text):  # of a legend that was added outside of these settings
+            if same_color(text.get_color(), "black"):
+                text.set_color(INK)
+        for legend in self.findobj(Legend):
+            legend.get_frame().set_facecolor("none")
         drawn, small = io.BytesIO(), io.BytesIO()
         with settings():
             self.savefig(drawn, format="png", dpi=100, bbox_inches="tight")

@@ -1,20 +1,16 @@
 // Puts the panels into a page without a kernel: each model is the state that the notebook left, kept in the page.
 
-const states = JSON.parse(document.getElementById("labdiff-states").textContent);
-
-function bytes(base64) {
-  const text = atob(base64);
-  const made = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i += 1) made[i] = text.charCodeAt(i);
-  return new DataView(made.buffer);
-}
+const kept = await unzipped(JSON.parse(document.getElementById("labdiff-states").textContent));
+const jsonSize = new DataView(kept.buffer).getUint32(0, true);
+const states = JSON.parse(new TextDecoder().decode(kept.subarray(4, 4 + jsonSize)));
+const bytes = (at, length) => new DataView(kept.buffer, 4 + jsonSize + at, length);
 
 // What the front end of a notebook gives a view: get, set, save_changes, on, off. Saving has nowhere to go, but where the page
 // has the panel's network: then the page computes in the kernel's place.
 function model({ state, buffers }, id) {
-  for (const { path, data } of buffers) {
+  for (const { path, at, length } of buffers) {
     const parent = path.slice(0, -1).reduce((node, key) => node[key], state);
-    parent[path.at(-1)] = bytes(data);
+    parent[path.at(-1)] = bytes(at, length);
   }
   const heard = {};
   const spec = unpack(state.spec, state.data);

@@ -2,6 +2,8 @@
 it, and their front end.
 """
 
+import base64
+import gzip
 import html
 import json
 from pathlib import Path
@@ -116,7 +118,7 @@ def _write(
     )
     view = ESM.replace("export default { render };", "const view = { render };")
     script = "\n".join([view, worker, page_script])
-    data = {"states": panels, "networks": network, "worker": worker}
+    data = {"states": _zipped(panels), "networks": network, "worker": worker}
     page = PAGE.format(
         title=html.escape(title),
         css=formulas.css(body) + colours + CSS + (HERE / "page.css").read_text("utf-8"),
@@ -126,6 +128,22 @@ def _write(
         + f'<script type="module">{script}</script>',
     )
     return path.write_text(page, "utf-8")
+
+
+def _zipped(panels: dict[str, dict]) -> str:
+    """The panels for page.js: the length of a JSON, the JSON, and the bytes of all arrays; gzip, base64."""
+    arrays, at = [], 0
+    placed: dict[str, dict] = {}
+    for model_id, panel in panels.items():
+        buffers = []
+        for buffer in panel.get("buffers", []):
+            arrays.append(base64.b64decode(buffer["data"]))
+            buffers.append({"path": buffer["path"], "at": at, "length": len(arrays[-1])})
+            at += len(arrays[-1])
+        placed[model_id] = panel | ({"buffers": buffers} if "buffers" in panel else {})
+    text = json.dumps(placed).encode()
+    whole = b"".join([len(text).to_bytes(4, "little"), text, *arrays])
+    return base64.b64encode(gzip.compress(whole, 9, mtime=0)).decode()
 
 
 def _data(name: str, value: object) -> str:

@@ -128,8 +128,8 @@ def _seen(s, x0, q_sample, eps, model):
         t = torch.full((len(x0),), panel.t, device=x0.device)
         xt = (q_sample or process.q_sample)(s, x0, t, eps)
         if panel.t:
-            first, *_ = ddim_steps(model, s, xt=xt.to(device_of(model, xt.device)), t=panel.t, n_steps=1)
-            xt = first.x0_hat.clamp(-1, 1)
+            xt = xt.to(device_of(model, xt.device))
+            xt = next(iter(ddim_steps(model, s, xt=xt, t=panel.t, n_steps=1))).x0_hat.clamp(-1, 1)
         return {"x0_hat": to_uint8(xt), "says": f"at t = {panel.t}"}
 
     job = dict(method="ddim", n_steps=1, shape=x0.shape, t={"control": "t"}, clip=False)
