@@ -257,11 +257,12 @@ def test_links_players_and_the_kernel_in_jupyterlab(tmp_path):
         "drawn = lambda: f'{pad.stroke} {len(set(pad.drawing)) > 20}'\n"
         "pad.observe(lambda _: setattr(heard, 'value', drawn()), 'stroke')\npad",
         "ld.widgets.reverse_slider(s, ld.two_bumps(), t=41, beta=0.3, xt=0.5)",
+        "ld.widgets.noise_slider(s, x0, eps=eps, model=halving, t=900)",
     )
     with jupyter_lab(tmp_path / "lab") as url, chromium(tmp_path / "profile", has_touch=True) as context:
         page = context.new_page()
-        run_all(page, url("others.ipynb"), panels=6)
-        noise, posterior, player, renoise, pad, reverse = page.locator("section.labdiff").all()
+        run_all(page, url("others.ipynb"), panels=7)
+        noise, posterior, player, renoise, pad, reverse, seeing = page.locator("section.labdiff").all()
 
         set_t(noise, 640)
         assert slider_of(posterior).input_value() == "640"
@@ -302,6 +303,22 @@ def test_links_players_and_the_kernel_in_jupyterlab(tmp_path):
         assert renoise.locator("figcaption").nth(2).inner_text() == "brought back from t = 300"
         assert not np.array_equal(pixels(renoise, 2), before)
 
+        slider_of(seeing).scroll_into_view_if_needed()
+        box = slider_of(seeing).bounding_box()
+        page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 10)
+        page.mouse.down()
+        seeing.locator("canvas").nth(1).evaluate(WATCH)
+        page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 10, steps=20)
+        page.wait_for_function(
+            "window.shown.size > 1", timeout=30_000
+        )  # x0_hat moves before the hand lets go
+        page.mouse.up()
+        has_ended(seeing)
+        t = int(slider_of(seeing).input_value())
+        xt = ld.q_sample(S, X0, t, EPS)
+        x0_hat = ld.predict_x0(S, xt, t, xt / 2).clamp(-1, 1)
+        assert 100 < t < 300 and np.array_equal(pixels(seeing, 1), tile(to_uint8(x0_hat), 8))
+
         pad.scroll_into_view_if_needed()
         box = pad.locator("canvas.labdiff-pad").bounding_box()
         page.mouse.move(box["x"] + 100, box["y"] + 20)
@@ -329,7 +346,7 @@ def test_links_players_and_the_kernel_in_jupyterlab(tmp_path):
         )  # once more: the old ones go
         page.wait_for_function(
             "document.querySelector('section.labdiff output')?.textContent === '0' && "
-            "document.querySelectorAll('section.labdiff').length === 6",
+            "document.querySelectorAll('section.labdiff').length === 7",
             timeout=30_000,
         )
 

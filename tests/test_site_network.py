@@ -48,7 +48,8 @@ RUN = """async ([fingerprint, job]) => {
             said.push({t: data.t, x: text(data.x), eps: data.eps && text(data.eps)});
             if (data.step === data.of) done(said);
         };
-        worker.postMessage({open: {...texts, classes: weights[fingerprint].classes}});
+        const {part, classes} = weights[fingerprint];
+        worker.postMessage({open: {...texts, weights: texts[part], classes}});
     });
 }"""
 

@@ -52,7 +52,7 @@ class Figure(matplotlib.figure.Figure):
 
     def _repr_png_(self) -> bytes:
         for text in self.findobj(Text):  # of a legend that was added outside of these settings
-            if same_color(text.get_color(), "black"):
+            if same_color(text.get_color(), matplotlib.rcParams["text.color"]):
                 text.set_color(INK)
         for legend in self.findobj(Legend):
             legend.get_frame().set_facecolor("none")

@@ -9,7 +9,7 @@ from labdiff.site.sources import text_of
 INTRO = """# The diffusion lab
 
 How a network learns to make images out of noise: each claim of the slides derived, checked by a number, and
-put under a slider. The pages need no installation and no network; to do the exercises, run the notebooks.
+put under a slider. The pages need no installation and no connection; to do the exercises, run the notebooks.
 """
 BETWEEN = """And what does the network see on the way? Slide the noise level $t$ of real digits: below $x_t$
 stands the clean image $\\hat x_0$ that it guesses. Where does it begin to guess another digit?

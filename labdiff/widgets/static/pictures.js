@@ -130,7 +130,7 @@ function makePictures(pane, ui) {
 
   const figure = element("figure", { class: `labdiff-pictures${pane.computed ? " labdiff-computed" : ""}` }, canvas);
   if (pane.caption || pane.computed) figure.prepend(caption);
-  return { el: figure, layout, update, least: (W < 64 ? 4 : 2) * (W + GAP) };
+  return { el: figure, layout, update, least: (W < 64 ? Math.max(4, 2 * Math.min(pane.columns, N)) : 2) * (W + GAP) };
 }
 
 // x_t = signal[t] x_0 + noise[t] eps as grey levels, rounded step by step as the kernel's float32 does; with `double` the
