@@ -1,6 +1,7 @@
 """What every public function promises about its arguments, one check for each kind of argument."""
 
 import contextlib
+import functools
 import math
 import numbers
 import os
@@ -58,8 +59,9 @@ def _as_tensor(name, x):
 
 
 def check_finite(function: str, tensors: Mapping[str, torch.Tensor], got: str = "") -> None:
-    # NaN and infinity survive a sum, which is cheaper than isfinite; a sum that overflows is looked at again
-    if math.isfinite(sum(x.sum().item() for x in tensors.values())):
+    """Raise unless all numbers of tensors that broadcast together are finite."""
+    # NaN and infinity survive products and sums, which are cheaper than isfinite; an overflow is looked at again
+    if math.isfinite(functools.reduce(torch.mul, tensors.values()).sum().item()):
         return
     for name, x in tensors.items():
         finite = torch.isfinite(x)
@@ -75,17 +77,22 @@ def check_t(
 
     T may be math.inf. With wait=False the range is checked where that neither waits nor breaks a graph."""
     B = 1 if x is None else x.shape[0]
-    shape = "(B,)" if x is None else f"({B},)"
-    expected = f"an int, or an int64 tensor of shape {shape}, in {t_min}..{'T' if T == math.inf else T}"
-    if isinstance(t, numbers.Integral) and not isinstance(t, bool):  # NumPy's, too
+
+    def wrong(kind: type[Exception], got: object) -> Exception:
+        shape, most = "(B,)" if x is None else f"({B},)", "T" if T == math.inf else T
+        expected = f"an int, or an int64 tensor of shape {shape}, in {t_min}..{most}"
+        return kind(f"{function}: t: expected {expected}, got {got}{_T_0 * (got == 0)}")
+
+    if not isinstance(t, torch.Tensor):
+        if not isinstance(t, numbers.Integral) or isinstance(t, bool):  # NumPy's are Integral, too
+            raise wrong(TypeError, f"{type(t).__name__} {t!r}")
         if not t_min <= int(t) <= min(T, 2**63 - 1):
-            raise ValueError(f"{function}: t: expected {expected}, got {t}{_T_0 * (t == 0)}")
+            raise wrong(ValueError, t)
         return torch.full((B,), int(t), device=None if x is None else x.device)
-    if not isinstance(t, torch.Tensor) or t.dtype != torch.int64:
-        got = t.dtype if isinstance(t, torch.Tensor) else f"{type(t).__name__} {t!r}"
-        raise TypeError(f"{function}: t: expected {expected}, got {got}")
+    if t.dtype != torch.int64:
+        raise wrong(TypeError, t.dtype)
     if t.ndim != 1 or t.shape[0] == 0 or (x is not None and t.shape[0] != B):
-        raise ValueError(f"{function}: t: expected {expected}, got shape {tuple(t.shape)}")
+        raise wrong(ValueError, f"shape {tuple(t.shape)}")
     if x is not None and t.device != x.device:
         raise ValueError(f"{function}: t: expected device {x.device} like the data, got {t.device}")
     if t.is_meta:
@@ -93,8 +100,7 @@ def check_t(
     if wait or (t.device.type == "cpu" and not torch.compiler.is_compiling()):
         values = t.tolist()
         if min(values) < t_min or max(values) > T:
-            got = next(n for n in values if not t_min <= n <= T)
-            raise ValueError(f"{function}: t: expected {expected}, got {got}{_T_0 * (got == 0)}")
+            raise wrong(ValueError, next(n for n in values if not t_min <= n <= T))
     return t
 
 

@@ -51,7 +51,6 @@ def normals(name: str, given: dict[str, Any]) -> None:
             raise ValueError(f"{name}: {k}: expected at least one number, got shape {tuple(v.shape)}")
         elif v.is_meta:
             raise ValueError(f"{name}: {k}: expected a device that holds numbers, got meta")
-    check_finite(name, given, "NaN or infinity")
     for k in ("var1", "var2"):
         if (least := given[k].min().item()) <= 0:
             raise ValueError(f"{name}: {k}: expected a variance > 0, got {least:g}")
@@ -62,6 +61,7 @@ def normals(name: str, given: dict[str, Any]) -> None:
             if len(shape) != len(sizes) or any(n not in (1, m) for n, m in zip(shape, sizes, strict=True)):
                 expected = "shapes that agree dimension by dimension, or have 1 there"
                 raise ValueError(f"{name}: expected {expected}, got {shapes}")
+    check_finite(name, given, "NaN or infinity")
 
 
 def elbo(name: str, given: dict[str, Any]) -> None:

@@ -43,9 +43,10 @@ def checked(function: Callable[P, R], *checks: Check) -> Callable[P, R]:
 
     @functools.wraps(function)
     def at_the_edge(*args: P.args, **kwargs: P.kwargs) -> R:
-        passed = {**dict(zip(by_position, args, strict=False)), **kwargs}
-        given = {**defaults, **passed}
-        if len(passed) < len(args) + len(kwargs) or given.keys() != names:
+        given = {**dict(zip(by_position, args, strict=False)), **kwargs}
+        twice_or_too_many = len(given) < len(args) + len(kwargs)
+        given = {**defaults, **given}
+        if twice_or_too_many or given.keys() != names:
             _explain_call(function.__name__, signature, args, kwargs)
         for check in checks:
             check(function.__name__, given)
