@@ -6,9 +6,8 @@ t is the slides' t everywhere: t = 1..T are noise levels, t = 0 is clean data. R
 
 from typing import Any as _Any
 
-from labdiff.checkpoint import Checkpoint, Step, load_checkpoint, save_checkpoint
-from labdiff.data import Digits, load_digits
-from labdiff.device import pick_device
+from labdiff.checkpoint import Checkpoint, Step
+from labdiff.data import Digits
 from labdiff.edge import (
     cosine_schedule,
     ddim_steps,
@@ -22,21 +21,28 @@ from labdiff.edge import (
     interpolate,
     invert,
     linear_schedule,
+    load_checkpoint,
+    load_digits,
+    load_images,
+    load_pretrained,
     normal_kl,
     p_mean,
+    pick_device,
     predict_x0,
+    pretrained_steps,
     q_posterior,
     q_sample,
     q_step,
     sample,
+    save_checkpoint,
+    spiral,
     timestep_embedding,
     train,
+    two_bumps,
 )
-from labdiff.image_folder import load_images
 from labdiff.objective import Elbo
-from labdiff.pretrained import load_pretrained, pretrained_steps
 from labdiff.schedule import Schedule
-from labdiff.toys import GaussianMixture, spiral, two_bumps
+from labdiff.toys import GaussianMixture
 from labdiff.unet import Preconditioned, UNet
 
 __version__ = "0.1.0"

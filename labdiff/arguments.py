@@ -26,7 +26,7 @@ def check_data(function: str, tensors: Mapping[str, Any]) -> torch.Tensor:
     first_name, first = next(iter(tensors.items()))
     for name, x in tensors.items():
         if not isinstance(x, torch.Tensor):
-            got = f"{type(x).__name__}{_as_tensor(name, x)}"
+            got = f"{type(x).__name__}{tensor_instead(name, x)}"
             raise TypeError(f"{function}: {name}: expected a tensor, got {got}")
         if not x.is_floating_point():
             use = f"{name}.float()" + " / 127.5 - 1" * (x.dtype == torch.uint8)
@@ -48,8 +48,8 @@ def check_data(function: str, tensors: Mapping[str, Any]) -> torch.Tensor:
     return first
 
 
-def _as_tensor(name, x):
-    """What to give in place of x, which is no tensor."""
+def tensor_instead(name: str, x: object) -> str:
+    """What to give in place of x, which is no tensor, as the end of a message."""
     for own in (name, "images"):
         if isinstance(getattr(x, own, None), torch.Tensor):
             return f". Give it {type(x).__name__.lower()}.{own}"
@@ -60,7 +60,7 @@ def _as_tensor(name, x):
 
 def check_finite(function: str, tensors: Mapping[str, torch.Tensor], got: str = "") -> None:
     """Raise unless all numbers of tensors that broadcast together are finite."""
-    # NaN and infinity survive products and sums, which are cheaper than isfinite; an overflow is looked at again
+    # NaN and infinity survive products and sums, which are cheaper than isfinite; overflow is looked at again
     if math.isfinite(functools.reduce(torch.mul, tensors.values()).sum().item()):
         return
     for name, x in tensors.items():

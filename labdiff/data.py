@@ -10,11 +10,13 @@ import numpy as np
 import torch
 
 from labdiff.arguments import check_choice, check_path
+from labdiff.signature import checked_class
 
 ASSETS = Path(__file__).parent / "assets"
 TORCHVISION_SETS = ("MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "USPS")
 
 
+@checked_class
 @dataclass(frozen=True)
 class Digits:
     """Images with their labels.
@@ -71,7 +73,7 @@ def load_digits(
             warnings.warn(
                 f"load_digits: {' and '.join(unused)}: not used, because without name these are the digits "
                 'that ship with the package. For a full set: load_digits(split, "MNIST", ...)',
-                stacklevel=2,
+                stacklevel=3,
             )
         with np.load(ASSETS / "mnist_subset.npz") as file:
             return digits_from_uint8(file[f"{split}_images"], file[f"{split}_labels"])

@@ -3,22 +3,26 @@
 A wrong argument raises TypeError or ValueError in the form *function: argument: expected ..., got ...*.
 """
 
-import functools
-import inspect
 import typing
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import torch
 
 from labdiff import (
     calls,
+    checkpoint,
+    data,
+    device,
     editing,
     guidance,
+    image_folder,
     objective,
+    pretrained,
     process,
     sampling,
     schedule,
+    toys,
     train_call,
     training,
     unet,
@@ -26,43 +30,7 @@ from labdiff import (
 from labdiff.arguments import check_data, check_schedule, check_t
 from labdiff.model_argument import Model, check_model
 from labdiff.schedule import Levels, Schedule
-
-P = ParamSpec("P")
-R = TypeVar("R")
-Check: typing.TypeAlias = Callable[[str, dict[str, Any]], None]
-
-
-def checked(function: Callable[P, R], *checks: Check) -> Callable[P, R]:
-    """`function` behind `checks`; each gets its name and its arguments by name, and may replace some."""
-    plain: Callable[..., R] = function
-    signature = inspect.signature(function)
-    parameters = signature.parameters.values()
-    names = frozenset(signature.parameters)
-    by_position = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
-    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
-
-    @functools.wraps(function)
-    def at_the_edge(*args: P.args, **kwargs: P.kwargs) -> R:
-        given = {**dict(zip(by_position, args, strict=False)), **kwargs}
-        twice_or_too_many = len(given) < len(args) + len(kwargs)
-        given = {**defaults, **given}
-        if twice_or_too_many or given.keys() != names:
-            _explain_call(function.__name__, signature, args, kwargs)
-        for check in checks:
-            check(function.__name__, given)
-        return plain(**given)
-
-    return at_the_edge
-
-
-def _explain_call(name, signature, args, kwargs):
-    """Raise what Python says of a call with missing or unknown arguments, and the arguments there are."""
-    try:
-        signature.bind(*args, **kwargs)
-    except TypeError as error:
-        plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
-        seed = ". Randomness comes from generator=torch.Generator().manual_seed(0) alone" * ("seed" in kwargs)
-        raise TypeError(f"{name}: {error}, expected {name}{inspect.Signature(plain)}{seed}") from None
+from labdiff.signature import Check, P, R, checked
 
 
 def as_hinted(function: Callable, t_min: int = 1) -> Check:
@@ -110,3 +78,12 @@ guided = checked(guidance.guided, calls.guided)
 inpaint = checked(editing.inpaint, calls.inpaint)
 interpolate = checked(editing.interpolate, as_hinted(editing.interpolate), calls.interpolate)
 invert = checked(editing.invert, as_hinted(editing.invert), calls.invert)
+pick_device = checked(device.pick_device)
+load_digits = checked(data.load_digits)
+load_images = checked(image_folder.load_images)
+load_pretrained = checked(pretrained.load_pretrained)
+pretrained_steps = checked(pretrained.pretrained_steps)
+save_checkpoint = checked(checkpoint.save_checkpoint)
+load_checkpoint = checked(checkpoint.load_checkpoint)
+spiral = checked(toys.spiral)
+two_bumps = checked(toys.two_bumps)

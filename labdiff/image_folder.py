@@ -57,7 +57,7 @@ def load_images(folder: str | os.PathLike, size: int = 28, channels: int = 1) ->
         warnings.warn(
             f"load_images: {len(corrupt)} of {len(paths)} files can not be read and are left out: "
             f"{_few(corrupt)}",
-            stacklevel=2,
+            stacklevel=3,
         )
     return digits_from_uint8(np.stack(pixels), np.asarray(labels))
 

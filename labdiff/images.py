@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import torch
 
-from labdiff.arguments import check_data
+from labdiff.arguments import check_data, check_int, tensor_instead
 
 
 def to_uint8(x: torch.Tensor, *, name: str = "to_uint8: x") -> np.ndarray:
@@ -17,13 +17,12 @@ def to_uint8(x: torch.Tensor, *, name: str = "to_uint8: x") -> np.ndarray:
             white.
         name: of the function and argument, for errors.
     """
-    if not isinstance(x, torch.Tensor) or x.ndim != 4 or x.shape[1] not in (1, 3, 4):
-        got = tuple(x.shape) if isinstance(x, torch.Tensor) else type(x).__name__
-        raise ValueError(
-            f"{name}: expected pictures of shape (N, 1 or 3, H, W), got {got}. "
-            "Four channels are RGB and alpha; a single image is x[None]"
-        )
     function, argument = name.split(": ", 1)
+    if not isinstance(x, torch.Tensor) or x.ndim != 4 or x.shape[1] not in (1, 3, 4):
+        got = f"{type(x).__name__}{tensor_instead(argument, x)}"
+        if isinstance(x, torch.Tensor):
+            got = f"{tuple(x.shape)}. Four channels are RGB and alpha; a single image is x[None]"
+        raise ValueError(f"{name}: expected pictures of shape (N, 1 or 3, H, W), got {got}")
     check_data(function, {argument: x})
     x = x.detach().float()
     _warn_if_scaled(name, x)
@@ -44,14 +43,23 @@ def tile(images: np.ndarray, n_columns: int, gap: int = 2) -> np.ndarray:
         gap: pixels between two.
 
     Returns: (rows (H+gap) - gap, columns (W+gap) - gap) uint8, or the same with 3 colours last.
+    Raises: TypeError, ValueError: images of another kind, no column, or a gap below 0.
     """
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
+        got = images.dtype if isinstance(images, np.ndarray) else type(images).__name__
+        raise TypeError(f"tile: images: expected a uint8 array, got {got}. Use to_uint8(images)")
+    if images.shape[3:] not in ((), (3,)) or images.ndim < 3 or images.size == 0:
+        raise ValueError(f"tile: images: expected shape (N, H, W) or (N, H, W, 3), got {images.shape}")
+    check_int("tile", "n_columns", n_columns)
+    check_int("tile", "gap", gap, 0)
     N, H, W, *C = images.shape
     columns = min(n_columns, N)
     rows = -(-N // columns)
     sheet = np.full((rows * columns, H + gap, W + gap, *C), 128, np.uint8)
     sheet[:N, :H, :W] = images
     sheet = sheet.reshape(rows, columns, H + gap, W + gap, *C).swapaxes(1, 2)
-    return sheet.reshape(rows * (H + gap), columns * (W + gap), *C)[:-gap, :-gap]
+    sheet = sheet.reshape(rows * (H + gap), columns * (W + gap), *C)
+    return sheet[: len(sheet) - gap, : sheet.shape[1] - gap]
 
 
 def _warn_if_scaled(name, x):

@@ -31,6 +31,12 @@ def check_model(function: str, model: object, arguments: int = 2) -> None:
     raise TypeError(f"{function}: model: expected a callable ({', '.join(wanted)}) -> eps_hat, got {got}")
 
 
+def check_function(function: str, name: str, value: object, called: str) -> None:
+    """Raise unless value can be called; `called` says how, such as "(a, b, w) -> x_T"."""
+    if not callable(value):
+        raise TypeError(f"{function}: {name}: expected a function {called}, got {type(value).__name__}")
+
+
 def check_output(function: str, eps_hat: Any, x: torch.Tensor) -> None:
     """Raise unless the model's output is real (any float dtype), with the shape and device of its input."""
     if not isinstance(eps_hat, torch.Tensor) or eps_hat.shape != x.shape:

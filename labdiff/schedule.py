@@ -7,6 +7,8 @@ from typing import TypeAlias
 
 import torch
 
+from labdiff.signature import checked_class
+
 Levels: TypeAlias = int | torch.Tensor  # t: (B,) int64, or one int for all
 
 
@@ -23,6 +25,7 @@ class Tables:
     sqrt_one_minus_alpha_bar: torch.Tensor
 
 
+@checked_class
 @dataclass(frozen=True, eq=False)
 class Schedule:
     """The variances beta_1..beta_T of the forward process, and the products that the slides define.
@@ -66,7 +69,7 @@ class Schedule:
             warnings.warn(
                 f"alpha_bar_T = {alpha_bar[-1]:.3f}: x_T keeps {100 * alpha_bar[-1]:.0f} % of the data's "
                 "variance, so it is not N(0, I). Use a larger T or larger betas",
-                stacklevel=3,  # the line that calls Schedule(...)
+                stacklevel=4,  # the line that calls Schedule(...)
             )
 
     @property

@@ -7,6 +7,7 @@ import torch
 
 from labdiff.arguments import check_data, check_generator, check_int, check_number, check_schedule, check_t
 from labdiff.schedule import Schedule
+from labdiff.signature import checked
 
 
 class GaussianMixture:
@@ -20,15 +21,15 @@ class GaussianMixture:
     Source: slides S5, S6 (what q(x_t) becomes, and the exact answer to what the network has to learn).
     """
 
+    @checked
     def __init__(
         self, means: torch.Tensor, var: float = 0.0, weights: Sequence[float] | torch.Tensor | None = None
     ):
         real = isinstance(means, torch.Tensor) and means.is_floating_point()
         if not real or means.ndim < 2 or not len(means):
             got = tuple(means.shape) if isinstance(means, torch.Tensor) else type(means).__name__
-            raise ValueError(
-                f"GaussianMixture: means: expected real numbers of shape (K, ...), K >= 1, got {got}"
-            )
+            expected = "a real tensor of K >= 1 centres, (K, ...), such as (K, 1) in 1-D"
+            raise ValueError(f"GaussianMixture: means: expected {expected}, got {got}")
         check_data("GaussianMixture", {"means": means})
         check_number("GaussianMixture", "var", var, "a number >= 0", lambda v: 0 <= v < math.inf)
         try:
@@ -43,6 +44,7 @@ class GaussianMixture:
         self.means, self.var = means, float(var)
         self.weights = (w / w.sum()).to(means.device)
 
+    @checked
     def sample(self, n: int, generator: torch.Generator | None) -> torch.Tensor:
         """(n, ...) independent draws."""
         check_int("GaussianMixture.sample", "n", n)
@@ -52,6 +54,7 @@ class GaussianMixture:
         noise = torch.randn(means.shape, generator=generator, device=means.device, dtype=means.dtype)
         return means + math.sqrt(self.var) * noise
 
+    @checked
     def noised(self, alpha_bar: float) -> "GaussianMixture":
         """The mixture of sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps with x_0 from this one."""
         check_number(
@@ -61,6 +64,7 @@ class GaussianMixture:
             math.sqrt(alpha_bar) * self.means, alpha_bar * self.var + 1 - alpha_bar, self.weights
         )
 
+    @checked
     def log_prob(self, x: torch.Tensor) -> torch.Tensor:
         """(B,) log density at x (B, ...), in nats; needs var > 0."""
         if self.var == 0:
@@ -74,6 +78,7 @@ class GaussianMixture:
         log_joint = self.weights.log() - square / (2 * self.var)
         return torch.logsumexp(log_joint, dim=1) - x[0].numel() / 2 * math.log(2 * math.pi * self.var)
 
+    @checked
     def exact_eps(self, s: Schedule) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
         """The exact answer as a model (x, t) -> E[eps | x_t]: no network has a lower loss on this mixture.
 

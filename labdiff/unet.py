@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from labdiff.arguments import check_generator, check_int, check_label, check_t
 from labdiff.blocks import Attention, ResBlock, Shrink, norm
 from labdiff.precondition import Preconditioned
+from labdiff.signature import checked
 
 # numbers of x at once without gradients on a CPU: more spends its time page-faulting activations
 CPU_BATCH = 200_000
@@ -61,6 +62,7 @@ class UNet(nn.Module):
     Source: Ronneberger et al. 2015; Ho et al. 2020, appendix B; labels: Ho & Salimans 2022; slide S14.
     """
 
+    @checked
     def __init__(
         self,
         channels: int = 32,

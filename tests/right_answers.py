@@ -599,6 +599,10 @@ MORE = {
     "eps_loss": [
         lambda m, s, x0, t, e: LossModule(m, s)(x0, t, e),
         lambda m, s, x0, t, e: (m(ld.q_sample(s, x0, t, e), t) - e).norm() ** 2 / e.numel(),
+        lambda m, s, x0, t, e: ((m(ld.q_sample(s, x0, t, e), t) - e) ** 2).mean().reshape(1),
+        lambda m, s, x0, t, e: (
+            ((m(ld.q_sample(s, x0, t, e), t) - e) ** 2).reshape(1, -1).mean(1, keepdim=True)
+        ),
     ],
     "timestep_embedding": [lambda t, dim: Positions(dim)(t)],
     "training_step": [step_in_parts],

@@ -1,6 +1,7 @@
 """Figures: what is drawn is what was given, with its texts; wrong input is told; nothing global changes."""
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib
@@ -15,6 +16,8 @@ import labdiff as ld
 
 X = torch.linspace(-1, 1, 5 * 28 * 28).reshape(5, 1, 28, 28)
 TEXTS = dict(title="a title", xlabel="t", ylabel="loss")
+BYTES = np.arange(4 * 4 * 6, dtype=np.uint8).reshape(4, 4, 6)
+NOWHERE = Path("no such folder")
 
 
 def test_grey_levels():
@@ -55,10 +58,12 @@ def test_rows_of_different_length():
 
 BAD = [
     *[
-        ("to_uint8: x", lambda x=x: ld.plot.image_grid(x), error, text)
+        (f"{function.__name__}: x", lambda x=x, function=function: function(x), error, text)
+        for function in (ld.plot.to_uint8, ld.plot.image_grid)
         for x, error, text in (
             (X[0], ValueError, r"shape \(N, 1 or 3, H, W\), got \(1, 28, 28\)"),
-            (X.numpy(), ValueError, "got ndarray"),
+            (X.numpy(), ValueError, "got ndarray. Use torch.stack"),
+            (ld.Digits(X, torch.zeros(5)), ValueError, "got Digits. Give it digits.images"),
             (X.to(torch.uint8), TypeError, "expected real numbers .*got torch.uint8"),
             (X[:0], ValueError, "non-empty batch"),
             (X * float("nan"), ValueError, "expected finite numbers"),
@@ -87,7 +92,77 @@ BAD = [
         TypeError,
         "expected a dict .*got tensor",
     ),
+    ("image_rows: rows", lambda: ld.plot.image_rows({1: X}), TypeError, r"expected texts .*got \[1\]"),
+    ("image_rows: size", lambda: ld.plot.image_rows({"a": X}, size=0), ValueError, "a number > 0, got 0"),
+    ("image_grid: scale", lambda: ld.plot.image_grid(X, scale=0), ValueError, "a number > 0, got 0"),
+    ("panels: n", lambda: ld.plot.panels("2"), TypeError, "expected an int >= 1, got '2'"),
+    ("panels: width", lambda: ld.plot.panels(2, width=-3), ValueError, "a number > 0, got -3"),
+    ("tile: images", lambda: ld.plot.tile(X, 3), TypeError, "expected a uint8 array, got Tensor"),
+    ("tile: images", lambda: ld.plot.tile(BYTES[0], 3), ValueError, r"shape \(N, H, W\).*got \(4, 6\)"),
+    ("tile: n_columns", lambda: ld.plot.tile(BYTES, 0), ValueError, "expected an int >= 1, got 0"),
+    *[
+        (where, lambda x=x, y=y, kw=kw: ld.plot.curves(x, {"a": y}, **TEXTS, **kw), error, text)
+        for where, x, y, kw, error, text in (
+            ("curves: ys\\['a'\\]", [1, 2], [1, 2, 3], {}, ValueError, r"got \(3,\) for an x of \(2,\)"),
+            ("curves: ys\\['a'\\]", [1, 2], ["x", "y"], {}, TypeError, "expected numbers, got"),
+            ("curves: x", "ab", [1, 2], {}, TypeError, "expected numbers, got 'ab'"),
+            ("curves: yscale", [1, 2], [1, 2], {"yscale": "foo"}, ValueError, "'linear', 'log', got 'foo'"),
+            ("curves: styles", [1, 2], [1, 2], {"styles": "--"}, TypeError, "expected a dict .*got '--'"),
+            ("curves: ax", [1, 2], [1, 2], {"ax": 5}, TypeError, "expected Axes .*got int"),
+        )
+    ],
+    *[
+        (
+            where,
+            lambda d=d, b=b: ld.plot.histogram({"a": [1, 2]}, d, title="", xlabel="", bins=b),
+            error,
+            text,
+        )
+        for where, d, b, error, text in (
+            ("histogram: bins", None, 0, ValueError, "expected an int >= 1, got 0"),
+            ("histogram: bins", None, [1], ValueError, "two edges or more, got 1"),
+            ("histogram: densities", [1], 8, TypeError, r"expected a dict .*got \[1\]"),
+            (
+                "histogram: densities\\['d'\\]",
+                {"d": [1]},
+                8,
+                TypeError,
+                r"expected \(grid, density\), got list",
+            ),
+            (
+                "histogram: densities\\['d'\\]",
+                {"d": ([1], [1, 2])},
+                8,
+                ValueError,
+                "expected as many numbers as x",
+            ),
+        )
+    ],
+    ("save_gif: states", lambda: ld.plot.save_gif(X, "a.gif"), ValueError, "each frame, got one tensor"),
+    (
+        "save_gif: states",
+        lambda: ld.plot.save_gif([X, X[:1]], "a.gif"),
+        ValueError,
+        "one shape in all frames",
+    ),
+    (
+        "save_gif: path",
+        lambda: ld.plot.save_gif([X], NOWHERE / "a.gif"),
+        OSError,
+        "No such file or directory",
+    ),
+    (
+        "save_images: path",
+        lambda: ld.plot.save_images(X, NOWHERE / "a.png", together=True),
+        OSError,
+        "in a folder that exists, got .*No such file or directory",
+    ),
 ]
+
+
+def test_a_sheet_without_gaps_is_whole():
+    sheet = ld.plot.tile(BYTES, 2, gap=0)
+    assert sheet.shape == (8, 12) and (sheet[:4, 6:] == BYTES[1]).all()
 
 
 @pytest.mark.parametrize(

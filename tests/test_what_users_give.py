@@ -103,3 +103,69 @@ def test_numpys_whole_numbers_are_whole_numbers():
     for t in (True, np.float64(3), np.bool_(True)):
         with pytest.raises(TypeError, match="t: expected an int"):
             ld.q_sample(S, IMAGES, t, eps)
+
+
+@pytest.mark.parametrize(
+    "call, name, words",
+    [
+        (lambda: ld.UNet(seed=1), "UNet", "'seed', expected UNet(channels=32, *, mults="),
+        (lambda: ld.UNet(seed=1), "UNet", "Randomness comes from generator=torch.Generator()"),
+        (lambda: ld.UNet(8, device="cpu"), "UNet", "move those with .to(device)"),
+        (lambda: ld.UNet(8, 8), "UNet", "too many positional arguments, expected UNet("),
+        (lambda: ld.Schedule(T=1000), "Schedule", "expected Schedule(beta)"),
+        (lambda: ld.load_digits(size=32), "load_digits", "'size', expected load_digits(split='train'"),
+        (lambda: ld.load_images(), "load_images", "'folder', expected load_images(folder, size=28"),
+        (lambda: ld.save_checkpoint("a"), "save_checkpoint", "'step', expected save_checkpoint(path, step"),
+        (lambda: ld.load_pretrained(device="cpu"), "load_pretrained", ".to(device)"),
+        (lambda: ld.pick_device("cuda"), "pick_device", "expected pick_device()"),
+        (lambda: ld.spiral(5), "spiral", "'generator', expected spiral(n, generator)"),
+        (lambda: ld.two_bumps().sample(3), "GaussianMixture.sample", "expected GaussianMixture.sample(n, "),
+        (lambda: ld.check("q_sample"), "check", "'function', expected check(name, function)"),
+        (
+            lambda: ld.plot.image_grid(IMAGES, cols=4),
+            "image_grid",
+            "'cols', expected image_grid(x, *, n_columns",
+        ),
+        (
+            lambda: ld.widgets.noise_slider(S, seed=3),
+            "noise_slider",
+            "'x0', expected noise_slider(s, x0, *, q",
+        ),
+    ],
+)
+def test_a_call_with_other_arguments_is_told_which_there_are(call, name, words):
+    with pytest.raises(TypeError, match=f"^{re.escape(name)}: .*{re.escape(words)}"):
+        call()
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: ld.sample(unet(), S, IMAGES), "sample: shape: .* got a tensor. Use tuple"),
+        (lambda: ld.check(print, "q_sample"), "check: name: .* got a function. The name comes first"),
+        (
+            lambda: ld.widgets.noise_slider(S, IMAGES, q_sample=5),
+            "noise_slider: q_sample: expected a function",
+        ),
+        (lambda: ld.widgets.noise_slider(IMAGES, S), "noise_slider: s: expected a Schedule"),
+        (
+            lambda: ld.widgets.sample_slider(unet(), S, image_shape=28),
+            "sample_slider: image_shape: .* got 28",
+        ),
+        (
+            lambda: ld.widgets.interpolation_slider(unet(), S, interpolate=5, n_steps=2),
+            "interpolation_slider: interpolate: expected a function",
+        ),
+        (
+            lambda: ld.widgets.guidance_slider(unet(classes=3), S, labels=3, n_steps=2),
+            "guidance_slider: labels: expected ints .* got 3",
+        ),
+        (
+            lambda: ld.widgets.curve_slider([1, 2], {"a": ["x", "y"]}, ylabel="y"),
+            "curve_slider: expected whole numbers x, and numbers ys",
+        ),
+    ],
+)
+def test_what_can_not_be_used_is_told(call, words):
+    with pytest.raises((TypeError, ValueError), match=f"^{words}"):
+        call()

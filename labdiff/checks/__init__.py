@@ -10,10 +10,12 @@ from labdiff.checks.in_kernel.collect import collect
 from labdiff.checks.in_kernel.state import preserved
 from labdiff.checks.judging.report import CORRECT, Report
 from labdiff.checks.judging.verdict import judge
+from labdiff.signature import checked
 
 EXERCISES = own.BUILT_IN
 
 
+@checked
 def check(name: str, function: Callable) -> Report:
     """Check a student's function for an exercise, and say which mistake it makes.
 
@@ -45,6 +47,7 @@ def check(name: str, function: Callable) -> Report:
     return report if "NBGRADER_EXECUTION" not in os.environ else _for_nbgrader(report)
 
 
+@checked
 def yours(name: str, function: Callable, otherwise: Callable | None) -> Callable | None:
     """The student's function if its check passes, else `otherwise`; prints which of the two.
 
@@ -64,7 +67,9 @@ def _exercise(caller: str, name: str) -> Exercise:
     with preserved():  # an own exercise's file may use random numbers
         found = own.find(name)
     if found is None:
-        raise ValueError(f"{caller}: name: expected one of {', '.join(EXERCISES)}, got {name!r}")
+        first = f"a function. The name comes first: {caller}('q_sample', q_sample)"
+        got = first if callable(name) else repr(name)
+        raise ValueError(f"{caller}: name: expected one of {', '.join(EXERCISES)}, got {got}")
     return found
 
 

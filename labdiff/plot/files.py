@@ -1,5 +1,6 @@
 """Images as files: an animation, and single pictures."""
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,17 +10,19 @@ from PIL import Image
 
 from labdiff.arguments import check_int, check_number, check_path
 from labdiff.images import tile, to_uint8
+from labdiff.signature import checked
 
 FRAMES = 200  # at most; longer runs are thinned out evenly, first and last frame kept
 
 
+@checked
 def save_gif(
     states: Iterable, path: str | Path, *, seconds: float = 5.0, n_columns: int = 8, scale: int = 4
 ) -> Path:
     """Write an animation of a reverse trajectory; it ends with a second of its last frame, and starts again.
 
     Args:
-        states: the States of ddpm_steps(), ddim_steps() or dpm_steps(), or images (N, C, H, W) of each frame
+        states: the States of ddpm_steps(), ddim_steps() or dpm_steps(), or images (N, C, H, W) of each frame.
         path: the file, such as "digits.gif".
         seconds: how long it takes, without the pause at the end.
         n_columns: images in a row.
@@ -32,18 +35,26 @@ def save_gif(
     check_number("save_gif", "seconds", seconds, "a number > 0", lambda v: v > 0)
     if not isinstance(states, Iterable) or isinstance(states, dict):
         raise TypeError(f"save_gif: states: expected the States of a sampler, got {type(states).__name__}")
+    if isinstance(states, torch.Tensor) and states.ndim < 5:
+        expected = "the States of a sampler, or images (N, C, H, W) of each frame"
+        got = f"one tensor of shape {tuple(states.shape)}. save_images(x, path) writes a still picture"
+        raise ValueError(f"save_gif: states: expected {expected}, got {got}")
     images = [getattr(state, "x", state) for state in states]
     if not images:
         raise ValueError("save_gif: states: expected at least one State of a sampler, got none")
     n = min(len(images), FRAMES)
     kept = sorted({round(i * (len(images) - 1) / max(n - 1, 1)) for i in range(n)})
     frames = [_sheet(images[i], "save_gif: states", n_columns, scale) for i in kept]
+    if len({frame.size for frame in frames}) > 1:
+        raise ValueError("save_gif: states: expected images of one shape in all frames, got several")
     each = max(20, round(1000 * seconds / len(frames)))  # ms; browsers slow down what is faster
     pauses = [each] * (len(frames) - 1) + [each + 1000]
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=pauses, loop=0)
+    with _writing("save_gif", path):
+        frames[0].save(path, save_all=True, append_images=frames[1:], duration=pauses, loop=0)
     return path
 
 
+@checked
 def save_images(
     x: torch.Tensor, path: str | Path, *, together: bool = False, n_columns: int = 8, scale: int = 1
 ) -> list[Path]:
@@ -61,15 +72,29 @@ def save_images(
     """
     path = _check("save_images", path, n_columns, scale, ".png" if together else "")
     if together:
-        _sheet(x, "save_images: x", n_columns, scale).save(path)
+        sheet = _sheet(x, "save_images: x", n_columns, scale)
+        with _writing("save_images", path):
+            sheet.save(path)
         return [path]
     pixels = to_uint8(x, name="save_images: x")
-    path.mkdir(parents=True, exist_ok=True)
     width = max(3, len(str(len(pixels) - 1)))
     files = [path / f"{i:0{width}}.png" for i in range(len(pixels))]
-    for file, image in zip(files, pixels, strict=True):
-        _enlarged(image, scale).save(file)
+    with _writing("save_images", path):
+        path.mkdir(parents=True, exist_ok=True)
+        for file, image in zip(files, pixels, strict=True):
+            _enlarged(image, scale).save(file)
     return files
+
+
+@contextlib.contextmanager
+def _writing(function, path):
+    try:
+        yield
+    except OSError as error:
+        expected = "one that can be written, in a folder that exists"
+        raise OSError(
+            f"{function}: path: expected {expected}, got {str(path)!r}: {error.strerror or error}"
+        ) from error
 
 
 def _check(function, path, n_columns, scale, ending):

@@ -9,9 +9,11 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from labdiff.arguments import check_int
 from labdiff.images import tile, to_uint8
-from labdiff.plot.style import Figure, check_labelled, settings
+from labdiff.plot.style import Figure, check_labelled, check_size, settings
+from labdiff.signature import checked
 
 
+@checked
 def image_rows(
     rows: dict[str, torch.Tensor],
     *,
@@ -25,11 +27,13 @@ def image_rows(
         rows: {label: (N, C, H, W) real in [-1, 1], with C as in to_uint8()}.
         columns: N texts.
         title: above all.
-        size: of one image, in inches.
+        size: of one image, in inches, > 0.
 
     Returns: the Figure.
+    Raises: TypeError, ValueError: no rows, or one that has no such images.
     """
     check_labelled("image_rows", "rows", rows)
+    check_size("image_rows", "size", size)
     pixels = {label: to_uint8(x, name=f"image_rows: rows[{label!r}]") for label, x in rows.items()}
     n = max(len(x) for x in pixels.values())
     with settings():
@@ -51,6 +55,7 @@ def image_rows(
     return figure
 
 
+@checked
 def image_grid(x: torch.Tensor, *, n_columns: int = 8, title: str | None = None, scale: int = 2) -> Figure:
     """Images side by side in one figure, without space for labels.
 
@@ -58,12 +63,14 @@ def image_grid(x: torch.Tensor, *, n_columns: int = 8, title: str | None = None,
         x: (N, C, H, W) real in [-1, 1], with C as in to_uint8().
         n_columns: images in a row.
         title: above all.
-        scale: screen pixels for each of the images' pixels.
+        scale: screen pixels for each of the images' pixels, > 0.
 
     Returns: the Figure.
+    Raises: TypeError, ValueError: no such images, or a wrong argument.
     """
     check_int("image_grid", "n_columns", n_columns)
-    sheet = tile(to_uint8(x), n_columns)
+    check_size("image_grid", "scale", scale)
+    sheet = tile(to_uint8(x, name="image_grid: x"), n_columns)
     height, width = sheet.shape[:2]
     with settings():
         size = (scale * width / 100, scale * height / 100 + (0.35 if title else 0))

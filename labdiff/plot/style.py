@@ -1,6 +1,7 @@
 """What all figures share: their look, and how a notebook shows them."""
 
 import io
+import math
 from collections.abc import Sequence
 
 import matplotlib
@@ -13,6 +14,9 @@ from matplotlib.colors import same_color
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 from PIL import Image
+
+from labdiff.arguments import check_int, check_number
+from labdiff.signature import checked
 
 Numbers = Sequence[float] | np.ndarray | torch.Tensor
 
@@ -66,6 +70,7 @@ class Figure(matplotlib.figure.Figure):
         return small.getvalue()
 
 
+@checked
 def panels(
     n: int = 1, *, width: float | None = None, height: float = 3.0, title: str | None = None
 ) -> tuple[Figure, np.ndarray]:
@@ -73,11 +78,16 @@ def panels(
 
     Args:
         n: number of Axes.
-        width, height: of the figure, in inches; width defaults to 4.2 for each of the Axes, 6.4 for one.
+        width, height: of the figure, in inches, > 0; width defaults to 4.2 for each of the Axes, 6.4 for one.
         title: above all of them.
 
     Returns: (figure, axes): axes an array of n Axes.
+    Raises: TypeError, ValueError: wrong type or range.
     """
+    check_int("panels", "n", n)
+    check_size("panels", "height", height)
+    if width is not None:
+        check_size("panels", "width", width)
     with settings():
         figure = Figure(figsize=(width or (6.4 if n == 1 else 4.2 * n), height), layout="constrained")
         axes = figure.subplots(1, n, squeeze=False)[0]
@@ -91,3 +101,9 @@ def check_labelled(function, name, value):
         raise TypeError(
             f"{function}: {name}: expected a dict {{label: data}} with an entry or more, got {value!r:.60}"
         )
+    if not all(isinstance(label, str) for label in value):
+        raise TypeError(f"{function}: {name}: expected texts as labels, got {[*value]}")
+
+
+def check_size(function, name, value):
+    check_number(function, name, value, "a number > 0", lambda v: 0 < v < math.inf)

@@ -7,6 +7,7 @@ import torch
 from labdiff import process
 from labdiff.arguments import check_number, check_schedule
 from labdiff.schedule import Schedule
+from labdiff.signature import checked
 from labdiff.toys import GaussianMixture
 from labdiff.widgets.controls import slider, stops, t_slider
 from labdiff.widgets.densities import bayes, bell, gaussian_of, log_density
@@ -16,6 +17,7 @@ from labdiff.widgets.panes import lines
 from labdiff.widgets.tables import linear, numbers, texts
 
 
+@checked
 def posterior_slider(s: Schedule, *, t: int | None = None, x0: float = 0.5, xt: float = 0.0) -> Panel:
     """Bayes in one dimension: prior q(x_{t-1} | x_0), likelihood q(x_t | x_{t-1}), and the posterior that
     they make.
@@ -73,6 +75,7 @@ def posterior_slider(s: Schedule, *, t: int | None = None, x0: float = 0.5, xt: 
     )
 
 
+@checked
 def reverse_slider(
     s: Schedule, mixture: GaussianMixture, *, t: int | None = None, beta: float = 0.1, xt: float = 0.0
 ) -> Panel:

@@ -10,6 +10,7 @@ from labdiff.edge import ddpm_steps
 from labdiff.model_argument import check_model
 from labdiff.process import q_sample
 from labdiff.schedule import Schedule
+from labdiff.signature import checked
 from labdiff.toys import GaussianMixture, spiral
 from labdiff.widgets.controls import t_slider
 from labdiff.widgets.live import Pad
@@ -40,6 +41,7 @@ def untouched() -> torch.Tensor:
     return spiral(400, torch.Generator().manual_seed(0))
 
 
+@checked
 def cloud_pad(
     s: Schedule,
     *,

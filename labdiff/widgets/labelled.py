@@ -9,6 +9,7 @@ from labdiff.edge import guided, sample
 from labdiff.images import to_uint8
 from labdiff.model_argument import check_model
 from labdiff.schedule import Schedule
+from labdiff.signature import checked
 from labdiff.widgets.controls import slider, stops
 from labdiff.widgets.in_browser import in_browser
 from labdiff.widgets.panel import Panel
@@ -16,6 +17,7 @@ from labdiff.widgets.panes import computed
 from labdiff.widgets.samples import shape_of
 
 
+@checked
 def guidance_slider(
     model: Callable,
     s: Schedule,
@@ -46,7 +48,13 @@ def guidance_slider(
     """
     check_schedule("guidance_slider", s)
     check_model("guidance_slider", model, arguments=3)
-    shape, labels = shape_of("guidance_slider", n, image_shape), list(labels)
+    shape = shape_of("guidance_slider", n, image_shape)
+    if not isinstance(labels, Sequence) or isinstance(labels, str) or not labels:
+        got = repr(labels)
+        raise TypeError(
+            f"guidance_slider: labels: expected ints to choose from, such as range(10), got {got}"
+        )
+    labels = list(labels)
     check_int("guidance_slider", "n_steps", n_steps, most=s.T)
     check_number("guidance_slider", "scale", scale, "a number in 0..6", lambda v: 0 <= v <= 6)
     label = labels[0] if label is None and labels else label

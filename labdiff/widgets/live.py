@@ -11,6 +11,7 @@ from labdiff.edge import ddim_steps
 from labdiff.images import to_uint8
 from labdiff.model_argument import check_model
 from labdiff.schedule import Schedule
+from labdiff.signature import checked
 from labdiff.widgets.controls import button, t_slider
 from labdiff.widgets.in_browser import in_browser
 from labdiff.widgets.noised import check_images
@@ -19,6 +20,7 @@ from labdiff.widgets.panes import channels_last, computed, mixed
 from labdiff.widgets.tables import texts
 
 
+@checked
 def renoise(
     model: Callable,
     s: Schedule,
@@ -50,6 +52,7 @@ def renoise(
     return _there_and_back("renoise", model, s, x0, x0.shape, n_steps, generator, t)
 
 
+@checked
 def drawing_pad(
     model: Callable,
     s: Schedule,

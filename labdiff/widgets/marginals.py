@@ -7,6 +7,7 @@ import torch
 from labdiff import process
 from labdiff.arguments import check_generator, check_int, check_schedule, randn
 from labdiff.schedule import Schedule
+from labdiff.signature import checked
 from labdiff.toys import GaussianMixture
 from labdiff.widgets.controls import t_slider
 from labdiff.widgets.densities import area
@@ -16,6 +17,7 @@ from labdiff.widgets.panes import lines
 from labdiff.widgets.tables import numbers, texts
 
 
+@checked
 def marginal_slider(
     s: Schedule,
     mixture: GaussianMixture,

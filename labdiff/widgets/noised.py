@@ -10,6 +10,7 @@ import torch
 from labdiff import process
 from labdiff.arguments import check_data
 from labdiff.images import to_uint8
+from labdiff.model_argument import check_function
 from labdiff.widgets.panes import frames, mixed
 
 LARGEST = 16e6  # bytes of frames sent to the page
@@ -18,6 +19,7 @@ LONGEST = 4.0  # seconds spent on calling q_sample
 
 def caller(s, q_sample, name):
     """q_sample as call(x0, t, eps) with one t for all; it gets copies, and its result is checked."""
+    check_function(name, "q_sample", q_sample, "(s, x0, t, eps) -> x_t")
 
     def call(x0, t, eps):
         with contextlib.redirect_stdout(io.StringIO()):  # a print in it would come a thousand times

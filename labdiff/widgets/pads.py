@@ -11,6 +11,7 @@ from labdiff.images import to_uint8
 from labdiff.model_argument import check_model
 from labdiff.process import q_sample, tables_at
 from labdiff.schedule import Schedule
+from labdiff.signature import checked
 from labdiff.widgets.controls import button, choice, t_slider
 from labdiff.widgets.in_browser import in_browser
 from labdiff.widgets.live import Pad
@@ -27,6 +28,7 @@ HALVES = {  # what of the drawing is known: top, bottom, left, right
 }
 
 
+@checked
 def repair_pad(
     model: Callable,
     s: Schedule,

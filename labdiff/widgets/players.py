@@ -8,6 +8,7 @@ import torch
 from labdiff.arguments import check_int, check_schedule
 from labdiff.images import to_uint8
 from labdiff.schedule import Schedule
+from labdiff.signature import checked
 from labdiff.widgets.controls import choice, stops
 from labdiff.widgets.panel import Panel
 from labdiff.widgets.panes import formula, frames
@@ -15,6 +16,7 @@ from labdiff.widgets.panes import formula, frames
 LARGEST = 16e6  # bytes of frames sent to the page
 
 
+@checked
 def trajectory_player(
     steps: Iterable | dict[str, Iterable], *, n_columns: int = 4, s: Schedule | None = None
 ) -> Panel:
@@ -71,6 +73,7 @@ def trajectory_player(
     return Panel("trajectory_player", [*controls, stops("i", range(len(ts)), 0, **look)], rows, head=head)
 
 
+@checked
 def snapshot_slider(
     pictures: dict[int | str, torch.Tensor], *, n_columns: int = 8, label: str = "training step"
 ) -> Panel:

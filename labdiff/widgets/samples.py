@@ -8,14 +8,16 @@ import torch
 from labdiff.arguments import check_data, check_generator, check_int, check_schedule, device_of, randn
 from labdiff.edge import ddim_steps, sample
 from labdiff.images import to_uint8
-from labdiff.model_argument import check_model
+from labdiff.model_argument import check_function, check_model
 from labdiff.schedule import Schedule
+from labdiff.signature import checked
 from labdiff.widgets.controls import slider, stops
 from labdiff.widgets.in_browser import in_browser
 from labdiff.widgets.panel import Panel
 from labdiff.widgets.panes import computed, frames
 
 
+@checked
 def sample_slider(
     model: Callable, s: Schedule, *, n: int = 8, image_shape: Sequence[int] = (1, 28, 28), seed: int = 0
 ) -> Panel:
@@ -58,6 +60,7 @@ def sample_slider(
     return Panel("sample_slider", controls, [[pane]], compute=samples, sampler=sampler)
 
 
+@checked
 def interpolation_slider(
     model: Callable,
     s: Schedule,
@@ -99,7 +102,9 @@ def interpolation_slider(
     b = randn(a.shape, generator, a) if b is None else b
     check_data("interpolation_slider", {"a": a, "b": b})
     ws = [i / (n_stops - 1) for i in range(n_stops)]
-    between = [(interpolate or _great_circle)(a, b, w) for w in ws]
+    interpolate = _great_circle if interpolate is None else interpolate
+    check_function("interpolation_slider", "interpolate", interpolate, "(a, b, w) -> x_T")
+    between = [interpolate(a, b, w) for w in ws]
     if any(not isinstance(x, torch.Tensor) or x.shape != a.shape for x in between):
         raise ValueError(
             f"interpolation_slider: interpolate(a, b, w): expected a tensor of shape {tuple(a.shape)} like a"
@@ -125,7 +130,8 @@ def _great_circle(a, b, w):
 
 def shape_of(function, n, image_shape):
     check_int(function, "n", n)
-    if len(image_shape) != 3 or not all(isinstance(k, int) and k > 0 for k in image_shape):
+    sized = isinstance(image_shape, tuple | list) and len(image_shape) == 3
+    if not sized or not all(isinstance(k, int) and k > 0 for k in image_shape):
         raise ValueError(
             f"{function}: image_shape: expected (C, H, W), whole numbers >= 1, got {image_shape!r}"
         )

@@ -7,6 +7,7 @@ import torch
 
 from labdiff import schedule
 from labdiff.arguments import check_generator, randn
+from labdiff.signature import checked
 from labdiff.widgets.controls import choice, stops
 from labdiff.widgets.noised import check_images
 from labdiff.widgets.panel import Panel
@@ -14,6 +15,7 @@ from labdiff.widgets.panes import lines, mixed
 from labdiff.widgets.tables import numbers, texts
 
 
+@checked
 def schedule_slider(x0: torch.Tensor, *, generator: torch.Generator | None = None) -> Panel:
     """Choose a schedule and see alpha_bar_t, and what becomes of a picture on its way to x_T.
 

@@ -20,6 +20,7 @@ from labdiff.edge import ddim_steps
 from labdiff.images import to_uint8
 from labdiff.model_argument import check_model
 from labdiff.schedule import Schedule
+from labdiff.signature import checked
 from labdiff.widgets.controls import mark, stops, t_slider
 from labdiff.widgets.in_browser import in_browser
 from labdiff.widgets.noised import check_images, is_own, noised
@@ -28,6 +29,7 @@ from labdiff.widgets.panes import after, computed, formula, lines, path_lines
 from labdiff.widgets.tables import numbers, texts
 
 
+@checked
 def noise_slider(
     s: Schedule,
     x0: torch.Tensor,
@@ -60,9 +62,9 @@ def noise_slider(
     Raises: TypeError, ValueError: wrong type, shape, or range, q_sample's result included.
     Source: slides S5, S13.
     """
+    check_schedule("noise_slider", s)
     check_images("noise_slider", x0=x0)
     check_choice("noise_slider", "guess", guess, (False, True))
-    check_schedule("noise_slider", s)
     generator = check_generator("noise_slider", generator)
     eps = randn(x0.shape, generator, like=x0) if eps is None else eps
     check_data("noise_slider", {"x0": x0, "eps": eps})
@@ -138,6 +140,7 @@ def _seen(s, x0, q_sample, eps, model):
     return {"compute": x0_hat, "follows": True, "sampler": sampler}
 
 
+@checked
 def curve_slider(
     x: Sequence | torch.Tensor,
     ys: dict,
@@ -164,7 +167,10 @@ def curve_slider(
         raise TypeError(f"curve_slider: ys: expected a dict {{label: numbers}}, got {type(ys).__name__}")
     for name, value in (("xscale", xscale), ("yscale", yscale)):
         check_choice("curve_slider", name, value, ("linear", "log"))
-    x, ys = [int(v) for v in x], {label: torch.as_tensor(y) for label, y in ys.items()}
+    try:
+        x, ys = [int(v) for v in x], {label: torch.as_tensor(y) for label, y in ys.items()}
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"curve_slider: expected whole numbers x, and numbers ys, got {error}") from None
     if not x or any(y.shape != (len(x),) for y in ys.values()):
         raise ValueError(
             f"curve_slider: ys: expected {len(x)} numbers each, as many as x and at least one, got shapes "

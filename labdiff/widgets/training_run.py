@@ -17,6 +17,7 @@ from labdiff.checkpoint import load_checkpoint, save_checkpoint
 from labdiff.edge import sample, train
 from labdiff.images import to_uint8
 from labdiff.schedule import Schedule
+from labdiff.signature import checked
 from labdiff.widgets.interrupts import stop_requests
 from labdiff.widgets.training_view import TrainingView
 
@@ -45,6 +46,7 @@ class TrainingRun:
         return f"TrainingRun: {self.n} of {self.n_steps} steps"
 
 
+@checked
 def training(
     model: torch.nn.Module,
     s: Schedule,

@@ -6,7 +6,7 @@ from labdiff import objective
 from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, wrong
 from labdiff.checks.exercises.noising import COMMON, jump
 from labdiff.checks.exercises.probes import batch_probes, scale
-from labdiff.checks.in_kernel.spies import gradient, loss_and_gradient
+from labdiff.checks.in_kernel.spies import as_scalar, gradient, loss_and_gradient
 
 
 def loss(
@@ -27,7 +27,7 @@ def loss(
     xt = jump(s, x0, t, eps, **noising)
     eps_hat, y = output(s, t, model(model_x(xt, x0, eps), model_t(t, s.T))), target(s, x0, t, eps, xt)
     value = reduce(eps_hat, y) if weight is None else (scale(weight(s, t), x0) * (eps_hat - y) ** 2).mean()
-    return value, gradient(model, value)
+    return (value := as_scalar(value)), gradient(model, value)
 
 
 def _intermediates(model, s, x0, t, eps):

@@ -164,5 +164,10 @@ def gradient(model, value):
 
 def loss_and_gradient(function, args):
     """What a loss function returns, and its gradient: the value alone would hide a detached loss."""
-    value = function(*args)
+    value = as_scalar(function(*args))
     return value, gradient(args[0], value)
+
+
+def as_scalar(value):
+    """A tensor of one number without its dimensions of 1, for it trains as well; others as they are."""
+    return value.reshape(()) if isinstance(value, torch.Tensor) and value.numel() == 1 else value

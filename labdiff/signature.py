@@ -1,0 +1,57 @@
+"""How a function is called: missing and unknown arguments, told as every wrong argument is."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeAlias, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+C = TypeVar("C")
+Check: TypeAlias = Callable[[str, dict[str, Any]], None]
+
+INSTEAD = {
+    "seed": "Randomness comes from generator=torch.Generator().manual_seed(0) alone",
+    "device": "What is computed stays where the model and the tensors are: move those with .to(device)",
+}
+
+
+def checked(function: Callable[P, R], *checks: Check) -> Callable[P, R]:
+    """`function` behind `checks`; each gets its name and its arguments by name, and may replace some."""
+    plain: Callable[..., R] = function
+    name = function.__qualname__.removesuffix(".__init__")
+    signature = inspect.signature(function)
+    parameters = signature.parameters.values()
+    names = frozenset(signature.parameters)
+    by_position = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+
+    @functools.wraps(function)
+    def at_the_edge(*args: P.args, **kwargs: P.kwargs) -> R:
+        given = {**dict(zip(by_position, args, strict=False)), **kwargs}
+        twice_or_too_many = len(given) < len(args) + len(kwargs)
+        given = {**defaults, **given}
+        if twice_or_too_many or given.keys() != names:
+            _explain_call(name, signature, args, kwargs)
+        for check in checks:
+            check(name, given)
+        return plain(**given)
+
+    return at_the_edge
+
+
+def checked_class(cls: type[C]) -> type[C]:
+    """The class, its constructor behind the same."""
+    setattr(cls, "__init__", checked(cls.__init__))  # noqa: B010 - the type checker refuses an assignment
+    return cls
+
+
+def _explain_call(name, signature, args, kwargs):
+    """Raise what Python says of a call with missing or unknown arguments, and the arguments there are."""
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        own = [p.replace(annotation=p.empty) for p in signature.parameters.values() if p.name != "self"]
+        unknown = INSTEAD.keys() & kwargs.keys() - signature.parameters.keys()
+        instead = "".join(f". {INSTEAD[key]}" for key in unknown)
+        raise TypeError(f"{name}: {error}, expected {name}{inspect.Signature(own)}{instead}") from None
