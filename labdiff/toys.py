@@ -28,7 +28,7 @@ class GaussianMixture:
         real = isinstance(means, torch.Tensor) and means.is_floating_point()
         if not real or means.ndim < 2 or not len(means):
             got = tuple(means.shape) if isinstance(means, torch.Tensor) else type(means).__name__
-            expected = "a real tensor of K >= 1 centres, (K, ...), such as (K, 1) in 1-D"
+            expected = "real numbers of shape (K, ...), a tensor such as (K, 1) in 1-D, K >= 1"
             raise ValueError(f"GaussianMixture: means: expected {expected}, got {got}")
         check_data("GaussianMixture", {"means": means})
         check_number("GaussianMixture", "var", var, "a number >= 0", lambda v: 0 <= v < math.inf)
