@@ -36,7 +36,7 @@ def text(path, kind):
     return "\n".join(c.source for c in cells(path, kind))
 
 
-def test_all_six_are_there():
+def test_all_are_there():
     assert [path.stem for path in NOTEBOOKS] == [
         "01_forward_noising",
         "02_posterior",
