@@ -18,19 +18,21 @@ def add(commands: argparse._SubParsersAction) -> None:
         "pictures side by side into OUT.png.",
     )
     sample.add_argument("out", type=Path, metavar="OUT.png")
-    sample.add_argument("-n", type=options.positive, default=64, metavar="N", help="pictures (%(default)s)")
+    sample.add_argument(
+        "-n", type=options.positive, default=64, metavar="N", help="how many pictures (default: %(default)s)"
+    )
     sample.add_argument(
         "--weights",
         type=Path,
         default=ASSETS,
         metavar="FOLDER",
-        help="of labdiff train --out (default: those that ship)",
+        help="written by labdiff train --out (default: those that ship)",
     )
     sample.add_argument(
         "--snapshot",
         type=options.positive,
         metavar="STEP",
-        help="the weights after that step of the training",
+        help="the weights after that training step (default: the last)",
     )
     sample.add_argument("--method", choices=METHODS, default="dpm", help="(default: %(default)s)")
     sample.add_argument(
@@ -40,17 +42,38 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="evaluations of the network (default: dpm 10, ddim 50; ddpm takes all T)",
     )
     sample.add_argument(
-        "--size", type=options.positive, nargs=2, default=(28, 28), metavar=("HEIGHT", "WIDTH")
+        "--size",
+        type=options.positive,
+        nargs=2,
+        default=(28, 28),
+        metavar=("HEIGHT", "WIDTH"),
+        help="of a picture, even (default: 28 28)",
     )
-    sample.add_argument("--columns", type=options.positive, default=8, metavar="N", help="(%(default)s)")
     sample.add_argument(
-        "--enlarge", type=options.positive, default=3, metavar="N", help="(%(default)s times)"
+        "--columns",
+        type=options.positive,
+        default=8,
+        metavar="N",
+        help="pictures in a row (default: %(default)s)",
+    )
+    sample.add_argument(
+        "--enlarge",
+        type=options.positive,
+        default=3,
+        metavar="N",
+        help="pixels of the file for each of a picture's (default: %(default)s)",
     )
     sample.add_argument("--label", type=int, metavar="K", help="only of this class, such as the digit 7")
     sample.add_argument(
-        "--guidance", type=float, default=1.5, metavar="W", help="with --label: its strength (%(default)s)"
+        "--guidance",
+        type=float,
+        default=1.5,
+        metavar="W",
+        help="with --label: the guidance scale (default: %(default)s)",
     )
-    sample.add_argument("--seed", type=int, default=0, help="another seed, other pictures (%(default)s)")
+    sample.add_argument(
+        "--seed", type=int, default=0, help="another seed, other pictures (default: %(default)s)"
+    )
     sample.set_defaults(run=run)
 
 

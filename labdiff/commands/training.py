@@ -55,8 +55,8 @@ rate is that of the longer run. LABDIFF_DEVICE chooses the device.""",
     data.add_argument("--size", type=even, help="width and height of --images (default: 28)")
     data.add_argument("--channels", type=int, choices=(1, 3), help="of --images, grey or colour (default: 1)")
     net = command.add_argument_group("network")
-    net.add_argument("--labels", action="store_true", help="train with labels, to sample what you ask for")
-    net.add_argument("--drop-label", type=share, metavar="P", help="leave out this share (default: 0.1)")
+    net.add_argument("--labels", action="store_true", help="train with labels, so that one can be asked for")
+    net.add_argument("--drop-label", type=share, metavar="P", help="share of labels left out (default: 0.1)")
     net.add_argument("--schedule", choices=SCHEDULES, help="(default: cosine, which trains faster)")
     net.add_argument(
         "--start",
@@ -68,16 +68,27 @@ rate is that of the longer run. LABDIFF_DEVICE chooses the device.""",
         "teaches labels to a network without",
     )
     run_ = command.add_argument_group("run")
-    run_.add_argument("--steps", type=options.positive, default=2000, help="(default: %(default)s)")
-    run_.add_argument("--batch-size", type=options.positive, default=128, help="(default: %(default)s)")
+    run_.add_argument(
+        "--steps", type=options.positive, default=2000, help="training steps (default: %(default)s)"
+    )
+    run_.add_argument(
+        "--batch-size", type=options.positive, default=128, help="images a step (default: %(default)s)"
+    )
     run_.add_argument("--accumulate", type=options.positive, default=1, metavar="N", help="for a GPU with "
                       "little memory: each batch goes through the network in N parts")  # fmt: skip
     run_.add_argument("--lr", type=rate, default=3e-3, help="highest learning rate (default: %(default)s)")
-    run_.add_argument("--seed", type=int, default=15, help="(default: %(default)s)")
+    run_.add_argument("--seed", type=int, default=15, help="another seed, another run (default: %(default)s)")
     run_.add_argument("--snapshots", type=options.positive, nargs="*", default=[], metavar="STEP",
                       help="write the weights after these steps too")  # fmt: skip
-    run_.add_argument("--out", type=Path, default=Path("weights"), help="folder (default: %(default)s)")
-    run_.add_argument("--checkpoint", type=Path, metavar="FILE", help="(default: OUT/run.checkpoint)")
+    run_.add_argument(
+        "--out", type=Path, default=Path("weights"), help="folder of the weights (default: %(default)s)"
+    )
+    run_.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="what an interrupted run goes on from (default: OUT/run.checkpoint)",
+    )
     command.set_defaults(run=run)
 
 
