@@ -109,6 +109,17 @@ def with_npm():
         )
 
 
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A Chromium for pages that need no server; each test opens a page of its own."""
+    import lab_in_browser
+
+    lab_in_browser.need_chromium()
+    with lab_in_browser.chromium(tmp_path_factory.mktemp("profile")) as context:
+        context.set_offline(True)
+        yield context
+
+
 @pytest.fixture(scope="session")
 def committed_site(tmp_path_factory):
     """The site with the outputs that are committed: no kernel, so no panel."""

@@ -7,6 +7,7 @@ or both in a tuple.
 """
 
 import json
+import os
 
 RIGHT = """\
 def q_sample(s, x0, t, eps):
@@ -16,7 +17,8 @@ def q_sample(s, x0, t, eps):
 WRONG = RIGHT.replace("(1 - alpha_bar).sqrt() * eps", "(1 - alpha_bar) * eps")
 ZERO = "def q_sample(s, x0, t, eps):\n    return 0 * x0\n"
 MIME = "application/vnd.labdiff.outcomes+json"
-SLEEP = "import time; time.sleep(98765)"  # in a process of its own
+SECONDS = 10**7 + os.getpid()  # tells whose processes they are
+SLEEP = f"import time; time.sleep({SECONDS})"  # in a process of its own
 
 
 def with_body(first, answer=RIGHT):

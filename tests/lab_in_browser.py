@@ -1,5 +1,5 @@
-"""A real JupyterLab and a real Chromium for the browser tests; both live in a folder of their own and end
-with the test."""
+"""A real JupyterLab and a real Chromium for the browser tests; both live in a folder of their own. What they
+wait for has long limits: a machine may be busy."""
 
 import contextlib
 import os
@@ -13,8 +13,10 @@ import time
 import urllib.request
 
 import nbformat
+import pytest
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+LONG = 180_000  # ms
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -76,8 +78,10 @@ def jupyter_lab(folder):
             command, env=environment, stdout=log, stderr=log, start_new_session=True, cwd=folder
         )
     try:
-        _wait(f"http://127.0.0.1:{port}/api?token={token}", 60, f"JupyterLab did not start: {home / 'log'}")
-        yield lambda path: f"http://127.0.0.1:{port}/doc/tree/{path}?token={token}"
+        address, late = f"http://127.0.0.1:{port}", f"JupyterLab did not start: {home / 'log'}"
+        _wait(f"{address}/api?token={token}", LONG / 1000, late)
+        # a workspace for each: a notebook that another test left open stays away
+        yield lambda path: f"{address}/doc/workspaces/{path.split('.')[0]}/tree/{path}?token={token}"
     finally:
         server.send_signal(signal.SIGINT)  # twice: it shuts its kernels down
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -89,21 +93,47 @@ def jupyter_lab(folder):
             os.killpg(server.pid, signal.SIGKILL)  # the group that was started above, nothing else
 
 
+def need_chromium():
+    """Skip a test where there is none; in CI it fails."""
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI has to run the browser tests, and there is no Chromium: apt-get install chromium")
+        pytest.skip("no Chromium on the PATH: apt-get install chromium runs these tests, too")
+
+
+_drivers = []
+
+
+@contextlib.contextmanager
+def _driver():
+    """The one driver of all browsers that are open: a thread can have no second one."""
+    from playwright.sync_api import sync_playwright
+
+    if _drivers:
+        yield _drivers[0]
+        return
+    with sync_playwright() as playwright:
+        _drivers.append(playwright)
+        try:
+            yield playwright
+        finally:
+            _drivers.clear()
+
+
 @contextlib.contextmanager
 def chromium(folder, **options):
     """A Chromium with an empty profile in `folder`; yields its context."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
+    with _driver() as playwright:
         context = playwright.chromium.launch_persistent_context(
             str(folder),
             executable_path=CHROMIUM,
             args=FLAGS,
             headless=True,
-            timeout=30_000,
+            timeout=LONG,
             viewport={"width": 1280, "height": 900},
             **options,
         )
+        context.set_default_timeout(LONG)
         try:
             yield context
         finally:
@@ -113,17 +143,16 @@ def chromium(folder, **options):
 def run_all(page, url, panels):
     """Open a notebook, run it, and wait for so many panels."""
     page.goto(url)
-    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=90_000)
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
     page.wait_for_function(
         """() => {
         const session = window.jupyterapp?.shell.currentWidget?.sessionContext;
         const kernel = session?.isReady && session.session?.kernel;
         return kernel?.status === "idle" && kernel.connectionStatus === "connected";
-    }""",
-        timeout=90_000,
+    }"""
     )
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")  # not awaited
-    page.wait_for_function(f"document.querySelectorAll('section.labdiff').length >= {panels}", timeout=40_000)
+    page.wait_for_function(f"document.querySelectorAll('section.labdiff').length >= {panels}")
 
 
 def _answers(url):

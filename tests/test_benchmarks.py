@@ -23,6 +23,14 @@ def load(monkeypatch):
         sys.modules.pop(name, None)
 
 
+@pytest.fixture(scope="module")
+def classifier():
+    """Trained for an epoch: enough to tell digits from noise."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(BENCHMARKS)
+        return importlib.import_module("quality").train_classifier(ld.load_digits(), epochs=1)
+
+
 def test_frechet_of_normals(load):
     frechet = load("quality").frechet
     g = torch.Generator().manual_seed(0)
@@ -37,10 +45,9 @@ def test_frechet_of_normals(load):
     assert frechet(*turned) == pytest.approx(2, rel=0.02)
 
 
-def test_the_judge_knows_digits_from_noise(load):
-    quality = load("quality")
+def test_the_judge_knows_digits_from_noise(load, classifier):
     train, test = ld.load_digits(), ld.load_digits("test")
-    judge = quality.Judge(quality.train_classifier(train, epochs=1), test)
+    judge = load("quality").Judge(classifier, test)
     assert judge.accuracy > 0.9
     g = torch.Generator().manual_seed(0)
     real = judge(train.images[:1000])
@@ -54,14 +61,11 @@ def test_the_judge_knows_digits_from_noise(load):
     )
 
 
-def test_time_to_quality_from_end_to_end(load, monkeypatch):
+def test_time_to_quality_from_end_to_end(load, monkeypatch, classifier):
     run = load("run")
-    for name, value in dict(N_SAMPLES=256, LEAST_ACCURACY=0.5, SEEDS_OF_PEER=0).items():
+    parts = {"N_SAMPLES": 96, "LEAST_ACCURACY": 0.5, "SEEDS_OF_PEER": 0}
+    for name, value in (parts | {"train_classifier": lambda digits, device: classifier}).items():
         monkeypatch.setattr(run, name, value)
-    train_classifier = run.train_classifier
-    monkeypatch.setattr(
-        run, "train_classifier", lambda digits, device: train_classifier(digits, device, epochs=1)
-    )
     saved = []
     result = run.quality(
         torch.device("cpu"), ld.load_digits(), ld.load_digits("test"), [0.08], 1, saved.append

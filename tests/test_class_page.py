@@ -5,7 +5,6 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 
-import lab_in_browser
 import pytest
 from test_gradebook import record, row
 
@@ -172,14 +171,6 @@ def everyone(n):
 CELLS = "[...document.querySelectorAll('td, th')].map(cell => cell.getBoundingClientRect().right)"
 RIGHTMOST = f"Math.max(...{CELLS})"
 CLIPPED = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollHeight > e.clientHeight + 1).length"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    if lab_in_browser.CHROMIUM is None:
-        pytest.skip("no Chromium")
-    with lab_in_browser.chromium(tmp_path_factory.mktemp("profile")) as context:
-        yield context
 
 
 @pytest.mark.browser

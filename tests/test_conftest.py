@@ -20,7 +20,9 @@ def folder(tmp_path):
     return tmp_path
 
 
-def run_pytest(folder, *arguments, **environment):
+def run_pytest(folder, *arguments, plugin="xdist.plugin", **environment):
+    """pytest with one of the installed plugins: to load them all takes longer than these tests."""
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     command = [
         sys.executable,
         "-m",
@@ -30,6 +32,8 @@ def run_pytest(folder, *arguments, **environment):
         "--rootdir",
         folder,
         "-q",
+        "-p",
+        plugin,
         *arguments,
         folder,
     ]
@@ -43,7 +47,9 @@ def test_notebooks_run_where_home_cannot_be_written(folder):
     )
     nbformat.write(notebook, folder / "figure.ipynb")
     nowhere = {"HOME": "/proc/nowhere", "XDG_CACHE_HOME": "", "XDG_CONFIG_HOME": "", "MPLCONFIGDIR": ""}
-    end = run_pytest(folder, "--nbval", JUPYTER_RUNTIME_DIR=str(folder / "runtime"), **nowhere)
+    end = run_pytest(
+        folder, "--nbval", plugin="nbval.plugin", JUPYTER_RUNTIME_DIR=str(folder / "runtime"), **nowhere
+    )
     assert end.returncode == 0, end.stdout
 
 

@@ -5,10 +5,10 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from test_grading_hostile import COMMAND, QUICK
 from test_own_exercise import guide
 
 from labdiff import cli
@@ -71,8 +71,8 @@ def hand_in(folder, answers):
     (folder / f"{STEM}.ipynb").write_text(json.dumps(notebook), "utf-8")
 
 
-def grade(subs, out, *more):
-    command = [sys.executable, "-m", "labdiff.grading", "grade", subs, "--out", out, "-j", "2", *more]
+def grade(subs, out, *more, command=QUICK):
+    command = [*command, "grade", subs, "--out", out, "-j", "2", *more]
     command += ["--notebooks", subs.parent / "course"]
     done = subprocess.run(
         [*map(str, command)], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
@@ -108,7 +108,7 @@ def graded(tmp_path_factory):
         (top / name).write_text(text, "utf-8")
     (top / "o.csv").write_text("student,exercise,points,comment\neve,q_step,0.5,oral\n")
     files = ["--roster", top / "r.csv", "--overrides", top / "o.csv"]
-    return subs, out, grade(subs, out, *files)
+    return subs, out, grade(subs, out, *files, command=COMMAND)
 
 
 def test_points_credit_late_days_and_overrides(graded):

@@ -90,6 +90,29 @@ def test_an_own_paint_is_called_and_the_last_picture_is_there(images, s):
         run(images, s, stop_at=1, paint=lambda ema: torch.zeros(2, 8))
 
 
+def test_a_loss_is_read_while_the_next_step_is_under_way(images, s, monkeypatch):
+    """Or where the run ends: nothing else has a GPU stop for it."""
+    begun = []
+
+    class Watched:
+        def __init__(self, step):
+            self.step, self.n, self.ema = step, step.n, step.ema
+
+        @property
+        def loss(self):
+            assert begun[-1] == min(self.n + 1, 12)
+            return self.step.loss
+
+    def train(*args, **kwargs):
+        for step in ld.train(*args, **kwargs):
+            begun.append(step.n)
+            yield Watched(step)
+
+    whole = run(images, s)
+    monkeypatch.setattr("labdiff.widgets.training_run.train", train)
+    assert run(images, s).losses == whole.losses and begun == list(range(1, 13))
+
+
 def test_data_that_are_no_images_and_another_thread(s, g):
     cloud = ld.spiral(50, generator=g)
     found = []

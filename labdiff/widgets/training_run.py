@@ -106,14 +106,18 @@ def training(
     steps = train(model, s, images, generator=generator, resume=saved, **given)
     _show(view)
     n, saved_at = saved.n if saved else 0, time.monotonic()
+    unread = []  # a loss is read when the next step is under way, so that a GPU need not stop for it
     with stop_requests() as stop:
         try:
             for step in steps:
                 n = step.n
-                losses.append(step.loss)
-                view.update(step)
+                unread.append(step)
                 last = stop.is_set() or n == n_steps
-                if path and (last or time.monotonic() - saved_at > SAVE_EVERY):
+                save = path and (last or time.monotonic() - saved_at > SAVE_EVERY)
+                while len(unread) > (not last and not save):
+                    losses.append(unread[0].loss)
+                    view.update(unread.pop(0))
+                if save:
                     _save(path, step, losses)
                     saved_at = time.monotonic()
                 if last or n in (50, 150, 400) or n % 500 == 0:
@@ -140,10 +144,8 @@ def _check_fits(path, saved, model, s, n_steps):
     other_schedule = not torch.equal(saved.s.beta, s.beta)
     if other_schedule or theirs != own:
         got = f"another schedule, {saved.s}" if other_schedule else "another model"
-        raise ValueError(
-            f"training: checkpoint: expected one of this model and schedule, got {path}, made with {got}. "
-            f"{anew}"
-        )
+        made = f"{path}, made with {got}. {anew}"
+        raise ValueError(f"training: checkpoint: expected one of this model and schedule, got {made}")
     if saved.n > n_steps:
         raise ValueError(
             f"training: n_steps: expected at least the {saved.n} steps done in {path}, got {n_steps}. {anew}"
