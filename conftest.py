@@ -60,6 +60,9 @@ def pytest_cmdline_main(config):
 def pytest_collection_modifyitems(items):
     rank = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+    for item in items:  # its training, whose seconds are the reader's to change; from 150 steps on all holds
+        if item.path.name == "04_training.ipynb":
+            item.cell.source = item.cell.source.replace("budget = 75 ", "budget = 15 ")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -134,6 +134,9 @@ def chromium(folder, **options):
             **options,
         )
         context.set_default_timeout(LONG)
+        # anywidget gives a panel two seconds to appear, a busy machine needs more
+        longer = f"() => timeout({LONG})"
+        context.add_init_script(f"{{ const {{timeout}} = AbortSignal; AbortSignal.timeout = {longer} }}")
         try:
             yield context
         finally:
