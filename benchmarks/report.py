@@ -12,12 +12,25 @@ def table(results, peers):
 
 
 def about(results):
-    text = f"Measured on {results['machine']}. Medians, in brackets the range; "
+    text = f"Measured on {results['machine']}: {measured(results.get('measured', {}))}. "
+    text += "Medians, in brackets the range; "
     text += "×N says how many times as long as labdiff."
     if "ceiling" in results:
         rates = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in results["ceiling"].items())
         text += f" The machine's ceiling, in 10⁹ multiplications and additions a second: {rates}."
     return text
+
+
+def measured(sections):
+    """Which section when, of which commit, at which load of the machine when it began."""
+    groups = {}
+    for name, how in sections.items():
+        groups.setdefault(tuple(how.items()), []).append(name)
+    parts = []
+    for how, names in groups.items():
+        load = f", load {dict(how)['load']}" if dict(how).get("load") else ""
+        parts.append(f"{', '.join(names)} on {dict(how)['date']}, commit {dict(how)['commit']}{load}")
+    return "; ".join(parts)
 
 
 def speed(results, peers):

@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 os.environ.setdefault("TQDM_DISABLE", "1")  # a peer's progress bar
@@ -313,6 +314,12 @@ def machine(device):
     return f"{torch.get_num_threads()} threads of {processor}, torch {torch.__version__}"
 
 
+def commit():
+    """The commit that is measured; "" outside of a clone."""
+    command = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(command, cwd=HERE, capture_output=True, text=True).stdout.strip()
+
+
 def main():
     sections = ["ceiling", "step", "forward", "sampling", "slider", "import", "notebooks", "quality"]
     parser = argparse.ArgumentParser(
@@ -338,6 +345,7 @@ def main():
 
     def save(section, result):
         results[section] = result
+        results.setdefault("measured", {})[section] = begun
         saved.write_text(json.dumps(results, indent=1) + "\n")
         (args.out / "table.md").write_text(report.table(results, list(PEERS)))
 
@@ -365,6 +373,8 @@ def main():
     for section in sections:
         if section in wanted:
             print(f"measuring: {section}", flush=True)
+            load = f"{os.getloadavg()[0]:.1f}"
+            begun = {"date": f"{date.today()}", "commit": commit(), "load": load}
             save(section, jobs[section]())
     if "quality" in results:
         report.picture(results["quality"], args.out / "quality.png")

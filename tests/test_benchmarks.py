@@ -101,6 +101,12 @@ def test_a_table_says_how_many_times_as_long(load):
     ]
 
 
+def test_the_table_says_when_and_of_which_tree(load):
+    old, new = {"date": "2026-11-24", "commit": "abc"}, {"date": "2026-12-01", "commit": "def", "load": "0.3"}
+    said = load("report").measured({"step": old, "forward": new, "import": old})
+    assert said == "step, import on 2026-11-24, commit abc; forward on 2026-12-01, commit def, load 0.3"
+
+
 def test_the_docs_quote_what_was_measured(load):
     results = json.loads((BENCHMARKS / "results.json").read_text())
     table = load("report").table(results, list(load("peers").PEERS))

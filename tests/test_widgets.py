@@ -639,13 +639,13 @@ del kinds
 
 
 def test_a_cell_run_fifty_times_leaves_what_one_run_leaves():
-    manager, client = start_new_kernel()
+    manager, client = start_new_kernel(startup_timeout=600)
     try:
 
         def run(code):
             text = []
             hook = lambda message: text.append(message["content"].get("text", ""))  # noqa: E731
-            reply = client.execute_interactive(code, timeout=60, output_hook=hook)
+            reply = client.execute_interactive(code, timeout=600, output_hook=hook)
             assert reply["content"]["status"] == "ok", reply["content"]
             return "".join(text)
 
