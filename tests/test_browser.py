@@ -1,21 +1,19 @@
 """The sliders as a person meets them: in a real JupyterLab and on exported pages, in a real Chromium.
 
-Each test starts what it needs for itself. Times are measured by benchmarks/site.py.
+The tests share one JupyterLab and one browser, and have a notebook each. Times: benchmarks/site.py.
 """
 
 import base64
 import io
-import os
 import random
 import re
 import subprocess
 import sys
 
-import lab_in_browser
 import numpy as np
 import pytest
 import torch
-from lab_in_browser import chromium, jupyter_lab, notebook, run_all
+from lab_in_browser import chromium, jupyter_lab, need_chromium, notebook, run_all
 from PIL import Image
 
 import labdiff as ld
@@ -45,17 +43,19 @@ EPS = torch.randn(X0.shape, generator=torch.Generator().manual_seed(0))
 
 @pytest.fixture(autouse=True)
 def _needs_chromium():
+    need_chromium()
     state = random.getstate()  # the browser's driver draws from it
-    yield from _chromium_or_reason()
+    yield
     random.setstate(state)
 
 
-def _chromium_or_reason():
-    if lab_in_browser.CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI has to run the browser tests, and there is no Chromium: apt-get install chromium")
-        pytest.skip("no Chromium on the PATH: apt-get install chromium runs these tests, too")
-    yield
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """(a folder, url(path) of a notebook in it as JupyterLab shows it, the browser)."""
+    need_chromium()
+    folder, profile = tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("profile")
+    with jupyter_lab(folder) as url, chromium(profile, has_touch=True) as context:
+        yield folder, url, context
 
 
 def expected(t, bend=False):
@@ -165,11 +165,10 @@ def keyboard_and_speech_work(page, section):
     assert section.locator("label").first.inner_text() == "t"
 
 
-def test_noise_slider_in_jupyterlab(tmp_path):
-    (tmp_path / "lab").mkdir()
-    notebook(tmp_path / "lab" / "sliders.ipynb", START, *SLIDERS)
-    with jupyter_lab(tmp_path / "lab") as url, chromium(tmp_path / "profile") as context:
-        page = context.new_page()
+def test_noise_slider_in_jupyterlab(lab):
+    folder, url, context = lab
+    notebook(folder / "sliders.ipynb", START, *SLIDERS)
+    with context.new_page() as page:
         problems = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         run_all(page, url("sliders.ipynb"), panels=2)
@@ -206,7 +205,7 @@ def test_exported_page_without_kernel_and_network(tmp_path):
         tmp_path / "exported.ipynb", START, *SLIDERS, "ld.widgets.renoise(halving, s, x0, t=200)", pad
     )
     command = [sys.executable, "-m", "labdiff", "site", tmp_path / "site", path]
-    subprocess.run(command, check=True, timeout=120)
+    subprocess.run(command, check=True)
     with chromium(tmp_path / "profile") as context:
         context.set_offline(True)
         wanted, problems = [], []
@@ -218,7 +217,7 @@ def test_exported_page_without_kernel_and_network(tmp_path):
         page.on("request", lambda request: wanted.append(request.url))
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto((tmp_path / "site" / "exported.html").as_uri())
-        page.wait_for_selector("html[data-ready]", timeout=30_000)
+        page.wait_for_selector("html[data-ready]")
         mixed, frames, renoise, cloud = page.locator("section.labdiff").all()
         pictures_are_true(page, mixed)
         pictures_are_true(page, frames, bend=True)
@@ -242,25 +241,26 @@ def the_kernel_says(page, text):
     page.wait_for_function(f"{labels}.some((label) => label.textContent === '{text}')")
 
 
-def test_links_players_and_the_kernel_in_jupyterlab(tmp_path):
-    (tmp_path / "lab").mkdir()
+def test_links_players_and_the_kernel_in_jupyterlab(lab):
+    folder, url, context = lab
     notebook(
-        tmp_path / "lab" / "others.ipynb",
-        START + "\nimport ipywidgets, time\nheard = ipywidgets.Label('')\n",
+        folder / "others.ipynb",
+        START + "\nimport ipywidgets, pathlib, time\nheard = ipywidgets.Label('')\n",
         "a, b = ld.widgets.noise_slider(s, x0, eps=eps), ld.widgets.posterior_slider(s)\n"
         "ld.widgets.link(a, b)\n"
         "for panel in (a, b):\n    panel.observe(lambda _: setattr(heard, 'value', f'{a.t} {b.t}'), 't')\n"
         "display(heard, a, b)",
         "ld.widgets.trajectory_player(ld.ddpm_steps(halving, ld.linear_schedule(60), (8, 1, 28, 28)))",
-        "ld.widgets.renoise(lambda x, t: time.sleep(0.05) or x / 2, s, x0, t=200)",
+        "def held(x, t):\n"  # while the test looks at what is there before the answer
+        "    while pathlib.Path('hold').exists():\n        time.sleep(0.05)\n    return x / 2\n"
+        "ld.widgets.renoise(held, s, x0, t=200)",
         "pad = ld.widgets.drawing_pad(halving, s)\n"
         "drawn = lambda: f'{pad.stroke} {len(set(pad.drawing)) > 20}'\n"
         "pad.observe(lambda _: setattr(heard, 'value', drawn()), 'stroke')\npad",
         "ld.widgets.reverse_slider(s, ld.two_bumps(), t=41, beta=0.3, xt=0.5)",
         "ld.widgets.noise_slider(s, x0, eps=eps, model=halving, t=900)",
     )
-    with jupyter_lab(tmp_path / "lab") as url, chromium(tmp_path / "profile", has_touch=True) as context:
-        page = context.new_page()
+    with context.new_page() as page:
         run_all(page, url("others.ipynb"), panels=7)
         noise, posterior, player, renoise, pad, reverse, seeing = page.locator("section.labdiff").all()
 
@@ -287,16 +287,18 @@ def test_links_players_and_the_kernel_in_jupyterlab(tmp_path):
         player.get_by_role("combobox", name="speed").select_option("4")
         player.get_by_role("button", name="play").click()
         shown = player.locator("output").element_handle()
-        page.wait_for_function("(output) => output.textContent === '0'", arg=shown, timeout=10_000)
+        page.wait_for_function("(output) => output.textContent === '0'", arg=shown)
         assert player.get_by_role("button", name="play").is_visible()  # stopped by itself
         player.get_by_role("button", name="play").click()  # from the start again
         player.get_by_role("button", name="pause").click()
 
         before = pixels(renoise, 2)
+        (folder / "hold").touch()
         slider_of(renoise).focus()
         page.keyboard.press("PageUp")
         assert slider_of(renoise).input_value() == "300" and renoise.get_attribute("aria-busy") == "true"
         assert np.array_equal(pixels(renoise, 2), before)  # x_t has moved, the way back is under way
+        (folder / "hold").unlink()
         page.wait_for_function(
             "(el) => el.getAttribute('aria-busy') === 'false'", arg=renoise.element_handle()
         )
@@ -346,8 +348,7 @@ def test_links_players_and_the_kernel_in_jupyterlab(tmp_path):
         )  # once more: the old ones go
         page.wait_for_function(
             "document.querySelector('section.labdiff output')?.textContent === '0' && "
-            "document.querySelectorAll('section.labdiff').length === 7",
-            timeout=30_000,
+            "document.querySelectorAll('section.labdiff').length === 7"
         )
 
 
@@ -357,10 +358,10 @@ def has_ended(section):
     )
 
 
-def test_stop_save_restart_and_open_again_in_jupyterlab(tmp_path):
-    (tmp_path / "lab").mkdir()
+def test_stop_save_restart_and_open_again_in_jupyterlab(lab):
+    folder, url, context = lab
     path = notebook(
-        tmp_path / "lab" / "kept.ipynb",
+        folder / "kept.ipynb",
         START,
         "ld.widgets.noise_slider(s, x0, eps=eps, t=300)",
         "ld.widgets.noise_slider(s, x0, q_sample=bent, eps=eps, t=300)",  # too large to be kept as it is
@@ -370,19 +371,18 @@ def test_stop_save_restart_and_open_again_in_jupyterlab(tmp_path):
         "net = ld.UNet(8, mults=(1, 2), alpha_bar=s.alpha_bar)\n"
         "ld.widgets.training(net, s, x0, n_steps=100_000, batch_size=4, checkpoint='a.checkpoint')",
     )
-    with jupyter_lab(tmp_path / "lab") as url, chromium(tmp_path / "profile") as context:
-        page = context.new_page()
+    with context.new_page() as page:
         run_all(page, url("kept.ipynb"), panels=6)
         noise, _, renoise, reverse, pad, training = page.locator("section.labdiff").all()
 
         stop = training.get_by_role("button", name="Stop")
-        stop.wait_for(timeout=60_000)
+        stop.wait_for()
         stop.click()
-        page.wait_for_function("document.body.innerText.includes('stopped after step')", timeout=60_000)
+        page.wait_for_function("document.body.innerText.includes('stopped after step')")
         text = page.inner_text(".jp-Notebook")
         assert "Traceback" not in text and "KeyboardInterrupt" not in text
         assert re.search(r"TrainingRun: \d+ of 100000 steps", text) and not stop.is_visible()
-        assert (tmp_path / "lab" / "a.checkpoint").is_file()
+        assert (folder / "a.checkpoint").is_file()
 
         price = float(reverse.locator("td").last.inner_text())  # 0 log 0 where the posterior underflows
         assert 0 <= price < 0.01
@@ -408,7 +408,6 @@ def test_stop_save_restart_and_open_again_in_jupyterlab(tmp_path):
         page.wait_for_function(
             "([el, old]) => el.getContext('2d').getImageData(4, 4, 1, 1).data[0] !== old",
             arg=[renoise.locator("canvas").nth(1).element_handle(), int(first[4, 4])],
-            timeout=30_000,
         )
 
         pad.locator("canvas.labdiff-pad").focus()
@@ -436,14 +435,13 @@ def test_stop_save_restart_and_open_again_in_jupyterlab(tmp_path):
         page.evaluate("async () => { await jupyterapp.commands.execute('docmanager:save') }")
         page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
         ready = "jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'"
-        page.wait_for_function(ready, timeout=60_000)  # the restart is over
+        page.wait_for_function(ready)  # the restart is over
         page.evaluate("async () => { await jupyterapp.shell.currentWidget.sessionContext.shutdown() }")
         assert path.stat().st_size < 1_500_000
-        page.close()
 
-        page = context.new_page()
+    with context.new_page() as page:
         page.goto(url("kept.ipynb"))
-        page.wait_for_function("document.querySelectorAll('section.labdiff').length === 6", timeout=90_000)
+        page.wait_for_function("document.querySelectorAll('section.labdiff').length === 6")
         assert "model not found" not in page.inner_text(".jp-Notebook")
         noise, large, renoise, *_ = page.locator("section.labdiff").all()
         pictures_are_true(page, noise)

@@ -1,14 +1,12 @@
 """The site's pages on a phone and for who sees or uses them otherwise, in a real Chromium from file://."""
 
+import os
 import random
 
+import lab_in_browser
 import pytest
-<<<<<<< HEAD
 import torch
 from lab_in_browser import chromium
-=======
-from lab_in_browser import need_chromium
->>>>>>> 80a8cc4 (Tests of browsers and of grading share what is slow to start, wait as long as it takes, and assert no time; the training panel reads a loss while the next step is under way)
 from test_site import NOTEBOOKS
 from test_site_network import NET, X0, S, page_of
 
@@ -21,18 +19,12 @@ PAGES = [path.stem for path in NOTEBOOKS] + ["glossary", "index", "gallery"]
 
 
 @pytest.fixture(autouse=True)
-<<<<<<< HEAD
 def _driver_draws():
-=======
-def _needs_chromium():
-    need_chromium()
->>>>>>> 80a8cc4 (Tests of browsers and of grading share what is slow to start, wait as long as it takes, and assert no time; the training panel reads a loss while the next step is under way)
     state = random.getstate()  # the browser's driver draws from it
     yield
     random.setstate(state)
 
 
-<<<<<<< HEAD
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """A page of a browser without network, for all tests of this file."""
@@ -163,28 +155,3 @@ def test_the_keyboard_moves_every_slider_list_and_pixel(page, gallery, with_npm)
     mark.focus()
     page.keyboard.press("Enter")
     assert page.locator("section.labdiff").first.get_by_text("at t = 301").is_visible()
-=======
-@pytest.mark.parametrize("name", PAGES)
-def test_on_a_phone_nothing_scrolls_sideways_and_axe_finds_no_serious_violation(
-    name, committed_site, with_npm, browser
-):
-    axe = (npm.modules() / "axe-core" / "axe.min.js").read_text("utf-8")
-    with browser.new_page() as page:
-        page.goto((committed_site / f"{name}.html").as_uri())
-        page.wait_for_selector("html[data-ready]")
-        page.evaluate(axe)
-        for scheme, width in (("light", 390), ("dark", 1280)):
-            page.emulate_media(color_scheme=scheme)
-            page.set_viewport_size({"width": width, "height": 844})
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            # formulas are hidden from screen readers, which read the MathML beside them
-            page.evaluate("() => new Promise((done) => setTimeout(done, 300))")  # what scrolls is marked
-            found = page.evaluate(
-                """async () => {
-                const what = {exclude: [".katex"]};
-                const {violations} = await axe.run(what, {resultTypes: ["violations"]});
-                return violations.map(({id, impact, nodes}) => [impact, id, nodes[0].html, nodes.length]);
-            }"""
-            )
-            assert [each for each in found if each[0] in ("serious", "critical")] == [], scheme
->>>>>>> 80a8cc4 (Tests of browsers and of grading share what is slow to start, wait as long as it takes, and assert no time; the training panel reads a loss while the next step is under way)

@@ -6,6 +6,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
+from lab_in_browser import chromium
 from test_browser import _needs_chromium, pixels, set_t  # noqa: F401 - a fixture that each test here needs
 
 import labdiff as ld
@@ -103,7 +104,7 @@ def job(noise, method, n_steps, t=S.T, **more):
 
 
 @pytest.mark.parametrize("which", ["shipped", "with labels"])
-def test_equal_to_torch(which, with_npm, browser, tmp_path):
+def test_equal_to_torch(which, with_npm, tmp_path):
     net = NET if which == "shipped" else conditional()
     g = torch.Generator().manual_seed(5)
     x = torch.randn((3, 1, 28, 28), generator=g)
@@ -112,7 +113,9 @@ def test_equal_to_torch(which, with_npm, browser, tmp_path):
     label = [2, 0, 1] if net.classes else None
     guide = {"label": label, "scale": 1.5} if label else {}
     model = ld.guided(net, torch.tensor(label), scale=1.5) if label else net
-    with browser.new_page() as page:
+    with chromium(tmp_path / "profile") as context:
+        context.set_offline(True)
+        page = context.new_page()
         page.goto(url)
         run = lambda *given, **more: page.evaluate(RUN, [name, job(*given, **guide | more)])  # noqa: E731
 
@@ -143,7 +146,7 @@ def test_equal_to_torch(which, with_npm, browser, tmp_path):
 
 def ended(section):
     section.page.wait_for_function(
-        "(el) => el.getAttribute('aria-busy') === 'false'", arg=section.element_handle()
+        "(el) => el.getAttribute('aria-busy') === 'false'", arg=section.element_handle(), timeout=300_000
     )
     assert section.locator("[role=status]").inner_text() == ""
 
@@ -152,7 +155,7 @@ def near(shown, x, columns):
     return np.abs(shown.astype(int) - tile(to_uint8(x), columns)).max() <= 1
 
 
-def test_panels_compute_without_a_kernel(with_npm, browser, tmp_path):
+def test_panels_compute_without_a_kernel(with_npm, tmp_path):
     g = torch.Generator().manual_seed(3)
     samples = ld.widgets.sample_slider(NET, S, n=2, seed=0)
     renoise = ld.widgets.renoise(NET, S, X0, n_steps=10, generator=g, t=200)
@@ -160,7 +163,9 @@ def test_panels_compute_without_a_kernel(with_npm, browser, tmp_path):
     other = ld.widgets.sample_slider(lambda x, t: x / 2, S, n=1)
     eps = torch.randn(X0.shape, generator=torch.Generator().manual_seed(3))
     url = page_of(tmp_path, [samples, renoise, pad, other], NET)
-    with browser.new_page() as page:
+    with chromium(tmp_path / "profile") as context:
+        context.set_offline(True)
+        page = context.new_page()
         wanted, problems = [], []
         page.on("request", lambda request: wanted.append(request.url))
         page.on("pageerror", lambda error: problems.append(str(error)))
