@@ -1,6 +1,8 @@
 """An instructor's own exercise: declared in a file, found by ld.check, proved, handed out."""
 
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import torch
 import labdiff as ld
 from labdiff import cli, workcopy
 from labdiff.checks import own, proof
-from labdiff.grading.gradebook import given
+from labdiff.grading.gradebook import course_file, given
 from labdiff.grading.intake import reading, trusted
 from labdiff.grading.publish import handout
 from labdiff.grading.publish.solutions import answer
@@ -304,6 +306,52 @@ def test_two_notebooks_that_ask_the_same_are_told(folder, capsys):
     assert cli.main(["handout", str(folder / "out"), "--notebooks", str(folder)]) == 2
     said = capsys.readouterr().err
     assert f"expected it in one notebook, got it in {STEM}-Copy1.ipynb and {STEM}.ipynb" in said
+
+
+def commands(text):
+    """The commands in the code blocks of a page."""
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", text, re.M | re.S)
+    lines = [
+        shlex.split(line, comments=True) for kind, block in blocks if not kind for line in block.splitlines()
+    ]
+    return [line for line in lines if line]
+
+
+def test_the_guides_walk_through_works_as_it_is_printed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notebooks").symlink_to(ROOT / "notebooks")
+    page = (ROOT / "docs" / "instructors.md").read_text("utf-8")
+    section = page.split("## An exercise of your own")[1].split("\n## ")[0]
+    copied, new, *others, grade = commands(section)
+    assert copied == ["cp", "-r", "notebooks", "course"] and grade[:2] == ["labdiff", "grade"]
+    shutil.copytree("notebooks", "course")
+    assert cli.main(new[1:]) == 0
+    Path("course", "exercises", "snr.py").write_text(guide(), "utf-8")
+    for command in others:
+        assert command[0] == "labdiff" and cli.main(command[1:]) == 0
+    assert "snr: inverted is refused and named" in capsys.readouterr().out
+    assert Path("handout", "exercises", "snr.py").read_text("utf-8") == guide()
+    ids = [cell["id"] for cell in json.loads(Path("handout", f"{STEM}.ipynb").read_text("utf-8"))["cells"]]
+    at = ids.index("alpha-bar-check")
+    assert ids[at + 1 : at + 4] == ["snr-task", "snr-answer", "snr-check"]
+
+
+def test_each_command_and_the_course_file_in_the_guide_can_be_read(tmp_path):
+    page = (ROOT / "docs" / "instructors.md").read_text("utf-8")
+    asked = [line[1:] for line in commands(page) if line[0] == "labdiff"]
+    assert len(asked) > 12 and {line[0] for line in asked} > {
+        "grade",
+        "merge",
+        "gradescope",
+        "check-exercise",
+    }
+    for line in asked:
+        cli.parser().parse_args(line)
+    block = page.split("```toml\n")[1].split("```")[0]
+    path = tmp_path / "course.toml"
+    path.write_text(block, "utf-8")
+    read = course_file.read(path, given.mistakes_of(trusted.load()))
+    assert read.points == {"q_sample": 3} and read.late.days == 3 and read.packages == ("networkx",)
 
 
 def test_handout_and_key_take_it_along(folder, tmp_path_factory, monkeypatch):
