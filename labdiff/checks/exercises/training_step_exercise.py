@@ -2,7 +2,7 @@
 
 import torch
 
-from labdiff import training
+from labdiff import gradient_step, training
 from labdiff.checks.exercises import training_mistakes_draws, training_mistakes_loss
 from labdiff.checks.exercises.exercise import Exercise, Form, functions_of
 from labdiff.checks.exercises.probes import draws, schedule, small
@@ -90,7 +90,7 @@ EXERCISE = Exercise(
             "Algorithm 1: t ~ Uniform{1..T} for each sample, one eps for x_t and target, mean squared error"
         ),
     ),
-    blocked=functions_of(training),
+    blocked=functions_of(training, gradient_step),
     call=call,
     judged_by="features",
 )
