@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from labdiff.checks import EXERCISES
-from labdiff.grading.intake import choice, find, reading, submissions, trusted
+from labdiff.grading.intake import choice, find, owner, reading, submissions, trusted
+from labdiff.grading.intake import files as files_on_disk
 from labdiff.grading.publish import files
 from labdiff.grading.publish.solutions import SOLUTIONS
 from labdiff.grading.sandbox import cleanup
@@ -329,6 +330,18 @@ LAYOUTS = {
         },
         {"anna": 3},
     ),
+    "a venv around the work": (
+        {
+            "anna/pyvenv.cfg": b"",
+            "anna/bin/python": b"x",
+            "anna/lib/python3/site-packages/x/" + ONE: RAW,
+            "anna/" + ONE: FULL,
+            "ben/.secret": b"",
+            "ben/students/x": b"",
+            "ben/" + ONE: HALF,
+        },
+        {"anna": 3, "ben": 1},
+    ),
     "a folder for each notebook on top": (
         {
             ONE[:-6] + "/anna.ipynb": FULL,
@@ -409,6 +422,10 @@ def flags_of(tmp_path, files, name):
         ({"anna/.ipynb_checkpoints/" + ONE: FULL}, "only an autosaved copy"),
         ({"anna/report.pdf": b"", "ben/" + ONE: FULL}, "other files: report.pdf"),
         ({"anna/lab.zip": b"no zip", "ben/" + ONE: FULL}, "other files: lab.zip (the zip can't be opened"),
+        ({"anna/" + ONE: HALF, "anna/q_sample.py": b""}, "other files: q_sample.py"),
+        ({"anna/" + ONE: RAW, "anna/scan.pdf": b"", "anna/README.md": b""}, "other files: scan.pdf"),
+        ({"anna/" + ONE: FULL, "anna/scan.pdf": b""}, ""),
+        ({"anna/" + ONE: RAW, "anna/README.md": b"", "anna/requirements.txt": b""}, ""),
     ],
 )
 def test_what_an_instructor_should_look_at_is_flagged(tmp_path, files, words):
@@ -556,7 +573,72 @@ def test_blank_lines_cost_little():
     assert reading.answer(cells, Q_SAMPLE).source == source
 
 
-@pytest.mark.parametrize("coding", ["utf-16", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("coding", ["utf-16", "utf-32", "utf-8-sig", "utf-16-le", "utf-16-be", "utf-32-be"])
 def test_any_unicode(coding, tmp_path):
     place = as_folder(tmp_path, {"anna/x.ipynb": FULL.decode().encode(coding)})
     assert right(submissions.collect(place, COURSE).students["anna"])[0] == 3
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "part", ["copy  ", "Copy_of -", "copy 1", " (1)", "kopie  von  ", "2026-11-26 ", "__ ", "01 "]
+)
+def test_any_name_is_read_in_no_time(part):
+    """Where a regular expression can take a blank for two things, forty of them take it for ever."""
+    name = (part * 60)[:240] + "x"
+    for whole in (name, f"{ONE[:-6]} {name}", f"{name} {ONE[:-6]}"):
+        assert owner.student(whole, COURSE) and owner.canvas(whole) == ""
+        owner.named(whole, COURSE)
+
+
+@pytest.mark.parametrize(
+    "other, flag",
+    [
+        (code("q_sample = make()"), "q_sample is assigned in another cell"),
+        (code("(q_step, q_sample) = Diffusion.step, Diffusion.jump"), "q_sample is assigned in another cell"),
+        (code("q_sample: Callable = torch.compile(jump)"), "q_sample is assigned in another cell"),
+        ({"cell_type": "markdown", "id": "m", "source": "```\n" + DEF + "```"}, "in a cell that is not code"),
+        ({"cell_type": "raw", "id": "r", "source": DEF}, "in a cell that is not code"),
+        (code("plot(q_sample=3)\nx.q_sample == 1\nmy_q_sample = 2\n# q_sample = f()"), ""),
+    ],
+)
+def test_what_may_be_an_answer_elsewhere_is_flagged(other, flag):
+    stub = code(Q_SAMPLE.stub, id="q-sample-answer")
+    found = reading.answers(reading.parse(book(stub, other))[0], FIRST)[Q_SAMPLE]
+    assert found.status == "not attempted"
+    assert flag in " ".join(found.flags) and bool(found.flags) == bool(flag)
+    answered = reading.answers(reading.parse(book(code(DEF, id="q-sample-answer"), other))[0], FIRST)
+    assert answered[Q_SAMPLE].flags == ()
+
+
+def test_an_odd_cell_costs_that_cell():
+    odd = [{**code("x", id="y"), "source": source} for source in ([1, None, "z"], [["x"]])]
+    cells, _ = reading.parse(book(*odd, code(DEF, id="q-sample-answer")))
+    assert [c.source for c in cells] == ["z", "", DEF]
+
+
+def test_a_file_that_would_fill_the_memory_is_unreadable(monkeypatch):
+    monkeypatch.setattr(reading, "MOST_LISTS", 1000)
+    with pytest.raises(files_on_disk.Unreadable, match="more than 1,000 brackets"):
+        reading.parse(b'{"cells": [' + b"[]," * 1000 + b"[]]}")
+
+
+def test_of_many_large_copies_one_at_a_time_is_kept(tmp_path, monkeypatch):
+    alive, most = [], []
+
+    class Data(bytes):
+        def __new__(cls, data):
+            alive.append(1)
+            most.append(len(alive))
+            return super().__new__(cls, data)
+
+        def __del__(self):
+            alive.pop()
+
+    read = files_on_disk.File.read
+    monkeypatch.setattr(files_on_disk.File, "read", lambda self: Data(read(self)))
+    place = as_folder(tmp_path, {f"anna/{i}.ipynb": HALF + b" " * i for i in range(6)})
+    work = submissions.collect(place, COURSE).students["anna"]
+    most.clear()
+    assert choice.pick(work, COURSE)[ONE[:-6]].data.startswith(HALF)
+    assert max(most) <= 2

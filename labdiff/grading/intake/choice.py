@@ -1,5 +1,6 @@
 """Of all that a student handed in, the one file for each notebook that is graded."""
 
+import re
 from collections.abc import Sequence
 
 from labdiff.grading.gradebook import attempts as log
@@ -9,24 +10,32 @@ from labdiff.grading.intake.submissions import Work
 from labdiff.grading.records import HandedIn, Trusted
 
 MOST_COPIES = 40  # of one notebook by one student that are read
+# what an answer may be in, but for the files that any repository has
+MAY_ANSWER = re.compile(
+    r"^(?!readme|licen|requirements|\.).*\.(py|txt|md|pdf|html?|docx?|odt|rtf|png|jpe?g|heic)$", re.I
+)
 
 
 def pick(work: Work, notebooks: Sequence[Trusted]) -> dict[str, HandedIn]:
     """What one student handed in for each notebook, by its stem."""
+    strays = work.files.get("", [])
     known = any(stem for stem in work.files)
-    strays = [
-        file.inner.name + f" ({file.problem})" * bool(file.problem)
-        for file in work.files.get("", [])
-        if file.is_notebook or file.problem or not known
-    ]
-    nothing = f"other files: {', '.join(strays[:5])}" if strays else ""
+    shown = [file for file in strays if file.is_notebook or file.problem or not known]
     flags = tuple(dict.fromkeys(work.flags))
     return {
-        t.stem: best(work.files[t.stem], t, flags)
+        t.stem: best(
+            work.files[t.stem], t, flags, [f for f in strays if f in shown or MAY_ANSWER.search(f.inner.name)]
+        )
         if t.stem in work.files
-        else HandedIn(flags=(*flags, nothing) if nothing else flags)
+        else HandedIn(flags=(*flags, *others(shown)))
         for t in notebooks
     }
+
+
+def others(files: Sequence[File]) -> tuple[str, ...]:
+    """A flag that names them, if there are any."""
+    names = [file.inner.name + f" ({file.problem})" * bool(file.problem) for file in files]
+    return (f"other files: {', '.join(names[:5])}",) if names else ()
 
 
 def attempts(work: Work) -> tuple[tuple[str, str, str], ...]:
@@ -35,8 +44,13 @@ def attempts(work: Work) -> tuple[tuple[str, str, str], ...]:
     return tuple(one for file in logs[:1] for one in log.read(load(file).data or b""))
 
 
-def best(files: list[File], trusted: Trusted, flags: tuple[str, ...]) -> HandedIn:
-    """Of several files for a notebook: the one with the most answers, then the one named like it."""
+def best(
+    files: list[File], trusted: Trusted, flags: tuple[str, ...], strays: Sequence[File] = ()
+) -> HandedIn:
+    """Of several files for a notebook: the one with the most answers, then the one named like it.
+
+    `strays`: what may hold the answers that are not in it.
+    """
     if len(files) > MOST_COPIES:
         flags = (*flags, f"{len(files)} files for {trusted.stem}: only {MOST_COPIES} were looked at")
     rows = []
@@ -57,18 +71,21 @@ def best(files: list[File], trusted: Trusted, flags: tuple[str, ...]) -> HandedI
             file.stem != trusted.stem,
             len(file.inner.parts),
         )
-        rows.append((order, str(file.inner), file, found, given))
+        rows.append((order, str(file.inner), file, given))
     rows.sort(key=lambda row: row[:2])
-    _, _, chosen, found, given = rows[0]
+    _, _, chosen, given = rows[0]
+    found = load(chosen)  # again: together they may be larger than the memory
     folder = chosen.inner.parent  # answers in another folder may be another student's
-    others = [
+    copies = [
         file
-        for _, _, file, _, answers in rows[1:]
+        for _, _, file, answers in rows[1:]
         if not file.autosaved and (answers - given or answers and file.inner.parent != folder)
     ]
-    if others:
-        names = ", ".join(str(f.inner) for f in others[:3])
+    if copies:
+        names = ", ".join(str(f.inner) for f in copies[:3])
         flags = (*flags, f"{len(rows)} files for {trusted.stem}: graded {chosen.inner.name}, not {names}")
+    if len(given) < len(trusted.questions):
+        flags = (*flags, *others(strays))
     if not owner.pattern(trusted).search(chosen.stem):
         flags = (*flags, f"known by its content: {chosen.inner.name} is {trusted.stem}")
     if chosen.autosaved:

@@ -8,12 +8,13 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from labdiff.grading.intake.files import DAMAGE, File, Unreadable
+from labdiff.grading.intake.files import DAMAGE, NOTEBOOK, File, Unreadable
 
 DEEPEST, NESTED, MOST = 12, 3, 200_000  # folders in folders, zips in zips, entries
 ALL = 2**30  # bytes of all that is in a student's zip: it is all read
 ARCHIVE = re.compile(r"\.(rar|7z|tar|tgz|txz|tar\.\w+)$", re.I)
 TOOLS = {"__MACOSX", ".git", "__pycache__", "node_modules", "site-packages"}
+VENV, IN_VENV = "pyvenv.cfg", {"bin", "include", "lib", "lib64", "scripts", "share", "etc"}
 A_TOOL, TOO_DEEP = "a folder of tools, not of answers", f"more than {DEEPEST} folders deep"
 
 
@@ -92,11 +93,23 @@ def not_looked_into(folder: Path, inner: PurePosixPath, out: Path | None) -> str
     """Why a folder is left out; "" if it is not."""
     if out is not None and out.exists() and folder.samefile(out):
         return "the results of this run"
-    if (folder / ".secret").is_file() and (folder / "students").is_dir():
-        return "results of labdiff grade"
-    if inner.name in TOOLS or (folder / "pyvenv.cfg").exists():
+    if inner.name in TOOLS or (folder.parent / VENV).exists() and inner.name.lower() in IN_VENV:
         return A_TOOL
+    around = any(
+        NOTEBOOK.search(name) for name in names_in(folder)
+    )  # a student may have made it where they work
+    if (folder / VENV).exists() and (not around or inner.name.strip(".") in ("venv", "env")):
+        return A_TOOL
+    if (folder / ".secret").is_file() and (folder / "students").is_dir() and not around:
+        return "results of labdiff grade"
     return TOO_DEEP if len(inner.parts) > DEEPEST else ""
+
+
+def names_in(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def look_into_zip(found: Found, zipped: File, top: PurePosixPath) -> None:

@@ -9,8 +9,9 @@ MOODLE = re.compile(r"_assignsubmission_(file|onlinetext)(_|$).*", re.S)  # NAME
 CANVAS = re.compile(
     r"([^_]+)(?:_LATE)?_(\d{2,})_(\d{4,})(?:_|$)"
 )  # NAME_UID_FILEID_..., with other ids for each file
+# no part of a name fits two ways: a name made for it would else take hours
 COPIED = re.compile(
-    r"(\s*\(\d+\)|[\s_-]*(copy([\s_-]*of)?|kopie([\s_-]*von)?|copie([\s_-]*de)?)\s*\d*)+[\s_-]*$", re.I
+    r"([\s_-]*(\(\d+\)|(copy([\s_-]*of)?|kopie([\s_-]*von)?|copie([\s_-]*de)?)(\s*\d+)?))+[\s_-]*$", re.I
 )
 DATE = re.compile(r"[\s_-]*(?<!\d)20\d\d-\d\d-\d\d([T\s_-]*\d\d[-:.h]?\d\d([-:.]?\d\d)?)?(?!\d)")
 VERSION = re.compile(r"(v|version|attempt|try|old|new|backup|draft|final|copy)[\s_-]*\d*", re.I)

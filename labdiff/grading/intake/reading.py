@@ -13,6 +13,7 @@ from labdiff.course import source_of
 from labdiff.grading.intake.files import Unreadable
 from labdiff.grading.records import MISSING, NOT_ATTEMPTED, Answer, Cell, Question, Trusted
 
+MOST_LISTS = 5_000_000
 MARKER = re.compile(r"^[ \t]*#+[ \t]*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)[ \t]*$", re.M)
 
 
@@ -20,6 +21,10 @@ def parse(data: bytes) -> tuple[list[Cell], list[str]]:
     """(cells, flags) of a notebook's bytes. Raises Unreadable."""
     if not data.strip():
         raise Unreadable("the file is empty")
+    if data.count(b"[") + data.count(b"{") > MOST_LISTS:  # each takes 64 bytes or more
+        raise Unreadable(
+            f"the file has more than {MOST_LISTS:,} brackets: clear the outputs and hand it in again"
+        )
     text, flags = decode(data)
     try:
         notebook = json.loads(text)
@@ -39,27 +44,22 @@ def parse(data: bytes) -> tuple[list[Cell], list[str]]:
     return cells, flags
 
 
-def decode(data):
-    marks = {
-        b"\xff\xfe\0\0": "utf-32",
-        b"\0\0\xfe\xff": "utf-32",
-        b"\xff\xfe": "utf-16",
-        b"\xfe\xff": "utf-16",
-    }
-    for mark, name in marks.items():
-        if data.startswith(mark):
-            return data.decode(name, "replace"), [name]
+def decode(data: bytes) -> tuple[str, list[str]]:
+    """(text, flags) of JSON in any encoding of Unicode, else read as latin-1."""
+    coding = json.detect_encoding(data)
     try:
-        return data.decode("utf-8-sig"), ["byte order mark"] if data.startswith(b"\xef\xbb\xbf") else []
+        text = data.decode(coding, "strict" if coding.startswith("utf-8") else "replace")
     except UnicodeDecodeError:
         return data.decode("latin-1"), ["not UTF-8, read as latin-1"]
+    return text, [] if coding == "utf-8" else ["byte order mark" if coding == "utf-8-sig" else coding]
 
 
 def tidy(cell):
     metadata = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
     grader = metadata.get("nbgrader") if isinstance(metadata.get("nbgrader"), dict) else {}
     text = cell.get("source", cell.get("input"))
-    source = source_of({"source": "" if text is None else text})
+    parts = [part for part in text if isinstance(part, str)] if isinstance(text, list) else text
+    source = source_of({"source": "" if parts is None else parts})
     source = source.encode("utf-16", "surrogatepass").decode(
         "utf-16", "replace"
     )  # no message holds half a pair
@@ -72,12 +72,29 @@ def tidy(cell):
 
 
 def answers(cells: list[Cell], trusted: Trusted) -> dict[Question, Answer]:
-    """The Answer to each question; one that is missing is flagged if the student wrote something else."""
+    """The Answer to each question; where there is none, what the student wrote elsewhere is flagged."""
     found = {q: answer(cells, q) for q in trusted.questions}
-    if own_cells(cells, trusted) or any(not a.status for a in found.values()):
-        flag = ("no answer found, but other code of the student's: look for it",)
-        found |= {q: replace(a, flags=a.flags + flag) for q, a in found.items() if a.status == MISSING}
+    own = own_cells(cells, trusted)
+    texts = [c.source for c in cells if c.kind != "code"]
+    written = bool(own) or any(not a.status for a in found.values())
+    for q, a in found.items():
+        flags = []
+        if a.status == MISSING and written:
+            flags.append("no answer found, but other code of the student's: look for it")
+        if a.status and any(assigns(source, q.name) for source in own):
+            flags.append(f"{q.name} is assigned in another cell: is that an answer?")
+        if a.status and any(re.search(rf"^[ \t]*def[ \t]+{q.name}[ \t]*\(", text, re.M) for text in texts):
+            flags.append(f"def {q.name} stands in a cell that is not code")
+        found[q] = replace(a, flags=(*a.flags, *flags))
     return found
+
+
+def assigns(source: str, name: str) -> bool:
+    """Whether some line assigns a name, alone or in a tuple: such as what a call returns, or a method."""
+    return (
+        re.search(rf"^[ \t(]*([\w*]+[ \t]*,[ \t]*)*{name}\b[\w \t,*)]*(:[^=\n]*)?=(?!=)", source, re.M)
+        is not None
+    )
 
 
 def answer(cells: list[Cell], question: Question) -> Answer:

@@ -5,6 +5,7 @@ apart is flagged, and stays apart.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -139,7 +140,7 @@ def content(file: File, course: Sequence[Trusted]) -> tuple[tuple[str, ...], byt
         digest = str(why).encode()
     else:
         digest = hashlib.sha256(data).digest()
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff", b"\0\0"):
+    if json.detect_encoding(data) not in ("utf-8", "utf-8-sig"):
         data = reading.decode(data)[0].encode("utf-8", "replace")
     ids = {q.cell_id.encode() for t in course for q in t.questions}
     names = b"|".join(q.name.encode() for t in course for q in t.questions)
