@@ -1024,6 +1024,25 @@ def test_a_check_evaluates_few_formulas(name):
     assert known_mistake._evaluated.cache_info().misses < tried + 30 * len(exercise.forms) + 200 < 7000
 
 
+@pytest.mark.parametrize("shape", [(40, 0), (1,), (2, 1, 1, 1, 1)])
+def test_records_of_a_training_step_of_other_shapes_are_refused(shape):
+    """Empty arrays agree with everything: what came out of a kernel has the shapes of the calls."""
+    exercise = EXERCISES["training_step"]
+    probes = exercise.probes(0)
+    forged = Outcome({name: np.ones(shape) for name in exercise.outputs})
+    with pytest.raises(ValueError, match="outcomes: .*: expected shape"):
+        judge(exercise, probes, [forged] * len(probes))
+
+
+def test_a_check_does_not_depend_on_numpys_settings():
+    def tiny(s, x0, t, eps):  # 1e-200 squared is 0, which NumPy may be told to raise for
+        return solution("q_sample")(s, x0, t, eps) + float(np.float64(1e-200) * np.float64(1e-200))
+
+    with np.errstate(all="raise"):
+        assert check("q_sample", tiny).status == "correct"
+        assert np.geterr()["under"] == "raise"
+
+
 @pytest.mark.parametrize("name", ["p_step", "ddim_step"])
 def test_the_model_is_asked_once_for_what_thousands_of_formulas_ask_it(name, monkeypatch):
     asked = []
@@ -1033,7 +1052,7 @@ def test_the_model_is_asked_once_for_what_thousands_of_formulas_ask_it(name, mon
     known_mistake._args.cache_clear()
     check(name, HELD_OUT[name][-1])
     tried = known_mistake._evaluated.cache_info().misses
-    assert len(asked) < tried / 5
+    assert len(asked) < tried / 3
     check(name, HELD_OUT[name][-1])
     assert known_mistake._evaluated.cache_info().misses == tried, "a second check evaluates nothing anew"
 

@@ -62,6 +62,7 @@ def _preserved():
     torch.set_default_dtype(torch.float32)
     deterministic = torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(1)
+    np.seterr(divide="warn", over="warn", under="ignore", invalid="warn")  # NumPy's own
     try:
         with torch.inference_mode(False):
             yield

@@ -12,6 +12,7 @@ from labdiff.checks.judging.training_features import RIGHT, features
 
 def by_features(exercise, probes, outcomes):
     """(whether it is right, mistake id or None, hints, rows) of a student's step."""
+    require_shapes(probes, outcomes)
     seen = features(probes, outcomes)
     off = wrong_features(seen)
     if not off:
@@ -43,6 +44,19 @@ def by_features(exercise, probes, outcomes):
     )
     only = f"wrong-{next(iter(off))}" if len(off) == 1 and off.keys() <= {"t", "draws"} else None
     return False, only, (f"The step does not do what Algorithm 1 says. {told}.",), rows
+
+
+def require_shapes(probes, outcomes):
+    """Raise ValueError for records of other shapes than those of the calls: empty ones agree with all."""
+    for probe, outcome in zip(probes, outcomes, strict=False):
+        plan = probe.args[0]
+        images, number = (plan.calls, *plan.x0.shape), (plan.calls,)
+        shapes = {"xt": images, "pull": images, "gradient": images, "t": images[:2]}
+        for name, array in outcome.values.items():
+            if array.shape != shapes.get(name, number):
+                raise ValueError(
+                    f"outcomes: {name}: expected shape {shapes.get(name, number)}, got {array.shape}"
+                )
 
 
 def wrong_features(seen):
