@@ -31,9 +31,8 @@ def check(name: str, function: Callable) -> Report:
         id of a recognised mistake, or None; .hint. Nothing that the function does raises, except the user's
         own interrupt. A call that takes longer than 5 seconds is stopped, on Linux and macOS when check runs
         in the main thread.
-    Raises: ValueError: no such exercise; TypeError: function is not callable. Under nbgrader, which takes a
-        cell without
-        an error for right: the report is printed, and AssertionError is raised unless it is correct.
+    Raises: ValueError: no such exercise; TypeError: function is not callable; AssertionError: under nbgrader,
+        to which a cell without an error is a right one, unless the report is correct; it is printed first.
     Source: slides S4 to S15, the exercise's own in its report.
     """
     exercise = _exercise("check", name)

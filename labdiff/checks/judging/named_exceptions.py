@@ -87,8 +87,7 @@ KNOWN = (
         r"must match the size of tensor|could not be broadcast|not broadcastable",
         "",
         "Two tensors do not fit: {message}. A number for each sample, (B,), needs the shape (B, 1, 1, 1) to "
-        "scale "
-        "images, for example with .view(-1, 1, 1, 1).",
+        "scale images, for example with .view(-1, 1, 1, 1).",
     ),
 )
 

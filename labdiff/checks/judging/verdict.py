@@ -15,8 +15,7 @@ from labdiff.checks.judging.unknown_mistake import clues
 FOLLOW = "The numbers are not the right ones. Below is the smallest probe that shows it: follow it by hand."
 IN_PLACE = (
     "Your function changes its argument {name} in place (an operation such as *=, or one whose name ends in "
-    "_). The "
-    "caller still needs it: make a new tensor."
+    "_). The caller still needs it: make a new tensor."
 )
 FRESH = (
     "Called twice with the same arguments, your function gives different numbers: it draws random numbers of "
