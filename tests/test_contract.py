@@ -10,6 +10,7 @@ import torch
 
 import labdiff as ld
 from conftest import Spy, global_state, make_net
+from labdiff import process
 
 S = ld.linear_schedule(T=20)
 G = torch.Generator().manual_seed(0)
@@ -1113,3 +1114,25 @@ def test_a_generator_touches_nothing_between_its_steps(name, grad, leave_at):
 def test_a_callers_numbers_pass_as_numpy_or_int_alike():
     assert ld.normal_kl(np.float64(0), np.float32(1), np.int64(0), 1.0) == 0
     assert torch.equal(ld.q_sample(S, X, 5, E), ld.q_sample(S, X, torch.full((4,), 5), E))
+
+
+@pytest.mark.parametrize("name", ["q_step", "q_sample", "q_posterior", "predict_x0", "p_mean"])
+def test_a_check_costs_few_operations(name):
+    """Beside a formula of small tensors each one counts: a checked call is to cost at most three formulas."""
+    count = []
+
+    class Count(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            count.append(function)
+            return function(*args, **kwargs or {})
+
+    x, y, t = torch.zeros(4, 100), torch.ones(4, 100), torch.tensor([1, 2, 3, 4])
+    given = (S, x, y, t) if name == "q_posterior" else (S, x, t, y)
+    numbers = []
+    for function in (getattr(process, name), getattr(ld, name)):
+        function(*given)  # makes the schedule's tables
+        count.clear()
+        with Count():
+            function(*given)
+        numbers.append(len(count))
+    assert numbers[1] <= numbers[0] + 3  # a product, its sum, one number
