@@ -64,6 +64,19 @@ def test_stopped_and_run_again_it_is_the_run_that_was_never_stopped(images, s, t
     assert anew.n == 1 and ld.load_checkpoint(path).n == 1 and torch.isfinite(anew.gallery[1]).all()
 
 
+def test_a_new_network_without_its_schedule_goes_on(images, s, tmp_path):
+    """It takes the schedule when it is trained, as the one that was saved did."""
+    path = tmp_path / "a.checkpoint"
+    for n_steps in (2, 3, 3):
+        model = ld.UNet(4, mults=(1,))
+        done = W.training(model, s, images, n_steps=n_steps, batch_size=4, checkpoint=path)
+        assert done.n == n_steps == len(done.losses)
+    wider = ld.UNet(8, mults=(1,))
+    with pytest.raises(ValueError, match="training: checkpoint: .* made with another model"):
+        W.training(wider, s, images, n_steps=3, checkpoint=path)
+    assert wider.precondition is None
+
+
 def test_without_a_checkpoint_it_says_that_nothing_is_kept(images, s, capsys):
     assert repr(run(images, s, stop_at=2)) == "TrainingRun: 2 of 12 steps"
     assert capsys.readouterr().out == "stopped after step 2 of 12, not saved: checkpoint=... keeps it\n"

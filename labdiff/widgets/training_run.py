@@ -97,9 +97,8 @@ def training(
     view, gallery, losses = TrainingView(n_steps), {}, _read_losses(path, saved.n) if saved else []
     paint = paint or _samples_of(s, images)
     if saved and saved.n == n_steps:
-        ema = _restored(model, saved)
         _show(view)
-        _paint(paint, ema, n_steps, gallery, view)
+        _paint(paint, ema := _restored(model, saved), n_steps, gallery, view)
         view.say(f"all {n_steps} steps were done before ({path}): restart=True trains anew", n=n_steps)
         return TrainingRun(n_steps, n_steps, ema, losses, gallery)
     given: dict[str, Any] = dict(n_steps=n_steps, batch_size=batch_size, lr=lr, labels=labels)
@@ -138,18 +137,18 @@ def training(
 def _check_fits(path, saved, model, s, n_steps):
     """Raise unless the checkpoint is one of this model and schedule, and of no more than n_steps."""
     anew = "Give another path, or restart=True to start anew"
-    theirs, own = (
-        {k: v.shape for k, v in state.items()} for state in (saved.part("model"), model.state_dict())
-    )
+    model = copy.deepcopy(model)
+    getattr(model, "adopt", lambda alpha_bar: None)(s.alpha_bar)  # as train() does
+    states = saved.part("model"), model.state_dict()
+    theirs, own = ({k: v.shape for k, v in state.items()} for state in states)
     other_schedule = not torch.equal(saved.s.beta, s.beta)
     if other_schedule or theirs != own:
         got = f"another schedule, {saved.s}" if other_schedule else "another model"
         made = f"{path}, made with {got}. {anew}"
         raise ValueError(f"training: checkpoint: expected one of this model and schedule, got {made}")
     if saved.n > n_steps:
-        raise ValueError(
-            f"training: n_steps: expected at least the {saved.n} steps done in {path}, got {n_steps}. {anew}"
-        )
+        expected = f"at least the {saved.n} steps done in {path}"
+        raise ValueError(f"training: n_steps: expected {expected}, got {n_steps}. {anew}")
 
 
 def _restored(model, saved):
@@ -174,10 +173,9 @@ def _samples_of(s, images):
 
 def _paint(paint, ema, n, gallery, view):
     if paint is not None:
-        x = paint(ema)
+        gallery[n] = x = paint(ema)
         to_uint8(x, name="training: paint")  # an error names who made it
         view.show(x)
-        gallery[n] = x
 
 
 def _save(path, step, losses):
