@@ -115,6 +115,7 @@ smallest-so-far: You take the smallest alpha so far. It is their product.
             1 - torch.cat([beta[:1], torch.linspace(1e-4, 0.02, len(beta) - 1, dtype=beta.dtype)])
         ),
     ),
+    wrong("unscaled-betas", factor=lambda beta: 1 - torch.linspace(1e-4, 0.02, len(beta), dtype=beta.dtype)),
     wrong("root-returned", out=lambda a: a.sqrt()),
     wrong("one-minus", out=lambda a: 1 - a),
     wrong("sum-for-product/exp", factor=lambda beta: beta, gather=lambda f: (-f.cumsum(0)).exp()),

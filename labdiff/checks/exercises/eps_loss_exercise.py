@@ -92,6 +92,10 @@ direction-only: You compare directions (a cosine similarity), not numbers. The o
     (S12).
 output-scaled: You scale the network's output by sqrt(1 - alpha_bar_t) before you compare it with eps. It
     predicts eps itself (S12).
+target-score: Your target is -eps / sqrt(1 - alpha_bar_t), the score. The network predicts eps itself (S12).
+weighted/min-snr: Your squares are weighted by min(SNR, 5) / SNR. The simple loss has no weights: every t
+    counts alike.
+first-t-for-all: You use the first sample's t for all. Each sample has its own: give all of t.
 """,
     *(m for m in COMMON if m.id != "wrong-sign"),
     wrong("variance-for-std", noise=lambda a: 1 - a),
@@ -149,6 +153,11 @@ output-scaled: You scale the network's output by sqrt(1 - alpha_bar_t) before yo
         "direction-only", reduce=lambda a, b: (1 - torch.cosine_similarity(a.flatten(1), b.flatten(1))).mean()
     ),
     wrong("output-scaled", output=lambda s, t, e: scale((1 - s.alpha_bar[t]).sqrt(), e) * e),
+    wrong("target-score", target=lambda s, x0, t, eps, xt: -eps / scale((1 - s.alpha_bar[t]).sqrt(), eps)),
+    wrong("weighted/min-snr", weight=lambda s, t: (5 * (1 - s.alpha_bar[t]) / s.alpha_bar[t]).clamp(max=1)),
+    wrong(
+        "first-t-for-all", level=lambda t: t[:1].expand_as(t), model_t=lambda t, T: t[:1].expand_as(t).clone()
+    ),
 )
 
 EXERCISE = Exercise(

@@ -96,6 +96,13 @@ returns-x: You return x_tau itself. The velocity is eps_hat - x_0.
 bracket-missing: You divide only eps_hat by 1 - tau. The division goes over the whole difference: put
     brackets around it.
 multiplied/tau: You multiply by -tau. The velocity is d x_tau / d tau = (eps_hat - x_tau) / (1 - tau).
+plus-for-minus/of-x0: You add x_0 to eps_hat. The velocity is their difference, eps_hat - x_0.
+mean-tau: You use the mean of tau for all. Each sample has its own.
+x-not-subtracted: You return eps_hat / (1 - tau). x_tau has to be subtracted first.
+no-noise: You return -x_tau / (1 - tau) or x_tau / (1 - tau): eps_hat never enters.
+square-of-tau: You divide by 1 - tau^2. It is 1 - tau.
+x0-not-solved/multiplied: You take x_0 = (x_tau - tau eps_hat) (1 - tau). Solving for x_0 divides by 1 - tau.
+multiplied/x: You multiply x_tau by tau. x_tau is subtracted as it is.
 """,
     wrong("wrong-sign", sign=-1),
     wrong("divided-by-tau", down=lambda tau: tau),
@@ -131,6 +138,19 @@ multiplied/tau: You multiply by -tau. The velocity is d x_tau / d tau = (eps_hat
     wrong("returns-x", out=lambda v, x, eps: x),
     wrong("bracket-missing", on_x=lambda tau: 1 - tau),
     wrong("multiplied/tau", down=lambda tau: -(1 - tau) / tau),
+    wrong("plus-for-minus/of-x0", on_eps=lambda tau: 1 - 2 * tau, on_x=lambda tau: -1),
+    wrong("mean-tau", level=lambda tau: tau.mean().expand_as(tau)),
+    wrong("x-not-subtracted", on_x=lambda tau: 0),
+    wrong("no-noise", on_eps=lambda tau: 0),
+    wrong("no-noise", on_eps=lambda tau: 0, sign=-1),
+    wrong("square-of-tau", down=lambda tau: 1 - tau**2),
+    wrong(
+        "x0-not-solved/multiplied",
+        on_eps=lambda tau: 1 + tau * (1 - tau),
+        on_x=lambda tau: 1 - tau,
+        down=lambda tau: 1,
+    ),
+    wrong("multiplied/x", on_x=lambda tau: tau),
 )
 
 EXERCISE = Exercise(

@@ -3,6 +3,7 @@
 import torch
 
 from labdiff import guidance
+from labdiff.checks.exercises.arc import norm
 from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, functions_of, wrong
 from labdiff.checks.exercises.probes import numbers, picture, pixels
 from labdiff.checks.in_kernel.probe import Probe
@@ -49,6 +50,15 @@ def _rescaled(eps, none, label, w):
     return eps * label.std() / eps.std()
 
 
+def _rescaled_each(eps, none, label, w):
+    axes = tuple(range(1, eps.ndim))
+    return eps * label.std(axes, keepdim=True) / eps.std(axes, keepdim=True)
+
+
+def _rescaled_to_length(eps, none, label, w):
+    return eps * norm(label) / norm(eps)
+
+
 MISTAKES = catalogue(
     """
 one-plus-scale: You take 1 + scale where scale belongs. Ho and Salimans write their weight so that 0 means no
@@ -86,6 +96,10 @@ halved: Half of the guidance is missing: the scaled difference is not halved.
 multiplied: You multiply the two predictions. It is eps_none + scale (eps_label - eps_none).
 guided-twice: You guide twice: starting from eps_label, you add 1 + scale times the difference. It is
     eps_none + scale (eps_label - eps_none).
+rescaled/mixed: You bring the result towards the standard deviation of eps_label, as some samplers do
+    afterwards (guidance_rescale). The formula is without it.
+distance-for-difference: You take the absolute value of the difference. Its sign says where the label leads.
+unit-difference: You divide the difference by its length. How long it is, is what the label has to say.
 """,
     wrong("one-plus-scale", strength=lambda w: 1 + w),
     wrong("swapped", base=lambda none, label: label, change=lambda none, label: none - label),
@@ -116,6 +130,13 @@ guided-twice: You guide twice: starting from eps_label, you add 1 + scale times 
     wrong("multiplied", out=lambda eps, none, label, w: w * none * label),
     wrong("multiplied", out=lambda eps, none, label, w: none + w * label * none),
     wrong("guided-twice", strength=lambda w: 2 + w),
+    wrong("rescaled", out=_rescaled_each),
+    wrong("rescaled", out=_rescaled_to_length),
+    wrong("rescaled/mixed", out=lambda *args: 0.7 * _rescaled(*args) + 0.3 * args[0]),
+    wrong("rescaled/mixed", out=lambda *args: 0.7 * _rescaled_each(*args) + 0.3 * args[0]),
+    wrong("distance-for-difference", change=lambda none, label: (label - none).abs()),
+    wrong("unit-difference", change=lambda none, label: (label - none) / norm(label - none)),
+    wrong("multiplied", out=lambda eps, none, label, w: w * none * (label - none)),
 )
 
 EXERCISE = Exercise(

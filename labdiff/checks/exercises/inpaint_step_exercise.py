@@ -36,12 +36,14 @@ def inpaint(
     known=lambda x0, x_prev, mask: x0,
     rest=lambda x_prev, mask: (1 - mask) * x_prev,
     keep=lambda mask: mask,
-    out=lambda x: x,
-    outside=lambda x_prev, x0: x_prev,
+    region=lambda mask: mask,
+    noised=lambda made: made,
+    out=lambda x, x_prev, x0, t: x,
+    outside=lambda x_prev, x0, eps: x_prev,
 ):
-    a = table(s)[level(t, s.T)]
+    a, mask = table(s)[level(t, s.T)], region(mask)
     made = signal(a).to(x0.dtype) * known(x0, x_prev, mask) + sign * noise(a).to(x0.dtype) * draw(eps)
-    return out(keep(mask) * made + rest(outside(x_prev, x0), mask))
+    return out(keep(mask) * noised(made) + rest(outside(x_prev, x0, eps), mask), x_prev, x0, t)
 
 
 def _mask(seed, shape):
@@ -126,6 +128,12 @@ noise-everywhere: You noise the masked picture, so that the unknown pixels get t
 level-T: You noise the known pixels to level T. x_prev is at level t-1, and so must they be.
 halved: Your result is half of what it should be. Known and unknown pixels are put together, not averaged.
 rest-from-x0: Outside of the mask your pixels come from x0, which is not known there. They are x_prev's.
+x-prev-at-t-1: At t = 1 you return x_prev: the known pixels are not put in there. At level 0 they are x0
+    itself.
+x0-at-t-1: At t = 1 you return x0 everywhere. Only the known pixels are x0's; the others are x_prev's.
+first-mask-for-all: You use the first sample's mask for all. Each sample has its own.
+rest-is-noise: Outside of the mask your pixels are eps. They are x_prev's.
+clamped/known: You clamp the known pixels to [-1, 1] after noising them. With noise they go beyond.
 """,
     *FRESH,
     wrong("level-t", level=lambda t, T: t),
@@ -156,12 +164,17 @@ rest-from-x0: Outside of the mask your pixels come from x0, which is not known t
     wrong("noise-unscaled", noise=lambda a: a / a),
     wrong("signal-unscaled", signal=lambda a: a / a),
     wrong("wrong-sign", sign=-1),
-    wrong("clamped", out=lambda x: x.clamp(-1, 1)),
+    wrong("clamped", out=lambda x, *_: x.clamp(-1, 1)),
     wrong("mask-ignored/added", keep=torch.ones_like, rest=lambda x_prev, mask: x_prev),
     wrong("noise-everywhere", known=lambda x0, x_prev, mask: mask * x0, keep=torch.ones_like),
     wrong("level-T", level=lambda t, T: T),
-    wrong("halved", out=lambda x: x / 2),
-    wrong("rest-from-x0", outside=lambda x_prev, x0: x0),
+    wrong("halved", out=lambda x, *_: x / 2),
+    wrong("rest-from-x0", outside=lambda x_prev, x0, eps: x0),
+    wrong("x-prev-at-t-1", out=lambda x, x_prev, x0, t: x if t > 1 else x_prev),
+    wrong("x0-at-t-1", out=lambda x, x_prev, x0, t: x if t > 1 else x0),
+    wrong("first-mask-for-all", region=lambda mask: mask[:1].expand_as(mask)),
+    wrong("rest-is-noise", outside=lambda x_prev, x0, eps: eps),
+    wrong("clamped/known", noised=lambda made: made.clamp(-1, 1)),
 )
 
 EXERCISE = Exercise(

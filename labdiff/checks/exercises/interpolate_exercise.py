@@ -3,9 +3,10 @@
 import torch
 
 from labdiff import editing, sampling
+from labdiff.checks.exercises.arc import dot, norm, slerp
 from labdiff.checks.exercises.exercise import Exercise, Form, functions_of
 from labdiff.checks.exercises.probes import PUBLIC, draws
-from labdiff.checks.exercises.slerp import MISTAKES, dot, norm, slerp
+from labdiff.checks.exercises.slerp import MISTAKES
 from labdiff.checks.in_kernel.probe import Probe
 
 

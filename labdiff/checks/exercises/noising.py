@@ -20,12 +20,13 @@ def noising(
     shape=scale,
     noise_table=None,
     noise_shape=None,
+    data=lambda x: x,
     draw=lambda eps: eps,
     out=lambda x: x,
 ):
     """sqrt(a) x + sqrt(1-a) eps, with a = alpha_t for one step and alpha_bar_t for the jump."""
     a, b = table(s)[level(t)], (noise_table or table)(s)[level(t)]
-    return out(shape(signal(a), x) * x + sign * (noise_shape or shape)(noise(b), x) * draw(eps))
+    return out(shape(signal(a), x) * data(x) + sign * (noise_shape or shape)(noise(b), x) * draw(eps))
 
 
 def alpha(s):

@@ -60,6 +60,10 @@ def _probes(seed):
     return probes
 
 
+def _both(d, v1, v2):
+    return d**2 * (1 / v1 + 1 / v2) / 2
+
+
 MISTAKES = catalogue(
     """
 arguments-reversed: This is KL(p || q), the arguments the wrong way round. KL is not symmetric: (mean1, var1)
@@ -111,6 +115,12 @@ squared-apart: You subtract the squares of the means. It is the square of their 
 log-of-difference: Your logarithm is of a difference of the variances. It is of their quotient, log(var2 /
     var1).
 half-missing/square: The factor 1/2 is missing on the squared distance: it is (mean1 - mean2)^2 / (2 var2).
+log-variance: You take var1 and var2 for logarithms of variances, as some code passes them. They are the
+    variances themselves: no exp, and the log of their quotient.
+symmetric: You take the mean of both directions. KL is not symmetric: it is that of the first from the second.
+entropy-missing: You return the cross-entropy, or -log of the second density: the first one's entropy is still
+    in it. KL is their difference.
+variances-added: You divide the squared difference by var1 + var2. It is var2 alone.
 """,
     wrong("arguments-reversed", order=lambda m1, v1, m2, v2: (m2, v2, m1, v1)),
     wrong("variance-squared", var=lambda v: v**2),
@@ -163,6 +173,16 @@ half-missing/square: The factor 1/2 is missing on the squared distance: it is (m
     wrong("log-of-difference", log=lambda v1, v2: (v2 - v1).log()),
     wrong("log-of-difference", log=lambda v1, v2: (v1 - v2).log()),
     wrong("half-missing/square", square=lambda d, v1, v2: 2 * d**2 / v2),
+    wrong(
+        "log-variance",
+        log=lambda v1, v2: v2 - v1,
+        ratio=lambda v1, v2: (v1 - v2).exp(),
+        square=lambda d, v1, v2: d**2 * (-v2).exp(),
+    ),
+    wrong("symmetric", log=lambda v1, v2: 0, ratio=lambda v1, v2: (v1 / v2 + v2 / v1) / 2, square=_both),
+    wrong("entropy-missing", log=lambda v1, v2: (2 * torch.pi * v2).log(), ratio=lambda v1, v2: 0, one=0),
+    wrong("entropy-missing", log=lambda v1, v2: (2 * torch.pi * v2).log(), one=0),
+    wrong("variances-added", square=lambda d, v1, v2: d**2 / (v1 + v2)),
 )
 
 EXERCISE = Exercise(

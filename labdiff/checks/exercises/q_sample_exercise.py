@@ -61,6 +61,11 @@ t-over-T/linear: Your factors are 1 - t/T and t/T. They come from the schedule: 
     - alpha_bar_t) (S5).
 beta-tilde-for-variance: Your noise is scaled by sqrt(beta_tilde_t), the standard deviation of the step back
     (S10). The jump adds sqrt(1 - alpha_bar_t) eps (S5).
+rescales-x0: You change the range of x0, between [0, 1] and [-1, 1]. x0 is data as it is: that belongs to
+    loading it.
+bracket-missing: You multiply eps by sqrt(alpha_bar_t) and add a 1: brackets are missing in (1 -
+    alpha_bar_t)^0.5.
+t-0-noised: At t = 0 your result still holds noise. Level 0 is clean data: alpha_bar_0 = 1 gives x0 itself.
 """,
     *COMMON,
     wrong("variance-for-std", noise=lambda a: 1 - a),
@@ -80,6 +85,10 @@ beta-tilde-for-variance: Your noise is scaled by sqrt(beta_tilde_t), the standar
     wrong("t-over-T", table=_straight),
     wrong("t-over-T/linear", table=_straight, signal=lambda a: a, noise=lambda a: 1 - a),
     wrong("beta-tilde-for-variance", noise_table=lambda s: 1 - s.beta_tilde),
+    wrong("rescales-x0", data=lambda x: 2 * x - 1),
+    wrong("rescales-x0", data=lambda x: (x + 1) / 2),
+    wrong("bracket-missing", noise=lambda a: -a.sqrt(), out=lambda x: x + 1),
+    wrong("t-0-noised", level=lambda t: t.clamp(min=1)),
 )
 
 EXERCISE = Exercise(

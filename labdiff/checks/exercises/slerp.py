@@ -1,37 +1,9 @@
-"""The arc between two draws of noise: its formula, and the mistakes that are made with it."""
+"""The arc between two draws of noise: the mistakes that are made with it."""
 
 import torch
 
+from labdiff.checks.exercises.arc import cosine, dot, norm, slerp
 from labdiff.checks.exercises.exercise import catalogue, wrong
-
-
-def norm(x):
-    """(B, 1, .., 1), the length of each sample."""
-    return x.flatten(1).norm(dim=1).reshape(-1, *[1] * (x.ndim - 1))
-
-
-def dot(a, b):
-    """(B, 1, .., 1), the dot product of each sample."""
-    return (a * b).flatten(1).sum(1).reshape(-1, *[1] * (a.ndim - 1))
-
-
-def slerp(
-    a,
-    b,
-    w,
-    *,
-    cosine=lambda a, b: dot(a, b) / (norm(a) * norm(b)),
-    angle=torch.acos,
-    share=lambda w: w,
-    weights=lambda w, theta: (torch.sin((1 - w) * theta), torch.sin(w * theta)),
-    down=torch.sin,
-    unit=lambda x: x,
-    out=lambda x, a, b, w: x,
-):
-    theta = angle(cosine(a, b))
-    on_a, on_b = weights(share(w), theta)
-    x = (on_a * unit(a) + on_b * unit(b)) / down(theta)
-    return out(x, a, b, w)
 
 
 def _flat(a, b):
@@ -40,6 +12,23 @@ def _flat(a, b):
 
 def _linear(x, a, b, w):
     return (1 - w) * a + w * b
+
+
+def _undone(w, theta):
+    """A weight whose division by sin(theta) is undone."""
+    return torch.sin(w * theta) * torch.sin(theta)
+
+
+def _length(a, b, w):
+    return (1 - w) * norm(a) + w * norm(b)
+
+
+def _mean(x):
+    return x.flatten(1).mean(1).reshape(-1, *[1] * (x.ndim - 1))
+
+
+def _spread(x):
+    return x.flatten(1).std(1).reshape(-1, *[1] * (x.ndim - 1))
 
 
 def _over(*axes):
@@ -100,6 +89,22 @@ unit-length/result: You divide the result by its length. The arc keeps the lengt
 half-angle: You take half of the angle. theta = arccos(cosine) is all of it.
 geometric: You multiply powers of a and b. The path is a sum, with weights sin((1 - w) theta) and sin(w
     theta).
+not-divided/one: Only one of your two parts is divided by sin(theta). Put brackets around their sum.
+unit-length/rescaled: You divide a and b by their lengths and bring the result back to a length afterwards.
+    They enter as they are; lengths belong into the cosine only.
+root-weights/circle: Your weights are w and sqrt(1 - w^2): the squares add up to 1, which keeps the variance
+    of two *independent* draws. The arc uses the angle that the two really have.
+linear/reversed: You go from a away from b: the difference is the wrong way round. And the way is not the
+    straight line, but the arc: sin((1 - w) theta) a + sin(w theta) b, over sin(theta).
+divided-twice: You divide by sin(theta) twice. Once is enough: w = 0 has to give a.
+multiplied: You multiply by sin(theta). Divide by it, so that w = 0 gives a.
+halved: Your result is half of what it should be. The two parts are added, not averaged.
+no-sine: Your weights are angles, (1 - w) theta and w theta. Take their sines.
+shortest-path: You turn b round where its angle to a is above 90 degrees, as one does with rotations. Here b
+    and -b are two different samples: keep the sign.
+centred: You subtract means before you take the cosine: that is a correlation. The angle is that of a and b
+    as they are.
+switched: You return a for small w and b for large w. The path between them is an arc.
 """,
     wrong("linear", out=_linear),
     wrong("linear/swapped", out=lambda x, a, b, w: w * a + (1 - w) * b),
@@ -109,9 +114,7 @@ geometric: You multiply powers of a and b. The path is a sum, with weights sin((
     ),
     wrong(
         "linear-rescaled",
-        out=lambda x, a, b, w: (
-            _linear(x, a, b, w) / norm(_linear(x, a, b, w)) * ((1 - w) * norm(a) + w * norm(b))
-        ),
+        out=lambda x, a, b, w: _linear(x, a, b, w) / norm(_linear(x, a, b, w)) * _length(a, b, w),
     ),
     wrong("root-weights", out=lambda x, a, b, w: (1 - w) ** 0.5 * a + w**0.5 * b),
     wrong("cosine-weights", angle=lambda c: torch.acos(0 * c)),
@@ -156,4 +159,30 @@ geometric: You multiply powers of a and b. The path is a sum, with weights sin((
     wrong("half-angle", angle=lambda c: torch.acos(c) / 2),
     wrong("geometric", out=lambda x, a, b, w: a ** (1 - w) * b**w),
     wrong("geometric", out=lambda x, a, b, w: a * (b / a) ** w),
+    wrong("not-divided/one", weights=lambda w, theta: (torch.sin((1 - w) * theta), _undone(w, theta))),
+    wrong("not-divided/one", weights=lambda w, theta: (_undone(1 - w, theta), torch.sin(w * theta))),
+    wrong("unit-length/rescaled", unit=lambda x: x / norm(x), out=lambda x, a, b, w: x * norm(a)),
+    wrong("unit-length/rescaled", unit=lambda x: x / norm(x), out=lambda x, a, b, w: x * _length(a, b, w)),
+    wrong(
+        "unit-length/rescaled",
+        unit=lambda x: x / norm(x),
+        out=lambda x, a, b, w: x * norm(a) ** (1 - w) * norm(b) ** w,
+    ),
+    wrong("root-weights/circle", out=lambda x, a, b, w: (1 - w**2) ** 0.5 * a + w * b),
+    wrong("root-weights/circle", out=lambda x, a, b, w: (1 - w) * a + (1 - (1 - w) ** 2) ** 0.5 * b),
+    wrong("linear-rescaled", out=lambda x, a, b, w: _linear(x, a, b, w) / norm(_linear(x, a, b, w))),
+    wrong("linear-rescaled", out=lambda x, a, b, w: _linear(x, a, b, w) / _linear(x, a, b, w).std()),
+    wrong("linear-rescaled", out=lambda x, a, b, w: _linear(x, a, b, w) / _spread(_linear(x, a, b, w))),
+    wrong("linear/reversed", out=lambda x, a, b, w: a + w * (a - b)),
+    wrong("divided-twice", down=lambda theta: torch.sin(theta) ** 2),
+    wrong("multiplied", down=lambda theta: 1 / torch.sin(theta)),
+    wrong("halved", out=lambda x, a, b, w: x / 2),
+    wrong("no-sine", weights=lambda w, theta: ((1 - w) * theta, w * theta)),
+    wrong("no-sine", weights=lambda w, theta: ((1 - w) * theta, w * theta), down=torch.ones_like),
+    wrong("shortest-path", out=lambda x, a, b, w: slerp(a, torch.where(dot(a, b) < 0, -b, b), w)),
+    wrong("shortest-path", angle=lambda c: torch.acos(c.abs())),
+    wrong("centred", cosine=lambda a, b: cosine(a - a.mean(), b - b.mean())),
+    wrong("centred", cosine=lambda a, b: cosine(a - _mean(a), b - _mean(b))),
+    wrong("switched", out=lambda x, a, b, w: a if w < 0.5 else b),
+    wrong("pixel-angle", cosine=_over(0)),
 )

@@ -15,6 +15,7 @@ def clues(exercise, probes, expected, outcomes):
     """(id or None, sentence) of what is true of these outcomes, the most telling first."""
     seen = _Seen(exercise, probes, expected, outcomes)
     for id, clue in (
+        ("low-precision", _low_precision),
         (None, _raised),
         (None, _broken),
         ("wrong-shape", _shape),
@@ -24,12 +25,13 @@ def clues(exercise, probes, expected, outcomes):
         ("", read_factors),
         (None, _only_at),
         (None, _in_batches),
-        (None, _low_precision),
         ("", _second_output),
     ):
         told = clue(seen)
         if told:
             yield (id, told) if id != "" else told
+            if id == "low-precision":
+                return  # what else is to be said about these numbers is rounding
 
 
 class _Seen:
