@@ -145,6 +145,8 @@ def inpaint(name: str, given: dict[str, Any]) -> None:
         raise ValueError(f"{name}: mask: expected {expected}, got {tuple(mask.shape)} on {mask.device}")
     if not ((mask == 0) | (mask == 1)).all():
         raise ValueError(f"{name}: mask: expected 1 (known) and 0 (open) alone, got other numbers")
+    if given["n_steps"] is not None:
+        check_int(name, "n_steps", given["n_steps"], most=given["s"].T)
     check_int(name, "resample", given["resample"])
     check_generator(name, given["generator"])
 

@@ -1,5 +1,7 @@
 """Editing with a trained model: repair a part, go between two samples, and back from data to noise."""
 
+from collections.abc import Sequence
+
 import torch
 
 from labdiff.arguments import check_generator, device_of, randn
@@ -16,6 +18,7 @@ def inpaint(
     x0: torch.Tensor,
     mask: torch.Tensor,
     *,
+    n_steps: int | None = None,
     resample: int = 1,
     any_schedule: bool = False,
     generator: torch.Generator | None = None,
@@ -28,11 +31,12 @@ def inpaint(
     pixels come to fit the known ones.
 
     Args:
-        model: callable (x, t) -> eps_hat; called resample (T - 1) + 1 times.
+        model: callable (x, t) -> eps_hat; called resample (n_steps - 1) + 1 times.
         s: Schedule.
         x0: (B, ...) real, clean data; what lies outside of the mask does not matter.
         mask: 1 where x0 is known, 0 where it is open; a tensor that broadcasts to x0 from the same number of
             dimensions.
+        n_steps: steps, 1..T: fewer are longer ones, of the schedule of that many levels of s; None for T.
         resample: times that each step is taken, >= 1.
         any_schedule, generator: as in ddpm_steps.
 
@@ -44,16 +48,27 @@ def inpaint(
     x, T, _ = start(
         "inpaint", model, s, None, randn(x0.shape, generator, like=x0), s.T, generator, any_schedule
     )
+    levels = range(T + 1) if n_steps is None else even_levels(T, n_steps)[::-1]
+    s = s if n_steps is None else every(s, levels)  # from here on t counts these levels
     mask, sigma = mask.to(x0.dtype), s.beta.sqrt().tolist()
-    for t in range(T, 0, -1):
+    for t in range(s.T, 0, -1):
         for again in reversed(range(resample if t > 1 else 1)):
-            mean = p_mean(s, x, t, noise_in("inpaint", model, x, t))
+            mean = p_mean(s, x, t, noise_in("inpaint", model, x, levels[t]))
             new = mean + sigma[t] * randn(x.shape, generator, like=x) if t > 1 else mean
             known = q_sample(s, x0, t - 1, randn(x.shape, generator, like=x))
             x = mask * known + (1 - mask) * new
             if again:
                 x = q_step(s, x, t, randn(x.shape, generator, like=x))
     return x
+
+
+def every(s: Schedule, levels: Sequence[int]) -> Schedule:
+    """The schedule of some levels of s only, rising from 0: a step from one to the next is one Gaussian, too.
+
+    beta'_i = 1 - alpha_bar_t / alpha_bar_t',  t = levels[i], t' = levels[i - 1]
+    """
+    alpha_bar = s.alpha_bar[list(levels)]
+    return Schedule(torch.cat([torch.zeros_like(alpha_bar[:1]), 1 - alpha_bar[1:] / alpha_bar[:-1]]))
 
 
 def interpolate(a: torch.Tensor, b: torch.Tensor, w: float) -> torch.Tensor:

@@ -1098,8 +1098,11 @@ def test_yours_is_used_once_it_is_right(capsys, monkeypatch):
     def wrong(s, x0, t, eps):
         return x0
 
+    def mine(s, x0, t, eps):
+        alpha_bar = s.alpha_bar[t].to(x0.dtype).reshape(-1, *[1] * (x0.ndim - 1))
+        return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps
+
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")  # where check() raises, this does not
-    mine = solution("q_sample")
     assert ld.yours("q_sample", mine, ld.q_sample) is mine
     assert ld.yours("q_sample", wrong, ld.q_sample) is ld.q_sample
     assert ld.yours("q_sample", not_yet, None) is None
@@ -1107,3 +1110,17 @@ def test_yours_is_used_once_it_is_right(capsys, monkeypatch):
     assert said == ["yours", "labdiff,", "labdiff,"]
     with pytest.raises(ValueError, match="yours: name: expected one of"):
         ld.yours("q_samples", mine, ld.q_sample)
+
+
+@pytest.mark.parametrize("name", ["q_step", "q_sample", "q_posterior", "predict_x0", "p_mean", "eps_loss"])
+@pytest.mark.parametrize("shape", [(5,), (5, 1), (5, 5), (1, 5), (5, 1, 2, 2)])
+def test_an_answer_for_images_alone_drives_the_toys_too(name, shape):
+    """The key's are such answers; the notebooks give them numbers and points as well."""
+    g, s = torch.Generator().manual_seed(0), ld.linear_schedule(20)
+    x, eps = torch.randn(2, *shape, generator=g, dtype=torch.float64)
+    t = torch.randint(1, 21, shape[:1], generator=g)
+    given = {"s": s, "t": t, "x0": x, "x_prev": x, "xt": eps if name == "q_posterior" else x}
+    given |= {"eps": eps, "eps_hat": eps, "model": lambda x, t: x * t.reshape(-1, *[1] * (x.ndim - 1))}
+    args = [given[a] for a in EXERCISES[name].arguments]
+    mine = ld.yours(name, solution(name), None)
+    torch.testing.assert_close(mine(*args), getattr(ld, name)(*args))

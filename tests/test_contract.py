@@ -521,6 +521,12 @@ OTHERS = [
         ValueError,
         "expected an int >= 1",
     ),
+    (
+        "inpaint: n_steps",
+        lambda: ld.inpaint(zero, S, X, X * 0, n_steps=21),
+        ValueError,
+        r"in 1\.\.20, got 21",
+    ),
     ("interpolate: w", lambda: ld.interpolate(X, E, 1.5), ValueError, r"a number in \[0, 1\]"),
     ("interpolate: b", lambda: ld.interpolate(X, E[:2], 0.5), ValueError, "expected shape"),
     ("invert: n_steps", lambda: ld.invert(zero, S, X, n_steps=21), ValueError, r"in 1\.\.20, got 21"),

@@ -70,3 +70,22 @@ def test_invert_leads_to_the_noise_that_leads_back():
     torch.testing.assert_close(xT, (x0 - m) / math.sqrt(v), rtol=0.03, atol=0.03)
     *_, end = ld.ddim_steps(model, s, xt=xT, t=1000, n_steps=1000)
     torch.testing.assert_close(end.x, x0, rtol=0.02, atol=0.02)
+
+
+def test_inpaint_in_fewer_steps_is_algorithm_2_on_fewer_levels():
+    """n_steps=5 of T=20: the model is asked at 20, 16, .., 4; by hand on the schedule of these levels."""
+    s, x0, asked = ld.linear_schedule(20), torch.rand(3, 1, 2, 2, generator=seeded()), []
+    mask = torch.tensor([1.0, 0.0]).reshape(1, 1, 1, 2)
+
+    def model(x, t):
+        asked.append(t[0].item())
+        return 0.3 * x
+
+    alpha_bar = s.alpha_bar[::4]
+    short = ld.Schedule(torch.cat([torch.zeros(1), 1 - alpha_bar[1:] / alpha_bar[:-1]]).double())
+    got = ld.inpaint(model, s, x0, mask, n_steps=5, resample=2, generator=seeded())
+    assert sorted(set(asked), reverse=True) == [20, 16, 12, 8, 4]
+    by_hand = ld.inpaint(lambda x, t: model(x, 4 * t), short, x0, mask, resample=2, generator=seeded())
+    torch.testing.assert_close(got, by_hand)
+    same = ld.inpaint(model, s, x0, mask, n_steps=20, generator=seeded())
+    torch.testing.assert_close(same, ld.inpaint(model, s, x0, mask, generator=seeded()))

@@ -44,6 +44,30 @@ def test_curves_have_their_numbers_and_texts():
     assert np.array_equal(ax.lines[1].get_ydata(), -y.numpy())
 
 
+def test_a_legend_stands_beside_the_curves_and_once_where_panels_have_the_same():
+    figure, axes = ld.plot.panels(2)
+    for ax in axes:
+        ld.plot.curves([0, 1], {"one": [0, 1], "two": [1, 0]}, **TEXTS, ax=ax)
+    assert axes[0].get_legend() is None
+    figure.draw_without_rendering()
+    legend, inside = axes[1].get_legend().get_window_extent(), axes[1].get_window_extent()
+    assert legend.x0 >= inside.x1 and legend.x1 <= figure.bbox.x1
+
+
+def test_what_a_cell_adds_to_a_figure_is_readable_on_a_dark_page():
+    """Texts and legends made outside of labdiff's settings are matplotlib's black, on a white frame."""
+    figure, (ax,) = ld.plot.panels()
+    ax.plot([0, 1], label="a line")
+    ax.text(0, 0, "added")
+    ax.set_title("a title")
+    ax.legend(facecolor="white")
+    bar = figure.colorbar(ax.imshow([[0.0, 1.0]]), label="a bar")
+    figure._repr_png_()
+    texts = [ax.texts[0], *ax.get_legend().get_texts(), bar.ax.yaxis.label, *bar.ax.get_yticklabels()]
+    assert all(matplotlib.colors.to_rgb(t.get_color()) != (0, 0, 0) for t in texts)
+    assert not ax.get_legend().get_frame_on()
+
+
 def test_a_density_wears_another_colour_than_the_samples():
     figure = ld.plot.histogram({"draws": X}, {"exact": ([-1, 1], [0.5, 0.5])}, title="a title", xlabel="x")
     line, bar = figure.axes[0].lines[0].get_color(), figure.axes[0].patches[0].get_facecolor()[:3]

@@ -188,6 +188,22 @@ def test_posterior_slider_moves_along_q_posterior():
         assert table["rows"][1]["texts"][t - 1] == f"{var.item():.5f}"
 
 
+def test_posterior_slider_draws_the_given_function():
+    """Also one that is written for images: (T, 1, 1, 1)."""
+    s = ld.linear_schedule(50)
+
+    def doubled(s, x0, xt, t):
+        mean, var = ld.q_posterior(s, x0, xt, t)
+        assert x0.ndim == 4
+        return 2 * mean, var / 2
+
+    (right, _), (own, table) = (panes(W.posterior_slider(s, **k)) for k in ({}, {"q_posterior": doubled}))
+    terms, wrong = (plot["series"][2]["mean"]["terms"] for plot in (right, own))
+    assert np.allclose(np.array(wrong["x0"]), 2 * np.array(terms["x0"]))
+    assert np.allclose(np.array(wrong["xt"]), 2 * np.array(terms["xt"]))
+    assert table["rows"][1]["texts"][9] == f"{s.beta_tilde[10].item() / 2:.5f}"
+
+
 def test_marginal_slider_draws_with_the_given_function(s, g):
     panel = W.marginal_slider(s, ld.two_bumps(), q_sample=lambda s, x0, t, eps: 0 * x0 + 0.2, generator=g)
     plot, _ = panes(panel)

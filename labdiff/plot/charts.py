@@ -25,7 +25,7 @@ def curves(
 
     Args:
         x: (N,) numbers.
-        ys: {label: (N,) numbers}; labels become the legend when there are two or more.
+        ys: {label: (N,) numbers}; labels become the legend, beside the curves, when there are two or more.
         title, xlabel, ylabel: texts; every figure has all three.
         yscale: "linear" or "log".
         styles: {label: matplotlib line style}, for curves that lie on top of each other.
@@ -91,8 +91,19 @@ def histogram(
 def _label(ax, title, xlabel, ylabel, yscale, legend):
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel, yscale=yscale)
     if legend:
-        ax.legend(fontsize=9)
+        _legend_beside(ax)
     return ax.figure
+
+
+def _legend_beside(ax: Axes) -> None:
+    """Put the legend to the right of Axes, where it covers nothing; Axes side by side with the same labels
+    share the last one's."""
+    with settings():
+        labels = ax.get_legend_handles_labels()[1]
+        for other in ax.figure.axes:
+            if other.get_legend() and other.get_legend_handles_labels()[1] == labels:
+                other.get_legend().remove()
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
 
 
 def _check_axes(function, ax):

@@ -55,12 +55,8 @@ class Figure(matplotlib.figure.Figure):
     """A matplotlib Figure that a notebook shows as it is, without pyplot."""
 
     def _repr_png_(self) -> bytes:
-        for text in self.findobj(Text):  # of a legend that was added outside of these settings
-            if same_color(text.get_color(), matplotlib.rcParams["text.color"]):
-                text.set_color(INK)
-        for legend in self.findobj(Legend):
-            legend.get_frame().set_facecolor("none")
         drawn, small = io.BytesIO(), io.BytesIO()
+        _readable_on_any_page(self)
         with settings():
             self.savefig(drawn, format="png", dpi=100, bbox_inches="tight")
         image = Image.open(drawn).convert("RGBA")
@@ -68,6 +64,20 @@ class Figure(matplotlib.figure.Figure):
             image = image.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         image.save(small, "PNG", optimize=True)
         return small.getvalue()
+
+
+def _readable_on_any_page(figure):
+    """What was added to the Axes outside of settings() is black on white: make it like the rest."""
+    user = matplotlib.rcParams["text.color"]
+    for ax in figure.axes:
+        ax.tick_params(which="both", colors=INK)
+        ax.title.set_fontsize(_STYLE["axes.titlesize"])
+    for legend in figure.findobj(Legend):
+        legend.set_frame_on(False)
+        legend.get_frame().set_facecolor("none")
+    for text in figure.findobj(Text):
+        if same_color(text.get_color(), "black") or same_color(text.get_color(), user):
+            text.set_color(INK)
 
 
 @checked

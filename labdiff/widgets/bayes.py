@@ -1,6 +1,7 @@
 """Bayes in one dimension: the posterior with x_0 known, and the reverse step without it."""
 
 import math
+from collections.abc import Callable
 
 import torch
 
@@ -18,12 +19,21 @@ from labdiff.widgets.tables import linear, numbers, texts
 
 
 @checked
-def posterior_slider(s: Schedule, *, t: int | None = None, x0: float = 0.5, xt: float = 0.0) -> Panel:
+def posterior_slider(
+    s: Schedule,
+    *,
+    q_posterior: Callable = process.q_posterior,
+    t: int | None = None,
+    x0: float = 0.5,
+    xt: float = 0.0,
+) -> Panel:
     """Bayes in one dimension: prior q(x_{t-1} | x_0), likelihood q(x_t | x_{t-1}), and the posterior that
     they make.
 
     Args:
         s: Schedule.
+        q_posterior: (s, x0, xt, t) -> mean, var, your own for example, whose posterior is drawn; it is called
+            with images of one pixel.
         t: where the slider starts, 1..T; default 100, or T where that is less.
         x0, xt: where theirs start, in [-2, 2].
 
@@ -33,12 +43,16 @@ def posterior_slider(s: Schedule, *, t: int | None = None, x0: float = 0.5, xt: 
     """
     check_schedule("posterior_slider", s)
     levels = torch.arange(1, s.T + 1)
-    one, zero = torch.ones(s.T, 1, dtype=torch.float64), torch.zeros(s.T, 1, dtype=torch.float64)
-    on_x0, var = process.q_posterior(
-        s, one, zero, levels
-    )  # the mean is linear in x_0 and x_t: these are its two factors
-    on_xt, _ = process.q_posterior(s, zero, one, levels)
-    mean, var = linear(x0=on_x0[:, 0], xt=on_xt[:, 0]), var[:, 0]
+    one = torch.ones(s.T, 1, 1, 1, dtype=torch.float64)
+    on_x0, var = q_posterior(s, one, 0 * one, levels)  # the mean is linear in x_0 and x_t: its two factors
+    on_xt, _ = q_posterior(s, 0 * one, one, levels)
+    for got in (on_x0, on_xt, var):
+        if not isinstance(got, torch.Tensor) or got.numel() != s.T:
+            raise ValueError(
+                f"posterior_slider: q_posterior(s, x0, xt, t): expected mean and variance of {s.T} samples, "
+                f"got {tuple(got.shape) if isinstance(got, torch.Tensor) else type(got).__name__}"
+            )
+    mean, var = linear(x0=on_x0.flatten(), xt=on_xt.flatten()), var.flatten()
     alpha, beta, alpha_bar_prev = s.alpha[1:], s.beta[1:], s.alpha_bar[:-1]
     bells = {
         "prior q(x_{t-1}|x_0)": bell(

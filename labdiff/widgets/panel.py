@@ -141,8 +141,9 @@ class Panel(anywidget.AnyWidget):
 
     def __repr__(self):
         return (
-            f"{self.name}: it moves once this cell is run (if it was and you read this, anywidget is missing "
-            "where Jupyter is installed: pip install anywidget ipywidgets, then restart Jupyter)"
+            f"{self.name}: it moves once you run this cell (if you have just done that and still read this, "
+            "anywidget is missing where Jupyter is installed: pip install anywidget ipywidgets, then restart "
+            "Jupyter)"
         )
 
 

@@ -13,6 +13,7 @@ from labdiff.checks.judging.training_verdict import by_features
 from labdiff.checks.judging.unknown_mistake import clues
 
 FOLLOW = "The numbers are not the right ones. Below is the smallest probe that shows it: follow it by hand."
+IMAGES_ONLY = "right for images"
 IN_PLACE = (
     "Your function changes its argument {name} in place (an operation such as *=, or one whose name ends in "
     "_). The caller still needs it: make a new tensor."
@@ -83,7 +84,7 @@ def _by_numbers(exercise, probes, outcomes):
         if missed:
             where = ", ".join(missed)
             rows.append(
-                ("note", f"right for images, but not for {where}: labdiff's own function also takes those")
+                ("note", f"{IMAGES_ONLY}, but not for {where}: labdiff's own function also takes those")
             )
         return Finding(True, rows=tuple(rows))
     found = diagnose(exercise, probes, outcomes) if form is None else None
