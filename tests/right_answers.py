@@ -622,3 +622,88 @@ MORE = {
     ],
 }
 RIGHT = {name: RIGHT[name] + MORE[name] for name in RIGHT}
+
+
+def interpolate_as_public_code_does(a, b, w, threshold=0.9995):
+    """Sample by sample; where two are nearly parallel, on the line."""
+    out = []
+    for x, y in zip(a, b):
+        dot = (x * y).sum() / (x.norm() * y.norm())
+        if dot.abs() > threshold:
+            out.append((1 - w) * x + w * y)
+            continue
+        theta_0 = torch.acos(dot)
+        on_b = torch.sin(w * theta_0) / torch.sin(theta_0)
+        out.append((torch.cos(w * theta_0) - dot * on_b) * x + on_b * y)
+    return torch.stack(out)
+
+
+def interpolate_by_einsum(a, b, w):
+    units = F.normalize(a.flatten(1)), F.normalize(b.flatten(1))
+    theta = torch.acos(torch.einsum("bn,bn->b", *units))
+    on_a, on_b = (torch.sin(share * theta) / torch.sin(theta) for share in (1 - w, w))
+    return torch.einsum("b,b...->b...", on_a, a) + torch.einsum("b,b...->b...", on_b, b)
+
+
+def inpaint_in_a_loop(s, x_prev, x0, mask, t, eps):
+    out, known = torch.empty_like(x_prev), s.alpha_bar[t - 1]
+    for i in range(len(x_prev)):
+        noised = known.sqrt() * x0[i] + (1 - known).sqrt() * eps[i]
+        out[i] = mask[i] * noised + (1 - mask[i]) * x_prev[i]
+    return out
+
+
+def inpaint_on_a_copy(s, x_prev, x0, mask, t, eps):
+    out, inside, ab = x_prev.clone(), mask.expand_as(x_prev).bool(), float(s.alpha_bar[t - 1])
+    out[inside] = (ab**0.5 * x0 + (1 - ab) ** 0.5 * eps)[inside]
+    return out
+
+
+def velocity_unsqueezed(x_tau: torch.Tensor, tau: torch.Tensor, eps_hat: torch.Tensor) -> torch.Tensor:
+    while tau.ndim < x_tau.ndim:
+        tau = tau.unsqueeze(-1)
+    return (x_tau - eps_hat) / (tau - 1)
+
+
+AGAIN = {
+    "alpha_bar": [lambda b: torch.tensor(np.cumprod(1 - b.numpy()))],
+    "q_sample": [
+        lambda s, x0, t, e: torch.addcmul(
+            s.alpha_bar[t].sqrt().to(x0.dtype).reshape(-1, *[1] * (x0.ndim - 1)) * x0,
+            (1 - s.alpha_bar[t]).sqrt().to(x0.dtype).reshape(-1, *[1] * (x0.ndim - 1)),
+            e,
+        )
+    ],
+    "eps_loss": [
+        lambda m, s, x0, t, e: (
+            F.mse_loss(m(ld.q_sample(s, x0, t, e), t), e, reduction="none").flatten(1).mean(1).mean()
+        )
+    ],
+    "guided_eps": [
+        lambda u, c, w: torch.lerp(u, c, float(w)),
+        lambda u, c, w: torch.add(u, c - u, alpha=w),
+        lambda u, c, w: torch.from_numpy((1 - w) * u.numpy() + w * c.numpy()),
+        lambda u, c, w: c + (w - 1) * (c - u),
+        lambda u, c, w: torch.einsum(
+            "k,k...->...", torch.tensor([1 - w, w], dtype=u.dtype), torch.stack([u, c])
+        ),
+        lambda u, c, w: u.clone().add_((c - u).mul(w)),
+    ],
+    "inpaint_step": [
+        inpaint_in_a_loop,
+        inpaint_on_a_copy,
+        lambda s, x, x0, m, t, e: x + m * ((ld.q_sample(s, x0, t - 1, e) if t > 1 else x0) - x),
+        lambda s, x, x0, m, t, e: (
+            x.masked_fill(m.bool(), 0) + ld.q_sample(s, x0, t - 1, e).masked_fill(~m.bool(), 0)
+        ),
+    ],
+    "interpolate": [interpolate_as_public_code_does, interpolate_by_einsum],
+    "flow_velocity": [
+        velocity_unsqueezed,
+        lambda x, tau, e: torch.stack([(z - u) / (1 - k) for u, k, z in zip(x, tau, e)]),
+        lambda x, tau, e: torch.einsum("b,b...->b...", 1 / (1 - tau), e - x),
+        lambda x, tau, e: ((e - x).transpose(0, -1) / (1 - tau)).transpose(0, -1),
+        lambda x, tau, e: (e - x) / (1 - tau)[(...,) + (None,) * (x.ndim - 1)].clamp(min=1e-5),
+    ],
+}
+RIGHT = {name: answers + AGAIN.get(name, []) for name, answers in RIGHT.items()}

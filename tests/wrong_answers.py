@@ -132,6 +132,9 @@ def FV(f):
     return lambda x, tau, e: f(x, tau.view(-1, *[1] * (x.ndim - 1)), e)
 
 
+each_std = lambda x: x.std(list(range(1, x.ndim)), keepdim=True)
+
+
 WRONG = {
     "alpha_bar": [
         ("entry-too-many", lambda b: torch.cat([torch.ones(1), torch.cumprod(1 - b, 0)])),
@@ -456,3 +459,152 @@ WRONG = {
         ("bracket-missing", FV(lambda x, u, e: e / (1 - u) - x)),
     ],
 }
+
+WRONG_AGAIN = {
+    "alpha_bar": [
+        ("unscaled-betas", lambda b: torch.cumprod(1 - torch.linspace(1e-4, 0.02, len(b)), 0)),
+        ("low-precision", lambda b: torch.cumprod(1 - b.half(), 0)),
+        ("root-returned", lambda b: torch.cumprod((1 - b).sqrt(), 0)),
+        ("power-for-product", lambda b: (1 - b) ** torch.arange(len(b))),
+    ],
+    "q_sample": [
+        ("rescales-x0", lambda s, x, t, e: v(r(ab(s, t)), x) * (2 * x - 1) + v(r(1 - ab(s, t)), x) * e),
+        ("rescales-x0", lambda s, x, t, e: v(r(ab(s, t)), x) * (x + 1) / 2 + v(r(1 - ab(s, t)), x) * e),
+        ("bracket-missing", lambda s, x, t, e: v(ab(s, t), x) ** 0.5 * x + 1 - v(ab(s, t), x) ** 0.5 * e),
+        ("t-0-noised", qs(lambda s, t: r(ab(s, t)), lambda s, t: r(1 - ab(s, t)), lambda t: t.clamp(min=1))),
+        (
+            "low-precision",
+            lambda s, x, t, e: qs(lambda s, t: r(ab(s, t)), lambda s, t: r(1 - ab(s, t)))(s, x, t, e).half(),
+        ),
+    ],
+    "normal_kl": [
+        (
+            "log-variance",
+            lambda a, v1, b, v2: 0.5 * (-1 + v2 - v1 + torch.exp(v1 - v2) + (a - b) ** 2 * torch.exp(-v2)),
+        ),
+        ("symmetric", lambda a, v1, b, v2: (v1 / v2 + v2 / v1 + (a - b) ** 2 * (1 / v1 + 1 / v2) - 2) / 4),
+        ("entropy-missing", lambda a, v1, b, v2: F.gaussian_nll_loss(a, b, v2, full=True, reduction="none")),
+        ("variances-added", lambda a, v1, b, v2: 0.5 * (L(v2 / v1) + v1 / v2 + (a - b) ** 2 / (v1 + v2) - 1)),
+    ],
+    "eps_loss": [
+        ("target-score", lambda m, s, x, t, e: F.mse_loss(m(Q(s, x, t, e), t), -e / v(r(1 - ab(s, t)), x))),
+        (
+            "weighted",
+            lambda m, s, x, t, e: (
+                (m(Q(s, x, t, e), t) - e) ** 2 * v((5 * (1 - ab(s, t)) / ab(s, t)).clamp(max=1), x)
+            ).mean(),
+        ),
+        (
+            "first-t-for-all",
+            lambda m, s, x, t, e: F.mse_loss(
+                m(Q(s, x, torch.full_like(t, t[0].item()), e), torch.full_like(t, t[0].item())), e
+            ),
+        ),
+    ],
+    "timestep_embedding": [
+        ("t-scaled", emb(w0, arg=lambda t, w: 1000 * t[:, None] * w)),
+        ("powers-of-two", emb(lambda d: 2.0 ** -torch.arange(d // 2))),
+        ("frequencies-linear", emb(lambda d: 1 - torch.arange(d // 2) / (d // 2))),
+        ("frequencies-are-1", emb(lambda d: 10000.0 ** -(torch.arange(d // 2) // (d // 2)))),
+        ("squared", emb(w0, join=lambda a: torch.cat([a.sin() ** 2, a.cos() ** 2], 1))),
+    ],
+    "guided_eps": [
+        (
+            "rescaled",
+            lambda u, c, w: (
+                (u + w * (c - u))
+                * (c.flatten(1).norm(dim=1) / (u + w * (c - u)).flatten(1).norm(dim=1)).view(
+                    -1, *[1] * (u.ndim - 1)
+                )
+            ),
+        ),
+        (
+            "rescaled",
+            lambda u, c, w: (lambda g: 0.7 * g * each_std(c) / each_std(g) + 0.3 * g)(u + w * (c - u)),
+        ),
+        ("distance-for-difference", lambda u, c, w: u + w * (c - u).abs()),
+        ("unit-difference", lambda u, c, w: u + w * (c - u) / nb(c - u)),
+        ("multiplied", lambda u, c, w: u * (c - u) * w),
+        ("low-precision", lambda u, c, w: (u + w * (c - u)).half()),
+        ("in-place", lambda u, c, w: u.add_(c - u, alpha=w)),
+    ],
+    "inpaint_step": [
+        ("x-prev-at-t-1", lambda s, x, x0, m, t, e: m * Q(s, x0, t - 1, e) + (1 - m) * x if t > 1 else x),
+        ("x0-at-t-1", lambda s, x, x0, m, t, e: m * Q(s, x0, t - 1, e) + (1 - m) * x if t > 1 else x0),
+        ("first-mask-for-all", lambda s, x, x0, m, t, e: torch.where(m[:1] > 0, Q(s, x0, t - 1, e), x)),
+        ("rest-is-noise", lambda s, x, x0, m, t, e: m * Q(s, x0, t - 1, e) + (1 - m) * e),
+        ("clamped", lambda s, x, x0, m, t, e: m * Q(s, x0, t - 1, e).clamp(-1, 1) + (1 - m) * x),
+        ("inverted-mask", lambda s, x, x0, m, t, e: torch.where(m == 0, Q(s, x0, t - 1, e), x)),
+        (
+            "alpha-for-alpha-bar",
+            lambda s, x, x0, m, t, e: m * ld.q_step(s, x0, torch.full((len(x0),), t), e) + (1 - m) * x,
+        ),
+    ],
+    "interpolate": [
+        (
+            "not-divided",
+            SL(f=lambda a, b, w, th: torch.sin((1 - w) * th) * a + torch.sin(w * th) * b / torch.sin(th)),
+        ),
+        (
+            "not-divided",
+            SL(f=lambda a, b, w, th: torch.sin((1 - w) * th) / torch.sin(th) * a + torch.sin(w * th) * b),
+        ),
+        (
+            "unit-length",
+            SL(
+                f=lambda a, b, w, th: (
+                    (torch.sin((1 - w) * th) * a / nb(a) + torch.sin(w * th) * b / nb(b))
+                    / torch.sin(th)
+                    * nb(a)
+                )
+            ),
+        ),
+        (
+            "unit-length",
+            SL(
+                f=lambda a, b, w, th: (
+                    (torch.sin((1 - w) * th) * a / nb(a) + torch.sin(w * th) * b / nb(b))
+                    / torch.sin(th)
+                    * ((1 - w) * nb(a) + w * nb(b))
+                )
+            ),
+        ),
+        ("root-weights", lambda a, b, w: math.sqrt(1 - w * w) * a + w * b),
+        ("linear-rescaled", lambda a, b, w: torch.lerp(a, b, w) / torch.lerp(a, b, w).std()),
+        ("linear-rescaled", lambda a, b, w: F.normalize(torch.lerp(a, b, w).flatten(1)).view_as(a)),
+        ("linear", lambda a, b, w: a + w * (a - b)),
+        (
+            "divided-twice",
+            SL(
+                f=lambda a, b, w, th: (
+                    (torch.sin((1 - w) * th) * a + torch.sin(w * th) * b) / (1 - torch.cos(th) ** 2)
+                )
+            ),
+        ),
+        (
+            "multiplied",
+            SL(f=lambda a, b, w, th: (torch.sin((1 - w) * th) * a + torch.sin(w * th) * b) * torch.sin(th)),
+        ),
+        ("no-sine", SL(f=lambda a, b, w, th: ((1 - w) * th * a + w * th * b) / torch.sin(th))),
+        ("shortest-path", lambda a, b, w: SL()(a, torch.where(dt(a, b) < 0, -b, b), w)),
+        ("shortest-path", SL(cos=lambda a, b: (dt(a, b) / (nb(a) * nb(b))).abs())),
+        (
+            "centred",
+            SL(cos=lambda a, b: (lambda p, q: dt(p, q) / (nb(p) * nb(q)))(a - a.mean(), b - b.mean())),
+        ),
+        ("switched", lambda a, b, w: a if w < 0.5 else b),
+        ("pixel-angle", SL(cos=lambda a, b: F.cosine_similarity(a, b, dim=-1)[..., None])),
+    ],
+    "flow_velocity": [
+        ("plus-for-minus", FV(lambda x, u, e: e + (x - u * e) / (1 - u))),
+        ("mean-tau", lambda x, u, e: (e - x) / (1 - u.mean())),
+        ("x-not-subtracted", FV(lambda x, u, e: e / (1 - u))),
+        ("no-noise", FV(lambda x, u, e: x / (1 - u))),
+        ("square-of-tau", FV(lambda x, u, e: (e - x) / (1 - u**2))),
+        ("x0-not-solved", FV(lambda x, u, e: e - (x - u * e) * (1 - u))),
+        ("multiplied", FV(lambda x, u, e: (e - u * x) / (1 - u))),
+        ("constant-factor", FV(lambda x, u, e: 1000 * (e - x) / (1 - u))),
+        ("in-place", FV(lambda x, u, e: e.sub_(x) / (1 - u))),
+    ],
+}
+WRONG = {name: entries + WRONG_AGAIN.get(name, []) for name, entries in WRONG.items()}
