@@ -101,7 +101,7 @@ def _legend_beside(ax: Axes) -> None:
     with settings():
         labels = ax.get_legend_handles_labels()[1]
         for other in ax.figure.axes:
-            if other.get_legend() and other.get_legend_handles_labels()[1] == labels:
+            if other.get_legend() and set(labels) <= set(other.get_legend_handles_labels()[1]):
                 other.get_legend().remove()
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
 
