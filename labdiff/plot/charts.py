@@ -101,8 +101,9 @@ def _legend_beside(ax: Axes) -> None:
     with settings():
         labels = ax.get_legend_handles_labels()[1]
         for other in ax.figure.axes:
-            if other.get_legend() and set(labels) <= set(other.get_legend_handles_labels()[1]):
-                other.get_legend().remove()
+            legend = other.get_legend()
+            if legend and set(labels) <= set(other.get_legend_handles_labels()[1]):
+                legend.remove()
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
 
 
