@@ -311,9 +311,7 @@ def test_links_players_and_the_kernel_in_jupyterlab(lab):
         page.mouse.down()
         seeing.locator("canvas").nth(1).evaluate(WATCH)
         page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 10, steps=20)
-        page.wait_for_function(
-            "window.shown.size > 1", timeout=30_000
-        )  # x0_hat moves before the hand lets go
+        page.wait_for_function("window.shown.size > 1")  # x0_hat moves before the hand lets go
         page.mouse.up()
         has_ended(seeing)
         t = int(slider_of(seeing).input_value())

@@ -102,7 +102,8 @@ function render({ model, el }) {
   function upToDate() {
     const at = ui.computed.at || {};
     const names = spec.computes ? [...Object.keys(at), ...spec.controls.map(({ name }) => name)] : [];
-    return names.every((name) => model.get(name) === (name in at ? at[name] : 0));
+    const now = (name) => (unsent.has(name) ? ui.state[name] : model.get(name)); // the model may have an echo of an older move
+    return names.every((name) => now(name) === (name in at ? at[name] : 0));
   }
 
   function busy() {
