@@ -129,6 +129,15 @@ def test_right_answers_are_alike_by_nature():
     )  # no class to compare with
 
 
+def test_right_answers_to_an_own_exercise_are_alike_by_nature_too():
+    records = [
+        Record(f"s{i}", "namespace", "", "", (replace(row("mine", "correct"), source=text),))
+        for i, text in enumerate([LONG, LONG, *(f"def mine(x):\n    return x + {i}" for i in range(10))])
+    ]
+    assert "Answers that are alike" in pages.class_page(records)
+    assert "Answers that are alike" not in pages.class_page(records, keys={"mine": LONG})
+
+
 def test_what_is_no_python_is_compared_too():
     broken = [answer(n, "def q_step(:\n" + " ".join(f"word{i}" for i in range(40))) for n in ("anna", "ben")]
     assert [g.students for g in similar.alike([*others(10), *broken], {})] == [("anna", "ben")]

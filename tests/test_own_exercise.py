@@ -396,6 +396,7 @@ def test_its_points_and_mistakes_count_in_the_course_file(folder, tmp_path):
         '[exercises.snr]\npoints = 4\ncredit = { inverted = "50 %" }', "utf-8"
     )
     book, *_ = given.read(tmp_path / "out", course, folder)
+    assert book.keys == {"snr": own.key(own.path_of("snr", folder))}
     assert book.course.points == {"snr": 4} and book.course.share("snr", "inverted") == 0.5
     (folder / "course.toml").write_text('[exercises.snr]\ncredit = { inverted-twice = "50 %" }', "utf-8")
     with pytest.raises(ValueError, match="inverted-twice: expected mistakes, some of inverted"):

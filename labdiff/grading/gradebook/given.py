@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from labdiff.checks import EXERCISES
+from labdiff.checks import EXERCISES, own
 from labdiff.grading.gradebook import course_file, overrides, roster
 from labdiff.grading.gradebook.course_file import CourseFile
 from labdiff.grading.gradebook.scoring import Gradebook
@@ -45,6 +45,7 @@ def read(
         overrides.read(used[OVERRIDES], list(mistakes)) if OVERRIDES in used else {},
         roster.read(used[ROSTER]) if ROSTER in used else None,
         {(t.stem, q.name): q.points for t in course for q in t.questions},
+        {q.name: own.key(q.own) for t in course for q in t.questions if q.own},
     )
     return book, used, said
 

@@ -30,12 +30,14 @@ class Gradebook:
         overrides: points by hand.
         people: the roster, None where there is none.
         points: (notebook, exercise) -> points by the notebook's cell.
+        keys: own exercise -> the key's answer, which right answers share by nature.
     """
 
     course: CourseFile = CourseFile()
     overrides: Overrides = field(default_factory=dict)
     people: Sequence[Person] | None = None
     points: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
 
     def scored(self, records: Sequence[Record]) -> list[Record]:
         """The records with their points, late days and overrides."""

@@ -1,7 +1,7 @@
 """The pages: one for each student, one for the class. One file each, no script, nothing is loaded."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 import jinja2
@@ -52,8 +52,12 @@ def class_page(
     skipped: Sequence[str] = (),
     said: Sequence[str] = (),
     changed: Sequence[Change] = (),
+    keys: Mapping[str, str] | None = None,
 ) -> str:
-    """Which exercise hurts, which mistake is commonest, who needs a look, who is done."""
+    """Which exercise hurts, which mistake is commonest, who needs a look, who is done.
+
+    `keys`: own exercise -> the key's answer.
+    """
     names = columns(records)
     by_name = {name: [] for name in names}
     for record in records:
@@ -79,7 +83,7 @@ def class_page(
         mistakes=mistakes.most_common(15),
         rows=[(record, statuses(record, names)) for record in records],
         repaired=attempts.repaired(records)[:15],
-        alike=similar.alike(records, SOLVED),
+        alike=similar.alike(records, SOLVED | {name: (key,) for name, key in (keys or {}).items()}),
         progress=any(record.history for record in records),
     )
 

@@ -143,18 +143,19 @@ def write_tables(
     skipped: Sequence[str] = (),
     said: Sequence[str] = (),
     changed: Sequence[Change] = (),
+    keys: Mapping[str, str] | None = None,
 ) -> None:
     """The files of the class.
 
     Args:
         skipped: what was not looked at; said: what the roster and the overrides don't fit.
-        changed: since the last run.
+        changed: since the last run; keys: own exercise -> the key's answer.
     """
     out = Path(out)
     write(out / "grades.csv", tables.grades(records))
     write(out / "changes.csv", tables.changes(changed))
     write(out / "junit.xml", tables.junit(records))
-    write(out / "index.html", pages.class_page(records, skipped, said, changed))
+    write(out / "index.html", pages.class_page(records, skipped, said, changed, keys))
 
 
 def finish(
@@ -165,7 +166,7 @@ def finish(
     changed = changes.since(out / changes.LAST, records)
     for record in records:
         write_student(out, record)
-    write_tables(out, records, skipped, said, changed)
+    write_tables(out, records, skipped, said, changed, book.keys)
     lms.write_all(out, records, book)
     write(out / changes.LAST, changes.snapshot(records), mode=0o600)
     return changed
