@@ -50,11 +50,16 @@ def save_weights(step: Step, folder: str | os.PathLike, data: str, after: int = 
             f"step {later[-1]}, which load_pretrained takes. For these: load_pretrained({n}, folder=...)",
             stacklevel=2,
         )
-    weights = {name for name, _ in ema.named_parameters()}
-    tensors = {k: (v.half() if k in weights else v) for k, v in ema.state_dict().items()}
+    return write_weights(ema, step.s, folder, n, data)
+
+
+def write_weights(model: UNet, s: Schedule, folder: Path, n: int, data: str) -> Path:
+    """What save_weights() does with the weights of step n, averaged or not; returns the file's path."""
+    weights = {name for name, _ in model.named_parameters()}
+    tensors = {k: (v.half() if k in weights else v) for k, v in model.state_dict().items()}
     path = folder / f"unet_{n:06d}.safetensors"
-    about = {"step": n, "unet": ema.config, "data": data}
-    write("save_weights", path, tensors | {"beta": step.s.beta}, about)
+    about = {"step": n, "unet": model.config, "data": data}
+    write("save_weights", path, tensors | {"beta": s.beta}, about)
     return path
 
 
