@@ -100,7 +100,7 @@ plus-for-minus/of-x0: You add x_0 to eps_hat. The velocity is their difference, 
 mean-tau: You use the mean of tau for all. Each sample has its own.
 x-not-subtracted: You return eps_hat / (1 - tau). x_tau has to be subtracted first.
 no-noise: You return -x_tau / (1 - tau) or x_tau / (1 - tau): eps_hat never enters.
-square-of-tau: You divide by 1 - tau^2. It is 1 - tau.
+square-of-tau: You divide by 1 - tau^2. It is 1 - tau without a square.
 x0-not-solved/multiplied: You take x_0 = (x_tau - tau eps_hat) (1 - tau). Solving for x_0 divides by 1 - tau.
 multiplied/x: You multiply x_tau by tau. x_tau is subtracted as it is.
 """,
@@ -141,8 +141,8 @@ multiplied/x: You multiply x_tau by tau. x_tau is subtracted as it is.
     wrong("plus-for-minus/of-x0", on_eps=lambda tau: 1 - 2 * tau, on_x=lambda tau: -1),
     wrong("mean-tau", level=lambda tau: tau.mean().expand_as(tau)),
     wrong("x-not-subtracted", on_x=lambda tau: 0),
-    wrong("no-noise", on_eps=lambda tau: 0),
-    wrong("no-noise", on_eps=lambda tau: 0, sign=-1),
+    wrong("no-noise", on_eps=lambda tau: 0, on_x=lambda tau: 1),  # never beside a missing x_tau
+    wrong("no-noise", on_eps=lambda tau: 0, on_x=lambda tau: 1, sign=-1),
     wrong("square-of-tau", down=lambda tau: 1 - tau**2),
     wrong(
         "x0-not-solved/multiplied",

@@ -104,7 +104,7 @@ frequencies-linear/to-0: Your frequencies fall by equal steps. They fall by a co
 frequencies-are-1: All your frequencies are 1: k // half is 0. Divide with /, not with //.
 frequency-outside: You multiply sin(t) by the frequencies. They belong into the sine: sin(t * w_k).
 rounded: Your columns are whole numbers: you cast the result to t's dtype. Sines and cosines need floats.
-squared: You square the sines and cosines.
+squared: You square the sines and cosines. They are the columns as they are.
 """,
     wrong("exponent-positive", sign=1),
     wrong("half-the-range", exponent=lambda k, half: k / (2 * half)),
@@ -150,10 +150,9 @@ squared: You square the sines and cosines.
     wrong("t-scaled/large", angle=lambda t, w: 1000 * t[:, None] * w),
     wrong("powers-of-two", frequencies=lambda half: 2.0 ** -torch.arange(half, dtype=torch.float64)),
     wrong("powers-of-two", frequencies=lambda half: 2.0 ** torch.arange(half, dtype=torch.float64)),
-    wrong("powers-of-two", frequencies=lambda half: math.pi * 2.0 ** torch.arange(half, dtype=torch.float64)),
     wrong("frequencies-linear/to-0", frequencies=lambda half: 1 - torch.arange(half).double() / half),
     wrong("frequencies-are-1", frequencies=lambda half: torch.ones(half, dtype=torch.float64)),
     wrong("frequency-outside", angle=lambda t, w: _expanded(t, w), join=_outside),
-    wrong("rounded", join=lambda a, b: torch.cat([a, b], 1).trunc()),
+    wrong("rounded", join=lambda a, b: torch.cat([a, b], 1).trunc(), sign=-1),  # never beside another sign
     wrong("squared", join=lambda a, b: torch.cat([a, b], 1) ** 2),
 )
