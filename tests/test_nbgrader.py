@@ -1,5 +1,5 @@
-"""The real nbgrader on the first notebook: assignment, autograding and feedback, for the key as the source
-and for the notebook itself."""
+"""The real nbgrader on the first notebook: assignment, autograding and feedback, for the key as the source,
+with an own exercise in it, and for the notebook itself."""
 
 import json
 import os
@@ -12,9 +12,11 @@ import pytest
 
 pytest.importorskip("nbgrader")
 
-from labdiff import course  # noqa: E402
+from test_own_exercise import folder, guide  # noqa: E402, F401
+
+from labdiff import cli, course  # noqa: E402
 from labdiff.grading.intake import trusted  # noqa: E402
-from labdiff.grading.publish import handout  # noqa: E402
+from labdiff.grading.publish.solutions import answer  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 STEM = "01_forward_noising"
@@ -22,21 +24,22 @@ POINTS = {
     "right": {"q-step-check": 1, "alpha-bar-check": 1, "q-sample-check": 1},
     "wrong": {"q-step-check": 0, "alpha-bar-check": 0, "q-sample-check": 1},
 }
+OWN = {"right": {"snr-check": 2}, "wrong": {"snr-check": 0}}
 
 
-def nbgrader(folder, *args):
+def nbgrader(place, *args):
     path = os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ["PATH"]]
     )  # nbgrader calls alembic by its name
     env = {
         **os.environ,
         "PATH": path,
-        "HOME": str(folder),
-        "JUPYTER_CONFIG_DIR": str(folder / "none"),
+        "HOME": str(place),
+        "JUPYTER_CONFIG_DIR": str(place / "none"),
         "OMP_NUM_THREADS": "1",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *args], cwd=folder, env=env, capture_output=True, text=True
+        [sys.executable, "-m", "nbgrader", *args], cwd=place, env=env, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done
@@ -49,10 +52,10 @@ def short(notebook):
     return notebook
 
 
-def scores(folder):
+def scores(place):
     from nbgrader.api import Gradebook
 
-    with Gradebook(f"sqlite:///{folder}/gradebook.db") as book:
+    with Gradebook(f"sqlite:///{place}/gradebook.db") as book:
         return {
             name: {g.name: g.score for g in book.find_submission_notebook(STEM, "lab", name).grades}
             for name in POINTS
@@ -60,26 +63,31 @@ def scores(folder):
 
 
 @pytest.mark.parametrize("source", ["key", "as shipped"])
-def test_assign_autograde_feedback(tmp_path, source):
-    shipped = handout.mark(json.loads((ROOT / "notebooks" / f"{STEM}.ipynb").read_text("utf-8")))
-    (tmp_path / "source" / "lab").mkdir(parents=True)
-    made = handout.solve(json.loads(json.dumps(shipped)), tmp_path) if source == "key" else shipped
-    (tmp_path / "source" / "lab" / f"{STEM}.ipynb").write_text(course.text_of(short(made)))
-    if source != "key":
+def test_assign_autograde_feedback(tmp_path, source, folder):  # noqa: F811
+    lab = tmp_path / "source" / "lab"
+    if source == "key":
+        assert cli.main(["key", str(lab), "--notebooks", str(folder)]) == 0
+    else:
+        lab.mkdir(parents=True)
+        shutil.copy(ROOT / "notebooks" / f"{STEM}.ipynb", lab)
         shutil.copy(ROOT / "templates" / "nbgrader_config.py", tmp_path)
+    questions = trusted.read((folder if source == "key" else lab) / f"{STEM}.ipynb").questions
+    (lab / f"{STEM}.ipynb").write_text(course.text_of(short(course.read(lab / f"{STEM}.ipynb"))))
     nbgrader(tmp_path, "generate_assignment", "lab", "--create")
     released = json.loads((tmp_path / "release" / "lab" / f"{STEM}.ipynb").read_text())
     by_id = {
         c["metadata"].get("nbgrader", {}).get("grade_id"): "".join(c["source"]) for c in released["cells"]
     }
-    for q in trusted.load()[0].questions:
+    for q in questions:
         assert (
             by_id[q.cell_id].startswith(f"def {q.name}(") and "raise NotImplementedError" in by_id[q.cell_id]
         )
         assert "sqrt" not in by_id[q.cell_id]
-    key = {q.cell_id: text for q, text in zip(trusted.load()[0].questions, solved())}
+    key = {q.cell_id: answer(q) for q in questions}
+    inverted = {"snr-answer": "def snr(s, t):\n    return (1 - s.alpha_bar[t]) / s.alpha_bar[t]\n"}
     wrong = {
         **key,
+        **(inverted if source == "key" else {}),
         "q-step-answer": "def q_step(s, x_prev, t, eps):\n    return x_prev\n",
         "alpha-bar-answer": by_id["alpha-bar-answer"],
     }
@@ -87,17 +95,13 @@ def test_assign_autograde_feedback(tmp_path, source):
         for cell in released["cells"]:
             grade_id = cell["metadata"].get("nbgrader", {}).get("grade_id")
             cell["source"] = answers.get(grade_id, cell["source"])
-        folder = tmp_path / "submitted" / name / "lab"
-        folder.mkdir(parents=True)
-        (folder / f"{STEM}.ipynb").write_text(json.dumps(released))
+        there = tmp_path / "submitted" / name / "lab"
+        there.mkdir(parents=True)
+        (there / f"{STEM}.ipynb").write_text(json.dumps(released))
     nbgrader(tmp_path, "autograde", "lab", "--create")
-    assert scores(tmp_path) == POINTS
+    own = OWN if source == "key" else {"right": {}, "wrong": {}}
+    assert scores(tmp_path) == {name: points | own[name] for name, points in POINTS.items()}
     nbgrader(tmp_path, "generate_feedback", "lab")
     page = (tmp_path / "feedback" / "wrong" / "lab" / f"{STEM}.html").read_text()
     assert "not yet" in page and "not attempted" in page
-
-
-def solved():
-    notebook = json.loads((ROOT / "notebooks" / f"{STEM}.ipynb").read_text("utf-8"))
-    cells = handout.solve(notebook, ROOT)["cells"]
-    return ["".join(c["source"]) for c in cells if c["id"].endswith("-answer")]
+    assert ("noise over signal" in page) == (source == "key")
