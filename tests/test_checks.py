@@ -1065,14 +1065,14 @@ def test_the_model_is_asked_once_for_what_thousands_of_formulas_ask_it(name, mon
 
 
 SEEDS = int(os.environ.get("LABDIFF_KEY_SEEDS", "8"))
-REFUSED_ONCE = (330289765967, 1095483204076)  # seeds on which a right training step was refused
+REFUSED_ONCE = (330289765967, 1095483204076, 1000822991146)  # a right training step was
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_key_is_right_on_every_seed(name):
     """LABDIFF_KEY_SEEDS=2000 tries as many as a large class has; it takes minutes."""
     exercise, function = EXERCISES[name], solution(name)
-    for seed in (*REFUSED_ONCE, *(seed_for("key", str(i), name) for i in range(2, SEEDS))):
+    for seed in (*REFUSED_ONCE, *(seed_for("key", str(i), name) for i in range(3, SEEDS))):
         probes = exercise.make_probes(seed)
         with quietly():
             outcomes = [outcome_of(exercise, function, probe) for probe in probes]

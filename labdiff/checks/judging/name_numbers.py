@@ -5,8 +5,7 @@ import numpy as np
 
 def factor(a, b):
     """a / b for each sample if it is one number per sample, else None."""
-    b = np.where(np.abs(b) < 1e-9, np.nan, b)
-    ratio = (a / b).reshape(len(a), -1)
+    ratio = (a / np.where(np.abs(b) < 1e-9, np.nan, b)).reshape(len(a), -1)
     middle = np.nanmedian(ratio, axis=1, keepdims=True)
     return (
         middle[:, 0]
