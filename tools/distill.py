@@ -19,6 +19,7 @@ import torch
 import labdiff as ld
 from labdiff.optimizer import MuonAdamW
 from labdiff.pretrained import load_pretrained, pretrained_steps, write_weights
+from labdiff.training import _draw
 
 AVERAGE = 0.01  # what a step adds to the averaged weights
 
@@ -34,20 +35,16 @@ def levels(plain, s, images, generator, B=64):
     return torch.tensor(np.exp(np.interp(np.arange(s.T + 1), measured, logs)), dtype=torch.float32)
 
 
-def batches(plain, labelled, s, digits, generator, labels, B=128):
-    """Endless (x_t, t, label, eps_hat of the teacher): every other one with its label, or none."""
+def batches(plain, labelled, s, digits, generator, drop_label, B=128):
+    """Endless (x_t, t, label, eps_hat of the teacher), drawn as train() does."""
+    labels = digits.labels.long()
     while True:
-        index = torch.randint(len(digits), (B,), generator=generator)
-        u = torch.rand(B, generator=generator)
-        t = (1 + (torch.arange(B) + u) / B * s.T).long().clamp(max=s.T)
-        eps = torch.randn((B, *digits.images.shape[1:]), generator=generator)
-        xt = ld.q_sample(s, digits.images[index], t, eps)
-        known = torch.arange(B) % 2 == 0 if labels else torch.zeros(B, dtype=torch.bool)
-        label = digits.labels[index].long().where(known, labelled.classes)
+        x0, t, eps, label = _draw(digits.images, labels, drop_label, labelled, s.T, B, generator)
+        xt, known = ld.q_sample(s, x0, t, eps), label != labelled.classes
         target = torch.empty_like(eps)
         with torch.no_grad():
             target[~known] = plain(xt[~known], t[~known])
-            if labels:
+            if known.any():
                 target[known] = labelled(xt[known], t[known], label[known])
         yield xt, t, label, target
 
@@ -86,11 +83,11 @@ def distill(plain, labelled, s, digits, first=300, n_steps=700, seed=31):
     row[-1] = 1
     student.requires_grad_(False).label.requires_grad_(True)
     optimizer = torch.optim.Adam([student.label.weight], betas=(0.9, 0.99))
-    learn(student, optimizer, batches(plain, labelled, s, digits, g, labels=False), level, first, 2e-2, row)
+    learn(student, optimizer, batches(plain, labelled, s, digits, g, drop_label=1), level, first, 2e-2, row)
     student.requires_grad_(True)
     optimizer = MuonAdamW(student.parameters(), weight_decay=0.0)
     return learn(
-        student, optimizer, batches(plain, labelled, s, digits, g, labels=True), level, n_steps, 4e-4
+        student, optimizer, batches(plain, labelled, s, digits, g, drop_label=0.5), level, n_steps, 4e-4
     )
 
 
