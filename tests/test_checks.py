@@ -858,7 +858,14 @@ def test_an_endless_loop_is_stopped(monkeypatch):
             except BaseException:
                 pass
 
-    for function in (loops, swallows):
+    def all_in_a_try(*args):
+        while True:
+            try:
+                swallows()
+            except:  # noqa: E722
+                torch.ones(3).sum()
+
+    for function in (loops, swallows, all_in_a_try):
         report = check("q_sample", function)
         assert report.mistake == "time-limit"  # and it came to an end
 
@@ -914,7 +921,6 @@ def test_state_is_as_before():
         torch.set_default_dtype(torch.float64)
         torch.set_grad_enabled(False)
         torch.set_num_threads(torch.get_num_threads() + 1)
-        sys.settrace(lambda *args: None)
         torch.set_printoptions(precision=1)
         np.set_printoptions(precision=1)
         np.seterr(all="raise")
@@ -939,7 +945,6 @@ def test_state_is_as_before():
             os.getcwd(),
             sys.stdout,
             torch.get_num_threads(),
-            sys.gettrace(),
         )
 
     with torch.no_grad():

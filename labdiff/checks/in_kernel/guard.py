@@ -59,8 +59,7 @@ def guarded(function, seed=SEED, limit=TIME_LIMIT):
         warnings.simplefilter("always")
         seed_all(seed)
         try:
-            with time_limit(limit, PATIENCE):
-                call.result = function()
+            call.result = limited(function, limit, PATIENCE)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and not raised_by_code(error):
                 raise
@@ -91,43 +90,36 @@ class Clock:
         return elapsed >= self.seconds * (self.patience if worked < self.seconds / 2 else 1)
 
 
-@contextlib.contextmanager
-def time_limit(seconds, patience=1):
-    """Raise OutOfTime after that time, again and again; without SIGALRM or outside of the main thread, do
-    nothing.
+def limited(function, seconds, patience=1):
+    """function(), in which OutOfTime is raised after that time, again and again; no limit without SIGALRM or
+    outside of the main thread.
 
     An alarm that someone else had set is set again afterwards, for the time it had left.
     """
     if not limits_time():
-        yield
-        return
+        return function()
 
-    rings, tracer, clock = [], sys.gettrace(), Clock(seconds, patience)
-
-    def stop_at_next_line(frame, event, arg):
-        raise OutOfTime
+    rings, here, clock = 0, sys._getframe(), Clock(seconds, patience)
 
     def ring(signum, frame):
-        if not clock.over():
+        nonlocal rings
+        if not clock.over() or (rings and frame is here):
             return
-        rings.append(frame)
-        if len(rings) % 2 or frame is None:
-            raise OutOfTime
-        # A bare `except:` in a loop caught it, and would again: signals are handled at calls and jumps, and
-        # all of those may be inside of the `try`. A trace function also runs on the lines outside of it;
-        # sys.monitoring could do the same, but needs Python 3.12.
-        frame.f_trace = stop_at_next_line
-        sys.settrace(stop_at_next_line)
+        rings += 1
+        if rings > 1:
+            # A bare `except:` in a loop caught it. Python handles signals at calls and jumps; the jump back
+            # to the loop's head may be the only one outside of the `try`. So ring at ever other instants,
+            # microseconds apart, until one falls there.
+            signal.setitimer(signal.ITIMER_REAL, 1e-6 * (3 + rings % 40), 0.05)
+        raise OutOfTime
 
     handler = signal.signal(signal.SIGALRM, ring)
     left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
     try:
-        yield
+        return function()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
-        if rings:
-            sys.settrace(tracer)
         if left:
             signal.setitimer(
                 signal.ITIMER_REAL, max(left - (time.monotonic() - clock.began), 0.001), interval

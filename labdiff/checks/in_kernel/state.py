@@ -56,7 +56,7 @@ def _preserved():
     matplotlib = sys.modules.get("matplotlib")
     style = matplotlib.rcParams.copy() if hasattr(matplotlib, "rcParams") else None
     errors, shown, folder, depth = np.geterr(), np.get_printoptions(), os.getcwd(), sys.getrecursionlimit()
-    device, threads, tracer = torch.get_default_device(), torch.get_num_threads(), sys.gettrace()
+    device, threads = torch.get_default_device(), torch.get_num_threads()
     torch.set_default_device(None)
     dtype, torch_shown = torch.get_default_dtype(), vars(torch._tensor_str.PRINT_OPTS).copy()
     torch.set_default_dtype(torch.float32)
@@ -86,7 +86,5 @@ def _preserved():
             torch.use_deterministic_algorithms(deterministic)
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
-        if sys.gettrace() is not tracer:
-            sys.settrace(tracer)
         os.chdir(folder)
         sys.setrecursionlimit(depth)

@@ -52,8 +52,8 @@ def run(source, function="", only=(), limit=None):
             if end is None:
                 exec(code, _shell.user_ns)
             else:
-                with guard.time_limit(max(0.01, end - time.monotonic()), PATIENCE):
-                    exec(code, _shell.user_ns)
+                left = max(0.01, end - time.monotonic())
+                guard.limited(lambda code=code: exec(code, _shell.user_ns), left, PATIENCE)
         except guard.OutOfTime:
             if slow:
                 break

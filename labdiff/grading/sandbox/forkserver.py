@@ -31,7 +31,8 @@ else:
     from labdiff.grading.sandbox.config import KernelConfig
 
 POLL = 0.1  # seconds
-IMPORTED = ("torch", "ipykernel.kernelapp", "matplotlib.pyplot")  # what every kernel starts with
+# what every kernel starts with; optimizers and @torch.compile import torch._dynamo, which takes seconds
+IMPORTED = ("torch", "torch._dynamo", "ipykernel.kernelapp", "matplotlib.pyplot")
 
 
 def serve(address: str, folder: str, path: str) -> None:
