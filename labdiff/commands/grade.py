@@ -15,9 +15,9 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="for instructors: grade a class",
         description="Grade the notebooks of a class. SUBMISSIONS is a folder with a folder for each student "
         "(student01/01_forward_noising.ipynb), flat files (student01_01_forward_noising.ipynb), or a zip of "
-        "either. RESULTS gets index.html for the class, a page for each student, grades.csv, junit.xml and "
-        "Gradescope files. Run it again to go on after an interruption, or after more was handed in: what is "
-        "graded is kept.",
+        "either. RESULTS gets index.html for the class, a page for each student, grades.csv, changes.csv "
+        "(what is new since the last run), junit.xml and Gradescope files. Run it again to go on after an "
+        "interruption, or after more was handed in: what is graded is kept.",
     )
     grade.add_argument("submissions", metavar="SUBMISSIONS")
     grade.add_argument(

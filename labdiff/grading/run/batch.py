@@ -105,7 +105,7 @@ def grade_class(
     said = book.said(records) if shard == (1, 1) else []
     changed = results.finish(out, records, found.skipped, said, book)
     if changed:
-        print(f"labdiff grade: {len(changed)} changes since the last run: {out}/changes.csv", file=sys.stderr)
+        said = [f"changes since the last run: {len(changed)}, in {out}/changes.csv", *said]
     for line in [*said, *(f"skipped {line}" for line in found.skipped)][:20]:
         print(f"labdiff grade: {line}", file=sys.stderr)
     return records
