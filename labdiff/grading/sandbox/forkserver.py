@@ -31,8 +31,7 @@ else:
     from labdiff.grading.sandbox.config import KernelConfig
 
 POLL = 0.1  # seconds
-# what every kernel starts with; optimizers and @torch.compile import torch._dynamo, which takes seconds
-IMPORTED = ("torch", "torch._dynamo", "ipykernel.kernelapp", "matplotlib.pyplot")
+IMPORTED = ("torch", "torch._dynamo", "ipykernel.kernelapp", "matplotlib.pyplot")  # not in a cell's time
 
 
 def serve(address: str, folder: str, path: str) -> None:
