@@ -478,8 +478,23 @@ def test_a_record_goes_through_json():
 
 def test_pages_and_tables_appear_as_students_are_done(tmp_path):
     one, now = record("anna", RIGHT), time.monotonic()
-    assert batch.progress(tmp_path, [one], one, now) == now
+    assert batch.progress(tmp_path, [one], one, Gradebook(), now) == now
     assert (tmp_path / "students" / "anna.html").exists() and not (tmp_path / "grades.csv").exists()
-    assert batch.progress(tmp_path, [one], one, now - 2 * batch.PROGRESS) >= now
+    assert batch.progress(tmp_path, [one], one, Gradebook(), now - 2 * batch.PROGRESS) >= now
     assert "anna,1,1,1" in (tmp_path / "grades.csv").read_text("utf-8")
     assert (tmp_path / "index.html").exists()
+
+
+def test_the_page_while_grading_knows_an_own_exercises_key(tmp_path):
+    source = (
+        "def snr(s, t):\n    ratio = s.alpha_bar[t] / (1 - s.alpha_bar[t])\n    return 10 * ratio.log10()"
+    )
+    sources = {
+        "anna": source,
+        "ben": source,
+        **{f"s{k}": f"def snr(s, t):\n    return {k}" for k in range(6)},
+    }
+    made = [record(name, replace(RIGHT, exercise="snr", source=source)) for name, source in sources.items()]
+    for keys, alike in (({}, True), ({"snr": source}, False)):
+        batch.progress(tmp_path, made, made[0], Gradebook(keys=keys), -2 * batch.PROGRESS)
+        assert ("are alike" in (tmp_path / "index.html").read_text("utf-8")) == alike

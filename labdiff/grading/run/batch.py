@@ -96,7 +96,7 @@ def grade_class(
                     results.save(out, record, key)
                     kept[record.student] = record
                     records.append(record)
-                    written = progress(out, sorted(records, key=by_name), record, written)
+                    written = progress(out, sorted(records, key=by_name), record, book, written)
     records.sort(key=by_name)
     for record in records:  # points may be new; code that is not isolated may have changed others' records
         if isolation == "none" or record != kept[record.student]:
@@ -128,12 +128,12 @@ def by_name(record: Record) -> str:
     return record.student
 
 
-def progress(out: Path, records: Sequence[Record], latest: Record, written: float) -> float:
+def progress(out: Path, records: Sequence[Record], latest: Record, book: Gradebook, written: float) -> float:
     """Write the pages of the latest, and the tables if they are some seconds old; returns when they were."""
     results.write_student(out, latest)
     if time.monotonic() - written < PROGRESS:
         return written
-    results.write_tables(out, records)
+    results.write_tables(out, records, keys=book.keys)
     return time.monotonic()
 
 
