@@ -167,6 +167,64 @@ def test_a_notebook_elsewhere_keeps_its_pictures(tmp_path):
     assert '<a href="mine.html">Mine</a>' in (tmp_path / "out" / "index.html").read_text("utf-8")
 
 
+def pages_of(folder, **texts):
+    """{name: page} of a site of notebooks with these texts, without a kernel."""
+    for name, text in texts.items():
+        nbformat.write(sources.markdown(text), folder / f"{name}.ipynb")
+    titles = sources.titles_of(sorted(folder.glob("*.ipynb")))
+    out = folder / "out"
+    out.mkdir()
+    for path in titles:
+        pages.write(path, nbformat.read(path, 4), titles, out)
+    pages.write_index(titles, out)
+    return {path.stem: path.read_text("utf-8") for path in out.glob("*.html")}
+
+
+def test_names_with_spaces_and_umlauts_and_titles_with_marks(tmp_path):
+    links = "[on](Übung%202.ipynb) [to](<./Übung 2.ipynb#Teil-1>)"
+    text = f"# Lab *1*: `x` & $x_t$ [a_b](c) <b>or</b> 3 < 4\n\n{links}"
+    made = pages_of(tmp_path, **{"Übung 1": text, "Übung 2": "# Zwei\n\n## Teil 1"})
+    page, where = made["Übung 1"], "%C3%9Cbung%202.html"
+    assert f'<a href="{where}">on</a> <a href="{where}#Teil-1">to</a>' in page
+    assert f'Next: <a href="{where}">Zwei</a>' in page and 'id="Teil-1"' in made["Übung 2"]
+    title = "Lab 1: x & x_t a_b or 3 < 4"
+    assert f"<title>{html.escape(title)}</title>" in page
+    link = f'<a href="%C3%9Cbung%201.html">{html.escape(title)}</a>'
+    assert made["index"].count(link) == 3  # above, in the list, and over what the notebook teaches
+
+
+def test_pictures_and_files_from_anywhere_come_along_and_dead_links_do_not(tmp_path):
+    for name in ("media/a b.png", "course/tab.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    notebook = sources.markdown(
+        "![](../media/a%20b.png) ![](lost.png) ![](attachment:gone.png) ![](<attachment:my pic.png>) "
+        "<b>bold</b>\n\n[t](tab.csv) [no](lost.csv) [other](../media/other.ipynb) [mail](mailto:a@b.c) "
+        "[up](#Up) [web](https://a.b/c.csv)"
+    )
+    notebook.cells[0].attachments = {"my pic.png": {"image/png": "QUJD"}}
+    shown = '<video src="tab.csv"></video><a href="tab.csv">as HTML</a>'
+    outputs = [nbformat.v4.new_output("display_data", {"text/html": shown})]
+    notebook.cells.append(nbformat.v4.new_code_cell("", outputs=outputs))
+    page = exporter.body_of(notebook, tmp_path / "course")
+    picture = base64.b64encode(b"media/a b.png").decode()
+    assert f'src="data:image/png;base64,{picture}"' in page and 'src="data:image/png;base64,QUJD"' in page
+    assert 'src="lost.png"' in page and "<b>bold</b>" in page
+    table = base64.b64encode(b"course/tab.csv").decode()
+    file = f'<a href="data:text/csv;base64,{table}" download="tab.csv">'
+    assert f"{file}t</a> no other " in page and f"{file}as HTML</a>" in page
+    assert f'<video src="data:text/csv;base64,{table}">' in page
+    for url in ("mailto:a@b.c", "#Up", "https://a.b/c.csv"):
+        assert f'<a href="{url}">' in page
+
+
+def test_formulas_in_outputs_are_formulas(with_npm):
+    data = {"text/latex": r"$$\displaystyle \frac{a}{b}$$", "text/plain": "<Math>", "image/png": "QUJD"}
+    cell = nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("display_data", data)])
+    page = exporter.body_of(nbformat.v4.new_notebook(cells=[cell]), ROOT)
+    assert 'class="katex' in page and "$" not in page and "QUJD" not in page
+
+
 def test_a_cell_that_fails_is_marked_and_the_rest_is_written(tmp_path, capsys):
     path = course(tmp_path / "course", "# Mine", "print('before')", "1 / 0", "print('af' + 'ter')")
     before = path.read_bytes()
@@ -194,6 +252,24 @@ def test_a_cell_that_ends_the_kernel_ends_the_notebook_but_not_the_site(tmp_path
     page = (tmp_path / "out" / "mine.html").read_text("utf-8")
     assert "before\n" in page and "after\n" not in page and "code cell 2." in page
     assert "Kernel died" in page
+
+
+@pytest.mark.parametrize(
+    "name, said", [("index", "index.html is the site's own"), ("broken", "broken.ipynb")]
+)
+def test_notebooks_that_can_have_no_page_are_named_before_any_runs(name, said, tmp_path, capsys):
+    path = course(tmp_path / "course", "# Mine").rename(tmp_path / "course" / f"{name}.ipynb")
+    if name == "broken":
+        path.write_text("{")
+    assert cli.main(["site", str(tmp_path / "out"), str(path)]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_out_that_is_a_file_is_named(tmp_path, capsys):
+    path = course(tmp_path / "course", "# Mine")
+    assert cli.main(["site", str(path), str(path)]) == 2
+    assert "OUT: expected a folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("given", ["nowhere.ipynb", "README.md"])

@@ -34,10 +34,14 @@ def run(args: argparse.Namespace) -> int:
         if path.suffix != ".ipynb" or not path.is_file():
             raise ValueError(f"site: NOTEBOOK: expected the path of a notebook, NAME.ipynb, got {path}")
     titles = sources.titles_of(paths)
-    if len({path.stem for path in titles}) < len(titles):
+    names = [*(path.stem.lower() for path in titles), "index"]
+    if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(
-            "site: NOTEBOOK: expected different names, for each names a page, got one name twice"
+            "site: NOTEBOOK: expected different names, for each names a page, and index.html is the site's "
+            f"own, got two pages {', '.join(sorted(twice))}.html. Rename one"
         )
+    if args.out.exists() and not args.out.is_dir():
+        raise ValueError(f"site: OUT: expected a folder, or a path at which to make one, got {args.out}")
     args.out.mkdir(parents=True, exist_ok=True)
     notebooks = {}
     with tempfile.TemporaryDirectory() as kept:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from labdiff.site.exporter import anchor
-from labdiff.site.sources import text_of
+from labdiff.site.sources import escaped, text_of
 
 INTRO = """# The diffusion lab
 
@@ -20,7 +20,7 @@ def index(titles: dict[Path, str]) -> tuple[str, str, str]:
     """(what stands above the live panels, between them, below them), all Markdown."""
     notebooks = {path: title for path, title in titles.items() if path.suffix == ".ipynb"}
     cards = [_card(path, title) for path, title in notebooks.items()]
-    contents = "\n".join(f"* [{title}]({path.name})" for path, title in titles.items())
+    contents = "\n".join(f"* [{escaped(title)}](<{path.name}>)" for path, title in titles.items())
     below = ["## The notebooks", contents, *cards, _slides(notebooks)]
     return INTRO, BETWEEN, "\n\n".join(filter(None, below))
 
@@ -31,7 +31,7 @@ def _card(path: Path, title: str) -> str:
     paragraphs = [text for text in first.split("\n\n") if not text.startswith(("#", "|"))]
     aim = re.search(r"^\**After it.*?(?=\n\n\*\*|\n\n#|\Z)", first, re.DOTALL | re.MULTILINE)
     said = [text for text in (*paragraphs[:1], aim and aim[0]) if text]
-    return "\n\n".join([f"### [{title}]({path.name})", *dict.fromkeys(said)])
+    return "\n\n".join([f"### [{escaped(title)}](<{path.name}>)", *dict.fromkeys(said)])
 
 
 def _slides(notebooks: dict[Path, str]) -> str:
@@ -49,7 +49,7 @@ def _slides(notebooks: dict[Path, str]) -> str:
             for slide in map(int, re.findall(r"\bS(\d+)", slides)):
                 said.setdefault(slide, {})[says.strip()] = None
                 where.setdefault(slide, {}).update(
-                    dict.fromkeys(links or [f"[{path.stem[:2]}]({path.name})"])
+                    dict.fromkeys(links or [f"[{path.stem[:2]}](<{path.name}>)"])
                 )
     rows = [f"| S{n} | {'; '.join(said[n])} | {', '.join(where[n])} |" for n in sorted(said)]
     head = ["## Slide by slide", "", "| slide | what it says | notebook and section |", "|---|---|---|"]

@@ -29,6 +29,17 @@ PAGE = """<!DOCTYPE html>
 <title>{title}</title><link rel="icon" href="data:,"><style>{css}</style></head>
 <body><nav aria-label="notebooks">{nav}</nav><main>{body}</main>{scripts}</body></html>
 """
+STILL = """<p class="only-text" id="labdiff-still" hidden>The sliders of this page need JavaScript and a
+browser of 2023 or newer; without them it stands still.</p>
+<noscript><style>#labdiff-still { display: block; }</style></noscript>
+<script>
+for (const event of ["error", "unhandledrejection"]) {
+  addEventListener(event, () => {
+    document.getElementById("labdiff-still").hidden = "ready" in document.documentElement.dataset;
+  });
+}
+</script>
+"""
 
 
 def states(notebook: nbformat.NotebookNode) -> dict[str, dict]:
@@ -84,7 +95,7 @@ def write(
         which = ", ".join(map(str, numbers))
         body = f'<p class="failed">Failed when this page was made: code cell {which}.</p>{body}'
     body += _neighbours(titles, path)
-    return _write(out / page_name(path.name), titles[path], body, panels, nav(titles, path), network)
+    return _write(out / f"{path.stem}.html", titles[path], body, panels, nav(titles, path), network)
 
 
 def write_index(titles: dict[Path, str], out: Path, network: dict | None = None) -> Path:
@@ -123,7 +134,7 @@ def _write(
         title=html.escape(title),
         css=formulas.css(body) + colours + CSS + (HERE / "page.css").read_text("utf-8"),
         nav=links,
-        body=body,
+        body=STILL + body if panels else body,
         scripts="".join(_data(f"labdiff-{name}", value) for name, value in data.items())
         + f'<script type="module">{script}</script>',
     )

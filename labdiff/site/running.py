@@ -25,6 +25,7 @@ def run(path: Path, networks: Path) -> nbformat.NotebookNode:
         timeout=TIMEOUT,
         kernel_name="python3",
         allow_errors=True,
+        extra_arguments=["--log-level=ERROR"],  # nothing here is for who waits for the pages
         resources={"metadata": {"path": path.parent}},
     )
     started = []

@@ -3,7 +3,9 @@
 // {parts: {name: [file, ...]}, weights: {fingerprint: {part, classes}}}.
 
 const networks = JSON.parse(document.getElementById("labdiff-networks").textContent);
-const parts = {}; // {name: base64}
+const parts = {}; // {name: base64, as far as it has arrived}
+const loading = {}; // {name: Promise of its base64}
+const arrived = new Set(); // files
 const workers = {}; // {fingerprint: Promise of a worker}
 const listeners = new Map(); // {owner: callback(message)}
 const waiting = new Map(); // {owner: callback(status)}, for panels that wait for the network
@@ -20,32 +22,56 @@ function loadScript(src) {
   });
 }
 
-async function loadParts(names) {
-  const files = names.filter((name) => !(name in parts)).flatMap((name) => networks.parts[name]);
-  for (const [i, file] of files.entries()) {
-    tell(`loading the network, part ${i + 1} of ${files.length} …`);
-    await loadScript(file);
-  }
-  tell("starting the network …");
+// The text of one part, loaded once for all networks; after a failure another try loads it again.
+function load(name, progress) {
+  loading[name] ||= (async () => {
+    parts[name] = "";
+    for (const file of networks.parts[name]) {
+      progress();
+      await loadScript(file);
+      arrived.add(file);
+    }
+    return parts[name];
+  })();
+  loading[name].catch(() => { delete loading[name]; });
+  return loading[name];
 }
 
+async function loadNetwork({ part, classes }) {
+  const names = { runtime: "runtime", wasm: "wasm", weights: part };
+  const files = Object.values(names).flatMap((name) => networks.parts[name]);
+  const progress = () => {
+    const n = files.filter((file) => arrived.has(file)).length + 1;
+    tell(`loading the network, part ${n} of ${files.length} …`);
+  };
+  const open = { classes };
+  for (const [key, name] of Object.entries(names)) open[key] = await load(name, progress);
+  tell("starting the network …");
+  return open;
+}
+
+// A worker that is open, or an Error that says why this browser has none.
 async function startWorker(fingerprint) {
-  const { part, classes } = networks?.weights[fingerprint] || {};
-  if (part) await loadParts(["runtime", "wasm", part]);
+  const known = networks?.weights[fingerprint];
+  const open = known ? await loadNetwork(known) : {};
   const text = document.getElementById("labdiff-worker").textContent;
-  const worker = new Worker(URL.createObjectURL(new Blob([JSON.parse(text)], { type: "text/javascript" })));
-  await new Promise((done, failed) => {
-    worker.onmessage = ({ data }) => (data.error ? failed(new Error(data.error)) : done());
-    worker.onerror = (event) => failed(new Error(event.message));
-    worker.postMessage({ open: part ? { runtime: parts.runtime, wasm: parts.wasm, weights: parts[part], classes } : {} });
-  });
-  worker.onmessage = ({ data }) => listeners.get(data.owner)?.(data);
-  return worker;
+  try {
+    const worker = new Worker(URL.createObjectURL(new Blob([JSON.parse(text)], { type: "text/javascript" })));
+    await new Promise((done, failed) => {
+      worker.onmessage = ({ data }) => (data.error ? failed(new Error(data.error)) : done());
+      worker.onerror = (event) => failed(new Error(event.message || "its worker was not let in"));
+      worker.postMessage({ open });
+    });
+    worker.onmessage = ({ data }) => listeners.get(data.owner)?.(data);
+    return worker;
+  } catch (error) {
+    throw new Error(`This browser can't compute it (${error.message}). One of 2023 or newer can, and so can the running notebook.`);
+  }
 }
 
 function workerFor(fingerprint = "none") {
   workers[fingerprint] ||= startWorker(fingerprint);
-  workers[fingerprint].catch(() => { delete workers[fingerprint]; }); // another try loads again
+  workers[fingerprint].catch(() => { delete workers[fingerprint]; }); // another try starts again
   return workers[fingerprint];
 }
 
