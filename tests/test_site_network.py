@@ -1,6 +1,8 @@
 """The network in a page without kernel and web: equal to torch, and loaded when it is needed."""
 
 import base64
+import copy
+import gzip
 
 import nbformat
 import numpy as np
@@ -18,44 +20,48 @@ pytestmark = pytest.mark.browser
 NET, S = ld.load_pretrained()
 X0 = ld.load_digits("test").images[:2]
 
-# Opens a worker from what the page carries, and collects what it says of a job.
+# Opens a worker from what the page carries, once, and collects what it says of a job.
 RUN = """async ([fingerprint, job]) => {
-    const {parts, weights} = JSON.parse(document.getElementById("labdiff-networks").textContent);
-    const texts = {};
-    globalThis.labdiffPart = (name, text) => { texts[name] = (texts[name] || "") + text; };
-    for (const file of Object.values(parts).flat()) {
-        await new Promise((done, failed) => {
-            const script = document.createElement("script");
-            document.head.append(Object.assign(script, {src: file, onload: done, onerror: failed}));
-        });
-    }
-    const source = JSON.parse(document.getElementById("labdiff-worker").textContent);
-    const worker = new Worker(URL.createObjectURL(new Blob([source], {type: "text/javascript"})));
     const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
     const text = (array) => {
         const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
         return btoa(Array.from(bytes, (b) => String.fromCharCode(b)).join(""));
     };
+    async function open() {
+        const {parts, weights} = JSON.parse(document.getElementById("labdiff-networks").textContent);
+        const texts = {};
+        globalThis.labdiffPart = (name, text) => { texts[name] = (texts[name] || "") + text; };
+        for (const file of Object.values(parts).flat()) {
+            await new Promise((done, failed) => {
+                const script = document.createElement("script");
+                document.head.append(Object.assign(script, {src: file, onload: done, onerror: failed}));
+            });
+        }
+        const source = JSON.parse(document.getElementById("labdiff-worker").textContent);
+        const worker = new Worker(URL.createObjectURL(new Blob([source], {type: "text/javascript"})));
+        const {part, classes} = weights[fingerprint];
+        await new Promise((done, failed) => {
+            worker.onmessage = ({data}) => (data.error ? failed(new Error(data.error)) : done());
+            worker.postMessage({open: {...texts, weights: texts[part], classes}});
+        });
+        return worker;
+    }
+    const worker = await (globalThis.testWorker ||= open());
     return await new Promise((done, failed) => {
         const said = [];
         worker.onmessage = ({data}) => {
             if (data.error) { failed(new Error(data.error)); return; }
-            if (data.opened) {
-                const jobs = {...job, x: job.x && floats(job.x), alphaBar: Float64Array.from(job.alphaBar)};
-                worker.postMessage({owner: "test", id: 1, job: jobs});
-                return;
-            }
             said.push({t: data.t, x: text(data.x), eps: data.eps && text(data.eps)});
             if (data.step === data.of) done(said);
         };
-        const {part, classes} = weights[fingerprint];
-        worker.postMessage({open: {...texts, weights: texts[part], classes}});
+        const jobs = {...job, x: job.x && floats(job.x), alphaBar: Float64Array.from(job.alphaBar)};
+        worker.postMessage({owner: "test", id: 1, job: jobs});
     });
 }"""
 
 
-def page_of(folder, panels, net):
-    """A page that shows the panels as a notebook left them, and the network beside it."""
+def page_of(folder, panels, *nets):
+    """A page that shows the panels as a notebook left them, and the networks beside it."""
     kept = {panel.model_id: panel.kept() for panel in panels}
     outputs = [
         nbformat.v4.new_output(
@@ -68,7 +74,7 @@ def page_of(folder, panels, net):
         metadata={"widgets": {pages.STATE: {"state": kept}}},
     )
     path = folder / "live.ipynb"
-    known = network.put_network(folder, pages.networks_in(notebook), [net])
+    known = network.put_network(folder, pages.networks_in(notebook), nets)
     pages.write(path, notebook, {path: "Live"}, folder, known)
     return (folder / "live.html").as_uri()
 
@@ -84,6 +90,13 @@ def conditional():
         for p in net.parameters():
             p.copy_(p.half())
     return net.eval()
+
+
+def shipped_graph(folder):
+    """The shipped network as ONNX, which the cache has."""
+    parts = network.put_network(folder, [network.fingerprint(NET)])["parts"]
+    files = [folder / file for file in parts[f"weights-{network.fingerprint(NET)}"]]
+    return gzip.decompress(base64.b64decode("".join(file.read_text().split('"')[3] for file in files)))
 
 
 def floats(text, shape):
@@ -214,6 +227,56 @@ def test_panels_compute_without_a_kernel(with_npm, tmp_path):
         assert "running notebook" in other.locator("[role=status]").inner_text()
         assert [each for each in wanted if not each.startswith(("file:", "data:", "blob:"))] == []
         assert problems == []
+
+
+def test_what_fails_is_said_and_another_try_works(with_npm, tmp_path, monkeypatch):
+    other = copy.deepcopy(NET)
+    with torch.no_grad():
+        other.head.bias += 1e-6  # another network, for the same pictures
+    monkeypatch.setattr(network, "onnx_of", lambda net: shipped_graph(tmp_path / "shipped"))
+    panels = [ld.widgets.sample_slider(net, S, n=1) for net in (NET, other)]
+    url = page_of(tmp_path, panels, NET, other)
+    lost = tmp_path / "network" / "wasm.01.js"  # after the first part has arrived
+    with chromium(tmp_path / "profile") as context:
+        context.set_offline(True)
+
+        def opened(without=None):
+            page = context.new_page()
+            if without:
+                page.add_init_script(f"delete window.{without}")
+            page.goto(url)
+            return page
+
+        def moved(page):
+            page.wait_for_selector("html[data-ready]")
+            for slider in page.get_by_role("slider", name="seed").all():
+                slider.focus()
+                page.keyboard.press("ArrowRight")
+
+        def all_say(page, text):
+            says = "(e) => e.textContent.includes(text)"
+            every = f"(text) => [...document.querySelectorAll('[role=status]')].every({says})"
+            page.wait_for_function(every, arg=text)
+
+        kept = lost.rename(tmp_path / "kept")
+        page = opened()
+        moved(page)  # two networks at once, of one runtime
+        all_say(page, f"network/{lost.name} is missing beside this page")
+        kept.rename(lost)
+        moved(page)
+        g = torch.Generator().manual_seed(2)
+        x = ld.sample(NET, S, (1, 1, 28, 28), method="ddim", n_steps=20, generator=g)
+        for section in page.locator("section.labdiff").all():
+            ended(section)
+            assert near(pixels(section), x, 8)
+        assert page.locator("#labdiff-still").is_hidden()
+
+        page = opened(without="Worker")
+        moved(page)
+        all_say(page, "This browser can't compute it (Worker")
+        page = opened(without="DecompressionStream")
+        page.wait_for_selector("#labdiff-still")
+        assert "browser of 2023 or newer" in page.inner_text("main")
 
 
 def a_seven():

@@ -100,8 +100,7 @@ function makeSampler(spec, state, owner) {
       else give({ ...results, says, at });
     });
     waiting.set(owner, partial);
-    workerFor(sampler.weights).then((worker) => {
-      waiting.delete(owner);
+    workerFor(sampler.weights).finally(() => waiting.delete(owner)).then((worker) => {
       if (mine === id) worker.postMessage({ owner, id, job });
     }, broken);
   };
