@@ -214,6 +214,26 @@ HONEST = {
         1,
     ),
     "100-MB-result": (RIGHT + "b'x' * 10**8\n", {"correct"}, 1),
+    "closes-stdout": (RIGHT + "import sys\nsys.stdout.close()\n", {"correct"}, 1),
+    "no-stdout": (
+        "import sys\nclass Tee:\n    def write(self, text): pass\nsys.stdout, sys.stderr = Tee(), None\n"
+        + with_body("import sys\nsys.stdout = None"),
+        {"correct"},
+        1,
+    ),
+    "timed-import": ("%%time\nimport made_up\n" + RIGHT, {"correct"}, 1),
+    "unknown-magic": ("\n%%memit\n%%capture out\n" + RIGHT, {"correct"}, 1),
+    "awaits": (
+        "import asyncio\nasync def one():\n    await asyncio.sleep(0.01)\n    return 1\nONE = await one()\n"
+        + with_body("x0 = ONE * x0"),
+        {"correct"},
+        1,
+    ),
+    "asks-for-source": (
+        with_body("import inspect\nassert 'getsource' in inspect.getsource(q_sample)"),
+        {"correct"},
+        1,
+    ),
     "exits-after": (RIGHT + "import sys\nsys.exit(0)\n", {"correct"}, 1),
     "asks": (RIGHT + "input('continue?')\n", {"correct"}, 1),
 }
@@ -300,6 +320,7 @@ LATER = {
     "own-with": "from contextlib import *\nwith nullcontext():\n    col = lambda v: v[:, None, None, None]",
     "own-try": "try:\n    import made_up\nexcept ImportError:\n    def col(v): return v[:, None, None, None]",
     "own-magic": "%%time\nSHAPE = (-1, 1, 1, 1)\ndef col(v): return v.reshape(SHAPE)",
+    "own-jit": "@torch.jit.script\ndef col(v: torch.Tensor):\n    return v.view(-1, 1, 1, 1)",
     "own-after-failure": "1 / 0\nSHAPE = (-1, 1, 1, 1)\ndef col(v): return v.reshape(SHAPE)",
     "own-needs-given": "SHAPE = (-1, *levels[:1], 1, 1)[:1] + (1, 1, 1)\ndef col(v): return v.reshape(SHAPE)",
 }
@@ -346,6 +367,19 @@ OWN = {
     "own-later": ((WITH_COL, insert("q-sample-check", LATER["own-magic"])), {"correct"}, 1),
     "own-later-wrong": ((RIGHT, insert("q-sample-check", WRONG)), {"correct"}, 1),
     "own-slow": ((RIGHT, insert("section-3", "import time\ntime.sleep(300)")), {"correct"}, 1),
+    "own-later-jit": (
+        (
+            WITH_COL,
+            insert("q-sample-check", "%%time\n@torch.jit.script\ndef col(v): return v.view(-1, 1, 1, 1)"),
+        ),
+        {"correct"},
+        1,
+    ),
+    "own-kills-on": (
+        (RIGHT, *(insert("section-3", f"import os\n{i}\nos._exit(0)") for i in range(7))),
+        {"correct"},
+        1,
+    ),
     "own-kills": ((RIGHT, insert("section-3", "import os\nos._exit(0)")), {"correct"}, 1),
     "missing-module": ("import made_up as m, math\nm.set_theme()\n" + RIGHT, {"correct"}, 1),
     "missing-colab": ("from google.colab import drive\ndrive.mount('x')\n" + RIGHT, {"correct"}, 1),
@@ -377,6 +411,12 @@ STRANGE = {
     "empty-stream": (KERNEL + SEND.format(kind="stream", content={}), {"error"}, 0),
     "garbage": (KERNEL + "out.send_multipart([b'a', b'b'])\n", {"error"}, 0),
     "deep-json": (KERNEL + "p = [b'[' * 10**5] * 4\n" + SIGNED, {"error"}, 0),
+    "nested": (
+        ZERO + f"import labdiff_inside as i\nd = []\nfor _ in range(900): d = [d]\n"
+        f"i.send = lambda found: i._publish(data={{{MIME!r}: d}}, metadata={{}})\n",
+        {"error"},
+        0,
+    ),
     "replayed": (
         KERNEL + "m = k.session.serialize(k.session.msg('stream', {'name': 'stdout', 'text': ''}))\n"
         "for _ in range(2): out.send_multipart([b'x', *m])\n",

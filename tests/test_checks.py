@@ -780,6 +780,21 @@ def test_no_other_function_of_labdiff_does_an_exercise(name):
     assert check(name, ROUTES[name]).mistake == "library-call"
 
 
+def test_a_step_of_ddim_without_its_noise_is_no_posterior_of_ones_own():
+    def by_ddim(s, x0, xt, t):
+        def row(x, y, u):
+            eps = (y - s.alpha_bar[u].sqrt() * x) / (1 - s.alpha_bar[u]).sqrt()
+            first, second = (torch.Generator().manual_seed(1) for _ in range(2))
+            steps = ld.ddim_steps(lambda *_: eps, s, xt=y, t=int(u), n_steps=int(u), eta=1, generator=first)
+            z = torch.randn(y.shape, generator=second)
+            return list(zip(range(2), steps, strict=False))[1][1].x - s.beta_tilde[u].sqrt() * z
+
+        mean = torch.cat([row(x0[i : i + 1], xt[i : i + 1], t[i]) for i in range(len(t))])
+        return mean, s.beta_tilde[t][:, None, None, None]
+
+    assert check("q_posterior", by_ddim).mistake == "library-call"
+
+
 def test_a_grading_kernel_gets_all_that_in_kernel_needs():
     """labdiff.checks.in_kernel is copied without the rest of the checks: it imports nothing of them."""
     folder = Path(guard.__file__).parent

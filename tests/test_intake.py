@@ -13,6 +13,7 @@ from labdiff.grading.intake import choice, find, owner, reading, submissions, tr
 from labdiff.grading.intake import files as files_on_disk
 from labdiff.grading.publish import files
 from labdiff.grading.publish.solutions import SOLUTIONS
+from labdiff.grading.run import steps
 from labdiff.grading.sandbox import cleanup
 
 ROOT = Path(__file__).parents[1]
@@ -377,6 +378,50 @@ LAYOUTS = {
         {f"{name}/" + ONE: FULL for name in ("students", "index.html", "con", "=1+1", 'a"b,c\nd')},
         dict.fromkeys(("students", "index.html", "con", "=1+1", 'a"b,c\nd'), 3),
     ),
+    "a notebook's words in names": (
+        {
+            "anna/" + ONE: FULL,
+            "anna-training/" + ONE: HALF,
+            "posterior/" + ONE: FULL,
+            "sampling-team/" + TWO: FULL2,
+            "training/" + ONE: HALF,
+            "training/x/" + TWO: FULL2,
+            "01/" + ONE: FULL,
+            "02/" + ONE: HALF,
+            "Let's try/" + TWO: RAW2,
+            "03_elbo_to_eps_loss/" + ONE: HALF,
+        },
+        {
+            **{"anna": 3, "anna-training": 1, "posterior": 3, "sampling-team": 2, "training": 3},
+            **{"01": 3, "02": 1, "Let's try": 0, "03_elbo_to_eps_loss": 1},
+        },
+    ),
+    "a notebook's words in names, one folder on top": (
+        {f"lab/{name}/{ONE}": FULL for name in ("posterior", "sampling", "training")},
+        {"posterior": 3, "sampling": 3, "training": 3},
+    ),
+    "numbers for names, one folder on top": (
+        {f"lab/{name}/{ONE}": FULL for name in ("01", "02", "03")},
+        {"01": 3, "02": 3, "03": 3},
+    ),
+    "a notebook's words in flat names": (
+        {
+            "anna_" + ONE: FULL,
+            "anna-training_" + ONE: HALF,
+            "anna-training_04_training.ipynb": RAW2,
+            "sampling-team_" + TWO: FULL2,
+            "02_posterior_training.ipynb": FULL2,
+        },
+        {"anna": 3, "anna-training": 1, "sampling-team": 2, "training": 2},
+    ),
+    "a notebook's words on a folder for it": (
+        {"posterior/anna.ipynb": FULL2, "posterior/ben/x.ipynb": RAW2, "posterior/x.txt": b""},
+        {"anna": 2, "ben": 0},
+    ),
+    "versions in a notebook's words": (
+        {"posterior/v1/" + TWO: RAW2, "posterior/v2/" + TWO: FULL2, "ben/" + TWO: RAW2},
+        {"posterior": 2, "ben": 0},
+    ),
     "only a text": ({"anna/answers.pdf": b"", "ben/" + ONE: HALF}, {"anna": 0, "ben": 1}),
 }
 
@@ -462,6 +507,23 @@ def test_one_bad_entry_costs_that_entry(tmp_path):
     }
     assert "12 folders deep" in " ".join(found.skipped) and len(files.slug(longest).encode()) < 200
     assert "not a file" in choice.pick(found.students["fifo"], COURSE[:1])[ONE[:-6]].problem
+
+
+def test_a_folder_without_rights_costs_that_folder(tmp_path):
+    """Also where the grader is not root, to whom all folders are open."""
+    as_folder(tmp_path, {"anna/" + ONE: FULL, "ben/" + ONE: FULL})
+    user, closed = os.geteuid(), tmp_path / "ben"
+    try:
+        closed.chmod(0)
+        if user == 0:
+            for folder in (tmp_path, *tmp_path.parents[:-2]):
+                folder.chmod(0o755)
+            os.seteuid(65534)
+        found = submissions.collect(tmp_path, COURSE, tmp_path / "out").students
+    finally:
+        os.seteuid(user)
+        closed.chmod(0o755)
+    assert right(found["anna"])[0] == 3 and "can't be read" in " ".join(right(found["ben"])[1])
 
 
 def strange_zip(method=zipfile.ZIP_DEFLATED, at=3000):
@@ -573,6 +635,20 @@ def test_blank_lines_cost_little():
     assert reading.answer(cells, Q_SAMPLE).source == source
 
 
+@pytest.mark.timeout(60)
+def test_a_line_that_almost_assigns_costs_little():
+    assert not reading.assigns("q_sample," * 100_000 + "!", "q_sample")
+    assert not reading.assigns("q_sample" + " " * 100_000 + "! = 1", "q_sample")
+
+
+@pytest.mark.timeout(60)
+def test_many_cells_and_a_long_answer_cost_little():
+    cells = [code(f"v{i} = 1") for i in range(20_000)]
+    cells, _ = reading.parse(book(*cells, code(DEF + "# " * 500_000, id="q-sample-answer")))
+    found = steps.parts(cells, FIRST, reading.answers(cells, FIRST))
+    assert len(found) == 20_001 and found[-1].answers == Q_SAMPLE
+
+
 @pytest.mark.parametrize("coding", ["utf-16", "utf-32", "utf-8-sig", "utf-16-le", "utf-16-be", "utf-32-be"])
 def test_any_unicode(coding, tmp_path):
     place = as_folder(tmp_path, {"anna/x.ipynb": FULL.decode().encode(coding)})
@@ -587,7 +663,7 @@ def test_any_name_is_read_in_no_time(part):
     """Where a regular expression can take a blank for two things, forty of them take it for ever."""
     name = (part * 60)[:240] + "x"
     for whole in (name, f"{ONE[:-6]} {name}", f"{name} {ONE[:-6]}"):
-        assert owner.student(whole, COURSE) and owner.canvas(whole) == ""
+        assert owner.of_file(whole, COURSE) and owner.canvas(whole) == ""
         owner.named(whole, COURSE)
 
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import torch
 
-from labdiff import process
-from labdiff.checks.exercises.exercise import Exercise, Form, Mistake, catalogue, wrong
+from labdiff import process, sampling
+from labdiff.checks.exercises.exercise import Exercise, Form, Mistake, catalogue, functions_of, wrong
 from labdiff.checks.exercises.noising import OFF_BY_ONE, SHAPE
 from labdiff.checks.exercises.probes import batch_probes, scale
 
@@ -193,7 +193,7 @@ EXERCISE = Exercise(
     make_probes=batch_probes(("s", "x0", "xt", "t")),
     mistakes=MISTAKES,
     forms=(Form("mu_tilde and beta_tilde of slide S10"),),
-    blocked=(process.q_posterior, process.p_mean),
+    blocked=(process.q_posterior, process.p_mean, *functions_of(sampling)),
     factors=("x0", "xt"),
     may_be_full_shape=("var",),
 )

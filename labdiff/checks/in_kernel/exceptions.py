@@ -37,6 +37,6 @@ def text_of(error):
     """The first line of an exception's text, in characters that can be shown; its text may itself raise."""
     try:
         text = str(error)
-    except Exception:
+    except BaseException:
         text = ""
     return text.strip().split("\n")[0][:200].encode("utf-8", "replace").decode("utf-8")

@@ -1,31 +1,15 @@
 """One file that was handed in, on disk or in a zip: read as bytes, never followed or unpacked."""
 
 import io
-import lzma
 import os
 import re
 import stat
-import struct
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 BIGGEST = 256 * 1024 * 1024  # bytes of a file; a notebook with more than that in its outputs is not read
 NOTEBOOK = re.compile(r"\.ipynb(\.txt|\.json)?$", re.I)  # some browsers add an ending
-# all that a damaged or strange zip makes zipfile raise
-DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    OSError,
-    EOFError,
-    RuntimeError,  # encrypted; NotImplementedError: a method of compression that Python lacks
-    ValueError,
-    KeyError,
-    MemoryError,
-)
 
 
 class Unreadable(Exception):
@@ -72,7 +56,9 @@ class File:
                 data = file.read(BIGGEST + 1)
                 within(len(data))
                 return data
-        except DAMAGE as error:
+        except Unreadable:
+            raise
+        except Exception as error:  # a damaged or strange zip makes zipfile raise nearly anything
             where = "the zip is damaged here" if self.members else "it can't be read"
             raise Unreadable(f"{where} ({error or type(error).__name__})") from None
 

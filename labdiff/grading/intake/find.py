@@ -8,7 +8,7 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from labdiff.grading.intake.files import DAMAGE, NOTEBOOK, File, Unreadable
+from labdiff.grading.intake.files import NOTEBOOK, File, Unreadable
 
 DEEPEST, NESTED, MOST = 12, 3, 200_000  # folders in folders, zips in zips, entries
 ALL = 2**30  # bytes of all that is in a student's zip: it is all read
@@ -91,25 +91,17 @@ def look_into_folder(found: Found, place: Path, out: Path | None) -> None:
 
 def not_looked_into(folder: Path, inner: PurePosixPath, out: Path | None) -> str:
     """Why a folder is left out; "" if it is not."""
-    if out is not None and out.exists() and folder.samefile(out):
+    if out is not None and os.path.realpath(folder) == os.path.realpath(out):
         return "the results of this run"
-    if inner.name in TOOLS or (folder.parent / VENV).exists() and inner.name.lower() in IN_VENV:
+    if inner.name in TOOLS or os.path.exists(folder.parent / VENV) and inner.name.lower() in IN_VENV:
         return A_TOOL
-    around = any(
-        NOTEBOOK.search(name) for name in names_in(folder)
-    )  # a student may have made it where they work
-    if (folder / VENV).exists() and (not around or inner.name.strip(".") in ("venv", "env")):
+    _, _, names = next(os.walk(folder), ("", [], []))
+    around = any(map(NOTEBOOK.search, names))  # a student may have made it where they work
+    if os.path.exists(folder / VENV) and (not around or inner.name.strip(".") in ("venv", "env")):
         return A_TOOL
-    if (folder / ".secret").is_file() and (folder / "students").is_dir() and not around:
+    if os.path.isfile(folder / ".secret") and os.path.isdir(folder / "students") and not around:
         return "results of labdiff grade"
     return TOO_DEEP if len(inner.parts) > DEEPEST else ""
-
-
-def names_in(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
 
 
 def look_into_zip(found: Found, zipped: File, top: PurePosixPath) -> None:
@@ -120,7 +112,7 @@ def look_into_zip(found: Found, zipped: File, top: PurePosixPath) -> None:
         data = io.BytesIO(zipped.read()) if zipped.members else zipped.source
         with zipfile.ZipFile(data) as archive:
             infos = archive.infolist()
-    except (*DAMAGE, Unreadable) as why:
+    except Exception as why:  # damaged or strange
         problem = f"the zip can't be opened ({why})"
         found.files.append(File(top / zipped.inner.name, zipped.source, zipped.members, problem))
         return

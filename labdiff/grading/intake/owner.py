@@ -27,13 +27,17 @@ def pattern(trusted: Trusted) -> re.Pattern:
     return re.compile(rf"(?:(?<!\d){trusted.number}[\W_]*)?{words or trusted.stem}", re.I)
 
 
+def longest(name: str, course: Sequence[Trusted]) -> tuple[Trusted, re.Match] | None:
+    """The notebook whose name stands in a name, and where: 04_training in anna-training_04_training."""
+    found = [(t, match) for t in course for match in pattern(t).finditer(name)]
+    return max(found, key=lambda pair: len(pair[1][0]), default=None)
+
+
 def named(name: str, course: Sequence[Trusted]) -> Trusted | None:
-    """The notebook that a file's name names: by its words, or else by the number that it begins with."""
-    for by in (lambda t: pattern(t).search(name), lambda t: re.match(rf"{t.number}(\D|$)", name)):
-        for trusted in course:
-            if trusted.number and by(trusted) or trusted.stem.lower() in name.lower():
-                return trusted
-    return None
+    """The notebook that a name names: by its words, or else by the number that it begins with."""
+    if found := longest(name, course):
+        return found[0]
+    return next((t for t in course if t.number and re.match(rf"{t.number}(\D|$)", name)), None)
 
 
 def canvas(name: str) -> str:
@@ -42,14 +46,19 @@ def canvas(name: str) -> str:
     return f"{match[1]}_{match[2]}" if match else ""
 
 
-def student(name: str, course: Sequence[Trusted]) -> str:
-    """Who is named by a file's or folder's name (without ending); "" if it names only a notebook."""
-    if MOODLE.search(name):
-        return MOODLE.sub("", name)
-    match = next(filter(None, (pattern(t).search(name) for t in course)), None)
-    if match is None:
-        return name
-    before, after = (tidy(part) for part in (name[: match.start()], name[match.end() :]))
+def of_folder(name: str) -> str:
+    """Whose folder it is: its name, but for what Moodle adds."""
+    return MOODLE.sub("", name)
+
+
+def of_file(stem: str, course: Sequence[Trusted]) -> str:
+    """Who is named by a file's name; "" if it names only a notebook."""
+    if MOODLE.search(stem):
+        return MOODLE.sub("", stem)
+    found = longest(stem, course)
+    if found is None:
+        return stem
+    before, after = (tidy(part) for part in (stem[: found[1].start()], stem[found[1].end() :]))
     return "_".join(part for part in (before, after) if part)
 
 

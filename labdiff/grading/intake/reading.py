@@ -91,10 +91,13 @@ def answers(cells: list[Cell], trusted: Trusted) -> dict[Question, Answer]:
 
 def assigns(source: str, name: str) -> bool:
     """Whether some line assigns a name, alone or in a tuple: such as what a call returns, or a method."""
-    return (
-        re.search(rf"^[ \t(]*([\w*]+[ \t]*,[ \t]*)*{name}\b[\w \t,*)]*(:[^=\n]*)?=(?!=)", source, re.M)
-        is not None
-    )
+    for line in source.split("\n"):
+        target, equals, value = line.partition("=")
+        target = target.partition(":")[0].strip(" \t()")
+        if equals and value[:1] != "=" and re.fullmatch(r"[\w \t,*]+", target):
+            if name in re.split(r"\W+", target):
+                return True
+    return False
 
 
 def answer(cells: list[Cell], question: Question) -> Answer:

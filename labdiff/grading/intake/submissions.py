@@ -10,11 +10,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 from labdiff.grading.intake import owner, reading
-from labdiff.grading.intake.files import File, Unreadable
+from labdiff.grading.intake.files import NOTEBOOK, File, Unreadable
 from labdiff.grading.intake.find import Found, find
 from labdiff.grading.records import Trusted
+
+# of each notebook: the stems of the course's notebooks that it is, and a digest of what is in it
+Contents: TypeAlias = Mapping[File, tuple[tuple[str, ...], bytes]]
 
 
 @dataclass
@@ -52,21 +56,22 @@ def collect(place: Path, course: Sequence[Trusted], out: Path | None = None) -> 
         raise ValueError(
             f"SUBMISSIONS: expected .ipynb files in {place} or in a folder for each student, got none"
         )
-    top = folders_on_top(found, course, place.resolve().stem)
     contents = {file: content(file, course) for file in notebooks}
+    top = folders_on_top(found, contents, course, place.resolve().stem)
     platform = names_of_canvas(contents, top)
+    shelves = shelves_of(found, contents, course, top)
     students: dict[str, Work] = {}
     in_folders = any(len(file.inner.parts) > top + 1 for file in notebooks)
     for folder in found.folders if in_folders else ():  # who handed in nothing has a row too
-        parts = below(folder, top, course) if len(folder.parts) > top else ()
-        if len(parts) == 1 and not folder.name.startswith(".") and who(folder.name, course, platform):
-            students.setdefault(who(folder.name, course, platform), Work())
+        parts = below(folder, top, shelves)
+        if len(parts) == 1 and not parts[0].startswith("."):
+            students.setdefault(platform.get(owner.canvas(parts[0]), owner.of_folder(parts[0])), Work())
     for file in found.files:
-        parts, flag = below(file.inner, top, course), ""
+        parts, flag = below(file.inner, top, shelves), ""
         if len(parts) > 1:
-            student = who(parts[0], course, platform) or parts[0]
+            student = platform.get(owner.canvas(parts[0]), owner.of_folder(parts[0]))
         elif file.is_notebook:
-            student = who(file.stem, course, platform)
+            student = platform.get(owner.canvas(file.stem), owner.of_file(file.stem, course))
             flag = "" if student else f"no student's name in {file.inner.name}"
         else:
             found.skip(file.inner, "no notebook, and in no student's folder")
@@ -77,47 +82,70 @@ def collect(place: Path, course: Sequence[Trusted], out: Path | None = None) -> 
     return Class(students, found.said())
 
 
-def below(path: PurePosixPath, top: int, course: Sequence[Trusted]) -> tuple[str, ...]:
-    """A path without the folders on top, and without those that are named after a notebook and no one."""
-    parts = path.parts[min(top, len(path.parts) - 1) :]
-    while len(parts) > 1 and owner.named(parts[0], course) and not owner.student(parts[0], course):
-        parts = parts[1:]
-    return parts
+def below(path: PurePosixPath, top: int, shelves: set[str]) -> tuple[str, ...]:
+    """A path without the folders on top, and without one that holds a notebook of all students."""
+    parts = path.parts[top:]
+    return parts[1:] if parts and parts[0] in shelves else parts
 
 
-def who(name: str, course: Sequence[Trusted], platform: Mapping[str, str]) -> str:
-    return platform.get(owner.canvas(name), "") or owner.student(name, course)
+def shelves_of(found: Found, contents: Contents, course: Sequence[Trusted], top: int) -> set[str]:
+    """Folders that are no student's but hold one notebook of many, such as 01_forward_noising/anna.ipynb.
+
+    Other folders are called after their students, whatever is in their names: posterior, anna-training.
+    """
+    names = {f.inner.parts[top] for f in contents if len(f.inner.parts) > top + 1}
+    names |= {f.parts[top] for f in found.folders if len(f.parts) > top}
+    return {name for name in names if is_shelf(name, contents, course, top)}
 
 
-def folders_on_top(found: Found, course: Sequence[Trusted], name: str) -> int:
+def is_shelf(name: str, contents: Contents, course: Sequence[Trusted], top: int) -> bool:
+    one = owner.named(name, course)
+    if one is None or owner.of_file(name, course):
+        return False
+    inside = {f: stems for f, (stems, _) in contents.items() if f.inner.parts[top : top + 1] == (name,)}
+    entries = {f.inner.parts[top + 1] for f in inside}
+    people = {owner.of_file(NOTEBOOK.sub("", e), course) for e in entries if not owner.VERSION.fullmatch(e)}
+    numbered = bool(one.number) and one.number in name
+    enough = len(people - {""}) > (0 if numbered else 1) or numbered and not inside
+    return enough and all(stems in ((), (one.stem,)) for stems in inside.values())
+
+
+def folders_on_top(found: Found, contents: Contents, course: Sequence[Trusted], name: str) -> int:
     """How many folders hold the whole class, such as the one on top of a zip."""
-    notebooks = [f.inner for f in found.files if f.is_notebook]
+    notebooks = [file.inner for file in contents]
     top = depth = 0
     while not any(len(path.parts) == depth + 1 for path in notebooks):
         here = {path.parts[: depth + 1] for path in [*notebooks, *found.folders] if len(path.parts) > depth}
         if len(here) != 1 or PurePosixPath(*min(here)) in found.repositories:
             break
         depth += 1
-        if min(here)[-1] in (name, "submitted", "submissions") or students_in(found, course, depth):
+        if min(here)[-1] in (name, "submitted", "submissions") or students_in(found, contents, course, depth):
             top = depth
     return top
 
 
-def students_in(found: Found, course: Sequence[Trusted], depth: int) -> bool:
+def students_in(found: Found, contents: Contents, course: Sequence[Trusted], depth: int) -> bool:
     """Whether what is `depth` folders deep, all in one folder, is of several students, or named after one."""
-    notebooks = [f.inner for f in found.files if f.is_notebook]
-    flat = [path.stem for path in notebooks if len(path.parts) == depth + 1]
+    flat = [f.stem for f in contents if len(f.inner.parts) == depth + 1]
     if flat:
-        return any(owner.student(stem, course) for stem in flat if owner.named(stem, course))
-    not_empty = {f.inner.parts[: depth + 1] for f in found.files}
-    folders = {path.parts[: depth + 1] for path in notebooks}
-    folders |= {f.parts for f in found.folders if len(f.parts) == depth + 1} - not_empty
-    return len(folders) > 1 and not all(
-        owner.named(parts[-1], course) or owner.VERSION.fullmatch(parts[-1]) for parts in folders
-    )
+        return any(owner.of_file(stem, course) for stem in flat if owner.named(stem, course))
+    not_empty = {f.inner.parts[depth] for f in found.files}
+    held: dict[str, set[str]] = {}  # folder -> stems of the notebooks in it
+    for file, (stems, _) in contents.items():
+        held.setdefault(file.inner.parts[depth], set()).update(stems)
+    for folder in found.folders:
+        if len(folder.parts) == depth + 1 and folder.name not in not_empty:
+            held[folder.name] = set()
+
+    def may_be_ones(folder: str) -> bool:
+        """Whether it may be one of a student's own: a version, or called as the notebook in it."""
+        one = owner.named(folder, course)
+        return bool(one and held[folder] <= {one.stem} or owner.VERSION.fullmatch(folder))
+
+    return len(held) > 1 and not all(map(may_be_ones, held))
 
 
-def names_of_canvas(contents: Mapping[File, tuple], top: int) -> dict[str, str]:
+def names_of_canvas(contents: Contents, top: int) -> dict[str, str]:
     """The names NAME_UID that Canvas gives, as a dict; one under which a notebook comes twice is none."""
     seen: dict[str, list[tuple[str, str]]] = {}
     for file, (stems, _) in contents.items():

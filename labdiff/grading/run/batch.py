@@ -107,7 +107,9 @@ def grade_class(
     if changed:
         said = [f"changes since the last run: {len(changed)}, in {out}/changes.csv", *said]
     for line in [*said, *(f"skipped {line}" for line in found.skipped)][:20]:
-        print(f"labdiff grade: {line}", file=sys.stderr)
+        # a name that a student chose must not command the terminal
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+        print(f"labdiff grade: {shown}", file=sys.stderr)
     return records
 
 

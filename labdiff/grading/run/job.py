@@ -45,7 +45,7 @@ class Job:
     def finish(self, status: str, *flags: str, **fields) -> None:
         self.result = records.Result.of(self.question, status, **fields)
         notes = self.notes if status != records.CORRECT else []
-        rows = (*self.result.rows, *(("note", note) for note in notes))
+        rows = (*self.result.rows, *(("note", note) for note in dict.fromkeys(notes)))
         self.result = replace(self.result, rows=rows, flags=tuple(dict.fromkeys((*self.flags, *flags))))
 
     def saw(self, of: str, ran: Ran) -> None:

@@ -62,8 +62,6 @@ class GradeFile(IPyNbFile):
 
     def start(self):
         self.starts += 1
-        if self.starts > STARTS:
-            raise Stopped(records.ERROR, "Cells of the notebook stop the kernel again and again.")
         job, given = self.job, self.job.options
         run = f"{job.run}/{self.starts}"
         Path(run).mkdir(mode=0o700)
@@ -95,9 +93,12 @@ class GradeCell(IPyNbCell):
         cell = job.question.notebook, of
         if job.result:
             pytest.skip("the kernel is stopped")
-        if step == OTHER and (cell in plugin.skip or file.others > OTHERS_LIMIT):
-            job.saw(of, plugin.skip.get(cell, Ran(slow=True)))
+        if step == OTHER and cell in plugin.skip:
+            job.saw(of, plugin.skip[cell])
             pytest.skip("this cell stops kernels, or is slow")
+        if step == OTHER and (file.others > OTHERS_LIMIT or file.starts == STARTS):
+            job.saw("the rest of the notebook", Ran(slow=True))
+            pytest.skip("the cells before it were slow, or stopped kernels")
         began = time.monotonic()
         try:
             super().runtest()
@@ -107,6 +108,7 @@ class GradeCell(IPyNbCell):
                 raise RuntimeError(f"the grader's own set-up: {stop}") from None
             plugin.skip[cell] = Ran(error=str(stop))
             if step == OTHER:
+                file.others += time.monotonic() - began
                 return self.go_on_without(plugin.skip[cell])
             self.stopped(stop)
         if step == OTHER:

@@ -39,26 +39,23 @@ class Part:
 def parts(cells: list[Cell], trusted: Trusted, answers: dict[Question, Answer]) -> list[Part]:
     """The code cells that count, in their order; one that was handed out and not changed is `given`."""
     handed_out = {squeezed(s): s for s in trusted.sources.values()}
+    answered = {q: squeezed(a.source) for q, a in answers.items()}
     found, placed = [], set()
     for number, cell in enumerate(cells, 1):
         if cell.kind != "code" or not cell.source.strip():
             continue
         same = squeezed(cell.source)
-        whose = [
-            q
-            for q, a in answers.items()
-            if q.cell_id in (cell.id, cell.grade_id) or a.source and same == squeezed(a.source)
-        ]
+        whose = [q for q in answers if q.cell_id in (cell.id, cell.grade_id) or same == answered[q]]
         if whose:
             if whose[0] not in placed and not answers[whose[0]].status:
-                found.append(Part(valid(answers[whose[0]].source), whose[0].name, whose[0]))
+                found.append(Part(answers[whose[0]].source, whose[0].name, whose[0]))
             placed.add(whose[0])
         elif same in handed_out:
             found.append(Part(handed_out[same], f"cell {number}", given=True))
         else:
-            found.append(Part(valid(cell.source), f"cell {number}"))
+            found.append(Part(cell.source, f"cell {number}"))
     late = [q for q, a in answers.items() if not a.status and q not in placed]
-    return [*found, *(Part(valid(answers[q].source), q.name, q) for q in late)]
+    return [*found, *(Part(answers[q].source, q.name, q) for q in late)]
 
 
 def steps(
@@ -96,8 +93,3 @@ def notebook(made: list[Step]) -> NotebookNode:
 
 def squeezed(source: str) -> str:
     return "".join(source.split())
-
-
-def valid(source: str) -> str:
-    """Without lone surrogates, which no file and no message can hold."""
-    return source.encode("utf-8", "replace").decode()

@@ -32,6 +32,7 @@ from labdiff.grading.sandbox.cleanup import remove_tree
 
 SHARE = 0.5  # of the time of a cell: an answer that shows off for longer is called all the same
 MOST = 20_000  # characters of an answer that are kept
+MOST_CELLS = 1000  # of a notebook, that are run beside the answers
 UNFINISHED = "The grader could not finish. Grade again; no points are lost by this."
 
 
@@ -72,6 +73,9 @@ def notebook_jobs(
     """A Job, with its grading notebook, for each question that has an answer; else a Result."""
     answers = reading.answers(cells, trusted)
     sequence = steps.parts(cells, trusted, answers)
+    if len(sequence) > MOST_CELLS:
+        flags = (*flags, f"{len(sequence)} code cells: the first {MOST_CELLS} and the answers count")
+        sequence = [part for i, part in enumerate(sequence) if i < MOST_CELLS or part.answers]
     made: dict[Question, Job | Result] = {}
     for question, answer in answers.items():
         odd = (*flags, *answer.flags)
@@ -84,7 +88,7 @@ def notebook_jobs(
         probes = [exercise.probes(PUBLIC), exercise.probes(seed_for(options.secret, student, question.name))]
         lib = str(Path(options.lib) / question.name)
         made[question] = job = Job(question, exercise, probes, options, str(run), lib, odd)
-        job.source = steps.valid(answer.source)
+        job.source = answer.source
         request = protocol.request(exercise, *job.probes)
         cells_to_run = steps.steps(question, trusted, sequence, request, SHARE * options.timeout)
         nbformat.write(steps.notebook(cells_to_run), Path(options.work) / f"{question.name}.ipynb")

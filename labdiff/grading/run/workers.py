@@ -15,6 +15,7 @@ from labdiff.grading.records import GRADER_ERROR, HandedIn, Options, Result
 from labdiff.grading.run import student
 from labdiff.grading.sandbox import namespaces
 from labdiff.grading.sandbox.cleanup import remove_tree
+from labdiff.grading.sandbox.kernel import patience
 
 STOP = []  # a signal handler puts something in to end the batch: an exception in it could get lost in a fork
 
@@ -56,7 +57,8 @@ def processes(
                 process = context.Process(target=work_on, args=(there, task, replace(options, work=work)))
                 process.start()
                 there.close()
-                end = time.monotonic() + 120 + questions * (150 + 8 * options.timeout)
+                longest = 120 + questions * (150 + 8 * options.timeout)
+                end = time.monotonic() + longest * max(2.0, patience())
                 running[here] = Running(process, task, work, end)
             ready = wait(list(running), timeout=1)
             late = [c for c, one in running.items() if time.monotonic() > one.end]

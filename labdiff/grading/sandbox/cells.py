@@ -1,24 +1,32 @@
 """Running the cells of a student's notebook in the kernel, statement by statement, with a time limit."""
 
 import ast
+import asyncio
 import builtins
+import inspect
+import re
 import time
 
 from IPython import get_ipython
 from labdiff_protocol import Ran
 
 from labdiff.checks.in_kernel import guard
+from labdiff.checks.in_kernel.exceptions import text_of
 
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 CELL_LIMIT = 10.0  # seconds for a cell that is run late
 PATIENCE = 2  # times as long, where the machine is busy
 LATE = 2.0  # seconds for what a cell defines after a statement that took too long
+CELL_MAGIC = re.compile(r"\s*%%(\w+).*(\n|$)")
+TIMERS = ("time", "timeit", "capture", "prun")
 
 _shell = get_ipython()
 
 
 def statements(source):
     """(file name, statements) of a cell, as IPython reads it."""
+    while (magic := CELL_MAGIC.match(source)) and runs_its_cell(magic[1]):
+        source = source[magic.end() :]
     text = _shell.transform_cell(source)
     name = _shell.compile.cache(text)
     for node in ast.parse(text, name).body:
@@ -27,6 +35,11 @@ def statements(source):
                 yield name, ast.copy_location(ast.Import([alias]), node)
         else:
             yield name, node
+
+
+def runs_its_cell(magic):
+    """Whether it only runs the cell, or is not installed here: then the cell is run without it."""
+    return magic in TIMERS or magic not in _shell.magics_manager.magics["cell"]
 
 
 def run(source, function="", only=(), limit=None):
@@ -48,12 +61,13 @@ def run(source, function="", only=(), limit=None):
         if only and not isinstance(node, only):
             continue
         try:
-            code = _shell.compile(ast.Module([node], []), name, "exec")
+            with _shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
+                code = _shell.compile(ast.Module([node], []), name, "exec")
             if end is None:
-                exec(code, _shell.user_ns)
+                execute(code)
             else:
                 left = max(0.01, end - time.monotonic())
-                guard.limited(lambda code=code: exec(code, _shell.user_ns), left, PATIENCE)
+                guard.limited(lambda code=code: execute(code), left, PATIENCE)
         except guard.OutOfTime:
             if slow:
                 break
@@ -66,6 +80,18 @@ def run(source, function="", only=(), limit=None):
     return Ran(error, early, tuple(dict.fromkeys(missing))[:5], slow)
 
 
+def execute(code):
+    """exec, also of a statement that awaits, as notebooks may; the kernel's own event loop is running."""
+    made = eval(code, _shell.user_ns)
+    if inspect.iscoroutine(made):
+        outer = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        try:
+            asyncio.new_event_loop().run_until_complete(made)
+        finally:
+            asyncio._set_running_loop(outer)
+
+
 def full_name(node, missing):
     """google.colab where the statement asks for that, and the exception names google only."""
     asked = node.module if isinstance(node, ast.ImportFrom) else getattr(node, "names", [None])[0]
@@ -74,12 +100,8 @@ def full_name(node, missing):
 
 
 def words(error):
-    """An exception in one line; its text may itself raise."""
-    try:
-        text = str(error).strip().split("\n")[0]
-    except BaseException:
-        text = ""
-    return f"{type(error).__name__}: {text}"[:300].encode("utf-8", "replace").decode()
+    """An exception in one line."""
+    return f"{type(error).__name__}: {text_of(error)}"[:300].encode("utf-8", "replace").decode()
 
 
 def fill_in(name, sources, clock):

@@ -39,12 +39,20 @@ class Quiet(io.TextIOBase):
     def write(self, text):
         return len(text)
 
+    def close(self):
+        """Nothing: IPython flushes it after each cell."""
+
+
+def quiet_streams():
+    """Also where a cell has put something else there: IPython would fail to flush it, and not reply."""
+    sys.stdout = sys.stderr = Quiet()
+
 
 def quiet():
     """Let no output become a message, run no shell commands, and let no cell end the kernel."""
     import comm
 
-    sys.stdout = sys.stderr = Quiet()
+    quiet_streams()
     _shell.ast_node_interactivity = "none"
     _shell.display_pub.publish = _shell.display_pub.clear_output = lambda *args, **kwargs: None
     comm.create_comm = lambda *args, **kwargs: comm.DummyComm(*args, **kwargs)
@@ -126,4 +134,5 @@ def call(asked):
 
 
 def send(found):
+    quiet_streams()
     _publish(data={MIME: found, "text/plain": "outcomes"}, metadata={})

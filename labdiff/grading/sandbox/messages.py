@@ -14,6 +14,7 @@ FIELDS: dict[str, dict[str, type]] = {  # what the grader looks at, and what a k
     "execute_reply": {"status": str},
     "kernel_info_reply": {},
 }
+DEEPEST = 30  # lists in lists: nbval goes through them by recursion
 
 
 class Strange(Exception):
@@ -33,6 +34,12 @@ class Message:
         return {"msg_type": self.kind, "parent_header": {"msg_id": self.parent}, "content": self.content}
 
 
+def is_deep(value: object, left: int = DEEPEST) -> bool:
+    """Whether more lists or dicts than `left` lie in each other."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not left or any(is_deep(one, left - 1) for one in inner)
+
+
 def read(session: Session, frames: list[bytes]) -> Message:
     """The Message in some frames. Raises Strange if it is garbled, unsigned, a replay, or no kernel's."""
     try:
@@ -42,6 +49,8 @@ def read(session: Session, frames: list[bytes]) -> Message:
         wrong = [k for k, kind in FIELDS.get(made.kind, {}).items() if not isinstance(made.content[k], kind)]
     except Exception as error:  # deserialize raises many kinds of exceptions, RecursionError too
         raise Strange(f"{type(error).__name__}: {error}"[:200]) from None
+    if made.kind == "display_data" and is_deep(made.content):
+        raise Strange(f"{made.kind} with too many lists in lists")
     if wrong:
         raise Strange(f"{made.kind} without a proper {wrong[0]}")
     return made
