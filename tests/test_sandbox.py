@@ -305,13 +305,6 @@ def test_stubs_before_an_answer_are_defined_as_in_the_notebook():
     assert records.Trusted("01", (P, Q), "s", sources).helpers(Q) == ["stub", "h"]
 
 
-def test_a_lone_surrogate_costs_its_character_only():
-    parts = steps.parts(
-        [cell("x = '\ud800'", "q-sample-answer")], COURSE, {Q: records.Answer("x = '\ud800'")}
-    )
-    assert parts[0].source == "x = '?'"
-
-
 def test_a_kernel_that_does_not_start_leaves_nothing():
     """Its sockets are closed: else the interpreter waits for them for ever, and the batch with it."""
 
