@@ -334,6 +334,7 @@ OWN = {
         {"correct"},
         1,
     ),
+    "own-module": ("%run my_helpers.py\nfrom my_helpers import col\n" + WITH_COL, {"correct"}, 1),
     "own-later-decorator": (
         (
             "@quiet\n" + RIGHT,

@@ -93,6 +93,7 @@ def graded(tmp_path_factory):
             (subs / name / file).parent.mkdir(exist_ok=True)
             (subs / name / file).write_text(EVIL.format(marker=str(marker)))
         (subs / name / "pytest.ini").write_text("[pytest]\naddopts = --co -p torch\n")
+    (subs / "own-module" / "my_helpers.py").write_text("def col(v): return v[:, None, None, None]\n")
     (subs / "link").mkdir()
     (subs / "link" / f"{STEM}.ipynb").symlink_to(subs / "bom" / f"{STEM}.ipynb")
     (subs / "link-folder").symlink_to(subs / "bom")

@@ -478,6 +478,20 @@ def test_what_an_instructor_should_look_at_is_flagged(tmp_path, files, words):
     assert words in flags and bool(words) == bool(flags)
 
 
+def test_modules_beside_the_notebook_come_along_and_a_change_of_them_is_noticed(tmp_path):
+    files = {
+        "anna/w/" + ONE: HALF,
+        "anna/w/my_helpers.py": b"\xef\xbb\xbfx = '\xc3\xa4'",
+        "anna/other.py": b"y = 1",
+    }
+    files |= {"anna/w/no module.py": b"", "anna/w/long.py": b"#" * 10**6, "ben/" + ONE: HALF}
+    found = submissions.collect(as_folder(tmp_path, files), COURSE).students
+    assert choice.pick(found["anna"], COURSE)[ONE[:-6]].modules == (("my_helpers.py", "x = '\u00e4'"),)
+    assert choice.pick(found["ben"], COURSE)[ONE[:-6]].modules == ()
+    as_folder(tmp_path, {"anna/w/my_helpers.py": b"x = 2"})
+    assert submissions.collect(tmp_path, COURSE).students["anna"].digests != found["anna"].digests
+
+
 def test_a_file_without_a_students_name_is_flagged(tmp_path):
     found = submissions.collect(as_folder(tmp_path / "mine", {ONE: FULL, TWO: FULL2}), COURSE)
     assert list(found.students) == ["mine"] and "no student's name" in right(found.students["mine"])[1][0]
@@ -552,6 +566,16 @@ def test_what_a_students_zip_holds_is_bounded(tmp_path, monkeypatch):
     as_folder(tmp_path, {"anna/lab.zip": bomb, "ben/" + ONE: FULL})
     problems = [f.problem for f in find.find(tmp_path).files if "anna" in f.inner.parts]
     assert sorted(map(bool, problems)) == [False] * 3 + [True] * 6
+    monkeypatch.setattr(find, "ALL", 8 * len(FULL))  # the inner zips count, too
+    nested = zipped({f"{i}.zip": zipped({f"{k}.ipynb": FULL for k in range(2)}) for i in range(9)})
+    as_folder(
+        tmp_path, {"anna/lab.zip": nested, "class.zip": zipped({"cleo.zip": nested, "dora.zip": nested})}
+    )
+    problems = [bool(f.problem) for f in find.find(tmp_path).files if "anna" in f.inner.parts]
+    assert problems.count(False) == 3 and True in problems
+    of_class = find.find(tmp_path / "class.zip").files
+    for name in ("cleo", "dora"):
+        assert [bool(f.problem) for f in of_class if name in f.inner.parts].count(False) == 3
 
 
 def test_strange_paths_in_a_zip(tmp_path):
@@ -697,6 +721,15 @@ def test_a_file_that_would_fill_the_memory_is_unreadable(monkeypatch):
     monkeypatch.setattr(reading, "MOST_LISTS", 1000)
     with pytest.raises(files_on_disk.Unreadable, match="more than 1,000 brackets"):
         reading.parse(b'{"cells": [' + b"[]," * 1000 + b"[]]}")
+
+
+def test_code_that_is_too_long_is_not_run(monkeypatch):
+    monkeypatch.setattr(reading, "LONGEST", 400)
+    text = {"cell_type": "markdown", "id": "m", "source": "x" * 1000}
+    cells, _ = reading.parse(book(text, code("a = 1", id="a"), code(DEF + "#" * 400, id="q-sample-answer")))
+    assert [len(c.source) for c in cells[:2]] == [1000, 5]
+    found = reading.answer(cells, Q_SAMPLE)
+    assert found.source == reading.TOO_LONG and not found.status
 
 
 def test_of_many_large_copies_one_at_a_time_is_kept(tmp_path, monkeypatch):

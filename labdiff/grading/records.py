@@ -30,12 +30,13 @@ class Cell:
 class HandedIn:
     """What a student handed in for one notebook: a file's bytes, or the problem why there are none.
 
-    `problem` "" and no data: nothing was handed in.
+    `problem` "" and no data: nothing was handed in. `modules`: (name, source) of the Python files beside it.
     """
 
     data: bytes | None = None
     problem: str = ""
     flags: tuple[str, ...] = ()
+    modules: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 from labdiff.grading.gradebook import attempts as log
 from labdiff.grading.intake import owner, reading
@@ -10,6 +11,8 @@ from labdiff.grading.intake.submissions import Work
 from labdiff.grading.records import HandedIn, Trusted
 
 MOST_COPIES = 40  # of one notebook by one student that are read
+MODULE = re.compile(r"[^\W\d]\w*\.py")
+MOST_MODULES, LONGEST_MODULE = 20, 200_000  # files beside a notebook that it may import; bytes
 # what an answer may be in, but for the files that any repository has
 MAY_ANSWER = re.compile(
     r"^(?!readme|licen|requirements|\.).*\.(py|txt|md|pdf|html?|docx?|odt|rtf|png|jpe?g|heic)$", re.I
@@ -22,10 +25,9 @@ def pick(work: Work, notebooks: Sequence[Trusted]) -> dict[str, HandedIn]:
     known = any(stem for stem in work.files)
     shown = [file for file in strays if file.is_notebook or file.problem or not known]
     flags = tuple(dict.fromkeys(work.flags))
+    may_answer = [f for f in strays if f in shown or MAY_ANSWER.search(f.inner.name)]
     return {
-        t.stem: best(
-            work.files[t.stem], t, flags, [f for f in strays if f in shown or MAY_ANSWER.search(f.inner.name)]
-        )
+        t.stem: best(work.files[t.stem], t, flags, may_answer)
         if t.stem in work.files
         else HandedIn(flags=(*flags, *others(shown)))
         for t in notebooks
@@ -90,7 +92,14 @@ def best(
         flags = (*flags, f"known by its content: {chosen.inner.name} is {trusted.stem}")
     if chosen.autosaved:
         flags = (*flags, f"only an autosaved copy was handed in: {chosen.inner}")
-    return HandedIn(found.data, found.problem, flags)
+    return HandedIn(found.data, found.problem, flags, modules_in(folder, strays))
+
+
+def modules_in(folder: PurePosixPath, files: Sequence[File]) -> tuple[tuple[str, str], ...]:
+    """(file name, source) of the Python files in a notebook's folder, for it may import them."""
+    mine = [f for f in files if f.inner.parent == folder and MODULE.fullmatch(f.inner.name)]
+    read = [(f.inner.name, load(f).data or b"") for f in mine[:MOST_MODULES]]
+    return tuple((name, reading.decode(data)[0]) for name, data in read if len(data) <= LONGEST_MODULE)
 
 
 def load(file: File) -> HandedIn:

@@ -27,7 +27,8 @@ class Found:
     repositories: set[PurePosixPath] = field(default_factory=set)  # folders with a .git
     skipped: dict[str, list[str]] = field(default_factory=dict)  # by why
 
-    def add(self, file: File) -> None:
+    def add(self, file: File, size: int = 0) -> int:
+        """Returns `size`, the bytes of a student's zip so far, with those of what is in this file."""
         if len(self.files) + len(self.folders) >= MOST:
             self.skip(file.inner, f"there are more than {MOST} files")
         elif file.inner.name.startswith("._"):
@@ -37,9 +38,10 @@ class Found:
             problem = "an archive that is no zip is not opened"
             self.files.append(File(folder / file.inner.name, file.source, file.members, problem))
         elif file.inner.suffix.lower() == ".zip" and not file.problem:
-            look_into_zip(self, file, file.inner.with_suffix(""))
+            return look_into_zip(self, file, file.inner.with_suffix(""), size)
         else:
             self.files.append(file)
+        return size
 
     def skip(self, inner: PurePosixPath, why: str) -> None:
         self.skipped.setdefault(why, []).append(str(inner))
@@ -104,8 +106,8 @@ def not_looked_into(folder: Path, inner: PurePosixPath, out: Path | None) -> str
     return TOO_DEEP if len(inner.parts) > DEEPEST else ""
 
 
-def look_into_zip(found: Found, zipped: File, top: PurePosixPath) -> None:
-    """Add what is in a zip, as if it were the folder `top`."""
+def look_into_zip(found: Found, zipped: File, top: PurePosixPath, size: int = 0) -> int:
+    """Add what is in a zip, as if it were the folder `top`; returns `size` with all that is in it."""
     try:
         if len(zipped.members) >= NESTED:
             raise Unreadable(f"more than {NESTED} zips in each other")
@@ -115,9 +117,8 @@ def look_into_zip(found: Found, zipped: File, top: PurePosixPath) -> None:
     except Exception as why:  # damaged or strange
         problem = f"the zip can't be opened ({why})"
         found.files.append(File(top / zipped.inner.name, zipped.source, zipped.members, problem))
-        return
+        return size
     found.folders += [top] if top.parts else []
-    size = 0
     for index, info in enumerate(infos):
         size += info.file_size  # no more than that is ever read of it
         parts = [printable(p) for p in name_in_zip(info).split("/") if p not in ("", ".", "..")]
@@ -134,7 +135,9 @@ def look_into_zip(found: Found, zipped: File, top: PurePosixPath) -> None:
             problem = "the file is a link" if stat.S_ISLNK(info.external_attr >> 16) else ""
             if top.parts and size > ALL:
                 problem = f"the zip holds more than {ALL >> 20} MB"
-            found.add(File(path, zipped.source, (*zipped.members, index), problem))
+            file = File(path, zipped.source, (*zipped.members, index), problem)
+            size = found.add(file, size if top.parts else 0)
+    return size
 
 
 def name_in_zip(info: zipfile.ZipInfo) -> str:

@@ -14,6 +14,8 @@ from labdiff.grading.intake.files import Unreadable
 from labdiff.grading.records import MISSING, NOT_ATTEMPTED, Answer, Cell, Question, Trusted
 
 MOST_LISTS = 5_000_000
+LONGEST = 16 * 2**20  # characters of all code
+TOO_LONG = f"raise MemoryError('the notebook has more than {LONGEST >> 20} MB of code: this cell is not run')"
 MARKER = re.compile(r"^[ \t]*#+[ \t]*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)[ \t]*$", re.M)
 
 
@@ -34,7 +36,7 @@ def parse(data: bytes) -> tuple[list[Cell], list[str]]:
             raw = [cell for sheet in notebook["worksheets"] for cell in sheet.get("cells", [])]
         else:
             raw = notebook["cells"]
-        cells = [tidy(cell) for cell in raw if isinstance(cell, dict)]
+        cells = within_length([tidy(cell) for cell in raw if isinstance(cell, dict)])
     except RecursionError:
         raise Unreadable("the file is nested too deeply to be a notebook") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -42,6 +44,15 @@ def parse(data: bytes) -> tuple[list[Cell], list[str]]:
     if major != 4:
         flags.append(f"nbformat {major}")
     return cells, flags
+
+
+def within_length(cells: list[Cell]) -> list[Cell]:
+    """The cells, without the code that is too much to be sent to a kernel for each question."""
+    found, length = [], 0
+    for cell in cells:
+        length += len(cell.source) if cell.kind == "code" else 0
+        found.append(replace(cell, source=TOO_LONG) if cell.kind == "code" and length > LONGEST else cell)
+    return found
 
 
 def decode(data: bytes) -> tuple[str, list[str]]:

@@ -77,7 +77,8 @@ def collect(place: Path, course: Sequence[Trusted], out: Path | None = None) -> 
             found.skip(file.inner, "no notebook, and in no student's folder")
             continue
         work = students.setdefault(student or place.resolve().stem, Work())
-        work.add(file, *contents.get(file, ((), b"")))
+        other = ((), read(file)[1] if file.inner.suffix == ".py" else b"")
+        work.add(file, *contents.get(file, other))
         work.flags += [flag] if flag else []
     return Class(students, found.said())
 
@@ -161,13 +162,7 @@ def content(file: File, course: Sequence[Trusted]) -> tuple[tuple[str, ...], byt
     It is the one with the largest share of its questions in the file, found by cell ids and definitions; by
     its name if there is none.
     """
-    try:
-        data = file.read()
-    except Unreadable as why:
-        data = b""
-        digest = str(why).encode()
-    else:
-        digest = hashlib.sha256(data).digest()
+    data, digest = read(file)
     if json.detect_encoding(data) not in ("utf-8", "utf-8-sig"):
         data = reading.decode(data)[0].encode("utf-8", "replace")
     ids = {q.cell_id.encode() for t in course for q in t.questions}
@@ -180,6 +175,15 @@ def content(file: File, course: Sequence[Trusted]) -> tuple[tuple[str, ...], byt
         return tuple(stem for stem, value in shares.items() if value == best), digest
     by_name = owner.named(file.stem, course)
     return ((by_name.stem,) if by_name else ()), digest
+
+
+def read(file: File) -> tuple[bytes, bytes]:
+    """(a file's bytes, their digest); of one that can't be read: b"", and why."""
+    try:
+        data = file.read()
+    except Unreadable as why:
+        return b"", str(why).encode()
+    return data, hashlib.sha256(data).digest()
 
 
 def share(trusted: Trusted, ids: set[bytes], defined: set[bytes]) -> float:

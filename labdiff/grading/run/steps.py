@@ -59,14 +59,20 @@ def parts(cells: list[Cell], trusted: Trusted, answers: dict[Question, Answer]) 
 
 
 def steps(
-    question: Question, trusted: Trusted, sequence: list[Part], request: dict, limit: float
+    question: Question,
+    trusted: Trusted,
+    sequence: list[Part],
+    request: dict,
+    limit: float,
+    modules: tuple[tuple[str, str], ...] = (),
 ) -> list[Step]:
     """All that is run for a question; `request` (protocol.request) gets the rest of the notebook.
 
-    `limit`: seconds for the answer cell; half of that is the most for others.
+    `limit`: seconds for the answer cell; half of that is the most for others. `modules`: (name, source) of
+    files that the notebook may import.
     """
     at = next(i for i, part in enumerate(sequence) if part.answers == question)
-    setup = f"labdiff_inside.prepare({trusted.setup!r}, *{trusted.helpers(question)!r})"
+    setup = f"labdiff_inside.prepare({dict(modules)!r}, {trusted.setup!r}, *{trusted.helpers(question)!r})"
     made = [Step(SETUP, setup)]
     for part in sequence[:at]:
         if not part.given:

@@ -51,7 +51,8 @@ def grade(student: str, files: Mapping[str, HandedIn], options: Options) -> list
             for q in trusted.questions:
                 results[q] = Result.of(q, status, hint=hint, flags=found.flags)
             continue
-        for q, one in notebook_jobs(student, trusted, cells, (*found.flags, *more), options).items():
+        odd = (*found.flags, *more)
+        for q, one in notebook_jobs(student, trusted, cells, odd, options, found.modules).items():
             if isinstance(one, Job):
                 jobs[Path(options.work) / f"{q.name}.ipynb"] = one
             else:
@@ -68,9 +69,17 @@ def grade(student: str, files: Mapping[str, HandedIn], options: Options) -> list
 
 
 def notebook_jobs(
-    student: str, trusted: Trusted, cells: list[Cell], flags: tuple[str, ...], options: Options
+    student: str,
+    trusted: Trusted,
+    cells: list[Cell],
+    flags: tuple[str, ...],
+    options: Options,
+    modules: tuple[tuple[str, str], ...] = (),
 ) -> dict[Question, Job | Result]:
-    """A Job, with its grading notebook, for each question that has an answer; else a Result."""
+    """A Job, with its grading notebook, for each question that has an answer; else a Result.
+
+    `modules`: see HandedIn.
+    """
     answers = reading.answers(cells, trusted)
     sequence = steps.parts(cells, trusted, answers)
     if len(sequence) > MOST_CELLS:
@@ -90,7 +99,8 @@ def notebook_jobs(
         made[question] = job = Job(question, exercise, probes, options, str(run), lib, odd)
         job.source = answer.source
         request = protocol.request(exercise, *job.probes)
-        cells_to_run = steps.steps(question, trusted, sequence, request, SHARE * options.timeout)
+        limit = SHARE * options.timeout
+        cells_to_run = steps.steps(question, trusted, sequence, request, limit, modules)
         nbformat.write(steps.notebook(cells_to_run), Path(options.work) / f"{question.name}.ipynb")
     return made
 

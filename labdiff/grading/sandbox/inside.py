@@ -72,8 +72,12 @@ def without_workers(loader):
     return dataloader._SingleProcessDataLoaderIter(loader)
 
 
-def prepare(setup, *given):
-    """The trusted notebook's setup, and what its cells before the answer import and define."""
+def prepare(modules, setup, *given):
+    """The student's modules as files, the trusted notebook's setup, and what its cells before the answer
+    import and define."""
+    for name, source in modules.items():
+        with open(name, "w", encoding="utf-8") as file:
+            file.write(source)
     quiet()
     run(setup)
     for source in given:
