@@ -80,6 +80,11 @@ def test_names_stay_apart_and_text_is_escaped(tmp_path):
     assert {p.stat().st_mode & 0o777 for p in tmp_path.rglob("*.csv")} == {0o644}
 
 
+def test_no_name_commands_a_terminal():
+    odd = replace(RECORDS[0], student="a\x1b]0;b\x07\x9b31mc\x7f")
+    assert "a?]0;b??31mc?" in tables.grades([odd]) and tables.clean("\x1b[2J\u00e4\t") == "?[2J\u00e4\t"
+
+
 def test_damaged_records_are_graded_again(tmp_path):
     results.save(tmp_path, RECORDS[0], "key")
     assert results.load(tmp_path, "a/b", "key") == RECORDS[0] and results.load(tmp_path, "a.b", "key") is None

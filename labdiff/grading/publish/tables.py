@@ -21,8 +21,8 @@ def columns(records: Sequence[Record]) -> list[tuple[str, str]]:
 
 
 def text(cell: str) -> str:
-    """A cell that no spreadsheet runs as a formula."""
-    return f"'{cell}" if cell.lstrip(" ")[:1] in FORMULA else cell
+    """A cell that no spreadsheet runs as a formula, and no terminal as a command."""
+    return clean(f"'{cell}" if cell.lstrip(" ")[:1] in FORMULA else cell)
 
 
 def grades(records: Sequence[Record]) -> str:
@@ -91,8 +91,8 @@ def junit(records: Sequence[Record]) -> str:
 
 
 def clean(text: str) -> str:
-    """Without what XML can't hold."""
-    return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)
+    """Without what XML can't hold, or what commands a terminal."""
+    return re.sub("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)
 
 
 def gradescope(record: Record) -> dict:

@@ -17,7 +17,7 @@ from labdiff.checks.proof import prove
 from labdiff.course import PACKAGE
 from labdiff.grading.gradebook.scoring import Gradebook
 from labdiff.grading.intake import choice, submissions, trusted
-from labdiff.grading.publish import results
+from labdiff.grading.publish import results, tables
 from labdiff.grading.publish.solutions import answer
 from labdiff.grading.records import GRADER_ERROR, HandedIn, Options, Record, Trusted
 from labdiff.grading.run import workers
@@ -107,9 +107,7 @@ def grade_class(
     if changed:
         said = [f"changes since the last run: {len(changed)}, in {out}/changes.csv", *said]
     for line in [*said, *(f"skipped {line}" for line in found.skipped)][:20]:
-        # a name that a student chose must not command the terminal
-        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
-        print(f"labdiff grade: {shown}", file=sys.stderr)
+        print(f"labdiff grade: {tables.clean(line)}", file=sys.stderr)
     return records
 
 
