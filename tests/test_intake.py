@@ -418,6 +418,7 @@ LAYOUTS = {
         {"posterior/anna.ipynb": FULL2, "posterior/ben/x.ipynb": RAW2, "posterior/x.txt": b""},
         {"anna": 2, "ben": 0},
     ),
+    "one student's folders": ({f"mine/{n[:-6]}/{n}": d for n, d in ((ONE, FULL), (TWO, FULL2))}, {"mine": 5}),
     "versions in a notebook's words": (
         {"posterior/v1/" + TWO: RAW2, "posterior/v2/" + TWO: FULL2, "ben/" + TWO: RAW2},
         {"posterior": 2, "ben": 0},

@@ -63,7 +63,7 @@ def run_one(args: argparse.Namespace) -> int:
     from labdiff.grading.gradebook import given
     from labdiff.grading.gradebook.scoring import Gradebook
     from labdiff.grading.intake import trusted
-    from labdiff.grading.publish import platforms
+    from labdiff.grading.publish import platforms, tables
     from labdiff.grading.run import one
 
     notebooks = trusted.load(args.notebooks)
@@ -84,7 +84,7 @@ def run_one(args: argparse.Namespace) -> int:
     if args.format == "classroom50":
         made = platforms.classroom50(record, book, dict(os.environ), platforms.committed(args.submission))
     else:
-        made = platforms.gradescope(record)
+        made = tables.gradescope(record)
     Path(args.results).write_text(json.dumps(made, indent=1), "utf-8")
     if record.ungraded:
         print(

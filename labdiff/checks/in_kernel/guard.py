@@ -91,12 +91,12 @@ class Clock:
 
 
 def limited(function, seconds, patience=1):
-    """function(), in which OutOfTime is raised after that time, again and again; no limit without SIGALRM or
-    outside of the main thread.
+    """function(), in which OutOfTime is raised after that time, again and again; no limit without SIGALRM
+    (Windows) or outside of the main thread.
 
     An alarm that someone else had set is set again afterwards, for the time it had left.
     """
-    if not limits_time():
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         return function()
 
     rings, here, clock = 0, sys._getframe(), Clock(seconds, patience)
@@ -124,8 +124,3 @@ def limited(function, seconds, patience=1):
             signal.setitimer(
                 signal.ITIMER_REAL, max(left - (time.monotonic() - clock.began), 0.001), interval
             )
-
-
-def limits_time():
-    """Whether an endless loop can be stopped here: on Linux and macOS, in the main thread."""
-    return hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()

@@ -107,8 +107,9 @@ def is_shelf(name: str, contents: Contents, course: Sequence[Trusted], top: int)
     entries = {f.inner.parts[top + 1] for f in inside}
     people = {owner.of_file(NOTEBOOK.sub("", e), course) for e in entries if not owner.VERSION.fullmatch(e)}
     numbered = bool(one.number) and one.number in name
-    enough = len(people - {""}) > (0 if numbered else 1) or numbered and not inside
-    return enough and all(stems in ((), (one.stem,)) for stems in inside.values())
+    return (numbered or len(people - {""}) > 1) and all(
+        stems in ((), (one.stem,)) for stems in inside.values()
+    )
 
 
 def folders_on_top(found: Found, contents: Contents, course: Sequence[Trusted], name: str) -> int:

@@ -8,10 +8,8 @@ from pathlib import Path
 
 from labdiff.grading.gradebook.roster import Person
 from labdiff.grading.gradebook.scoring import Gradebook
-from labdiff.grading.publish.tables import gradescope
 from labdiff.grading.records import CORRECT, Record
 
-__all__ = ["classroom50", "committed", "gradescope", "with_metadata"]
 SCALE = 100  # where points may be fractions: Classroom 50 takes whole numbers only
 
 
