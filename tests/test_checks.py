@@ -359,6 +359,23 @@ SLERP = solution("interpolate")
 
 
 EXACTLY = {
+    ("alpha_bar", 1): "squared",
+    ("alpha_bar", 5): "rescaled",
+    ("q_step", 2): "rescaled",
+    ("q_sample", 6): "clamped",
+    ("predict_x0", 2): "squashed",
+    ("normal_kl", 2): "wrong-terms",
+    ("normal_kl", 3): "wrong-terms",
+    ("eps_loss", 1): "another-factor",
+    ("timestep_embedding", 3): "one-hot",
+    ("p_step", 0): "factor-of-xt+factor-of-eps_hat+factor-of-z",
+    ("p_step", 1): "factor-of-z",
+    ("p_step", 2): "factor-of-xt+factor-of-eps_hat+factor-of-z",
+    ("p_step", 3): "factor-of-xt+factor-of-eps_hat+factor-of-z",
+    ("ddim_step", 1): "factor-of-xt+factor-of-eps_hat",
+    ("interpolate", 0): "factor-of-a+factor-of-b",
+    ("interpolate", 1): "factor-of-a+factor-of-b",
+    ("interpolate", 2): "factor-of-a+factor-of-b",
     ("alpha_bar", 3): "low-precision",
     ("alpha_bar", 4): "wrong-shape",
     ("alpha_bar", 6): "falls-linearly",
@@ -677,6 +694,21 @@ def test_an_optimizer_of_ones_own_and_a_loss_that_is_a_tensor():
     report = check("training_step", functools.partial(algorithm1, result=lambda loss, a, b: loss))
     assert report.status == "correct" and "loss.item()" in dict(report.rows)["note"]
     assert "note" not in dict(check("training_step", solution("training_step")).rows)
+
+
+def test_a_step_that_fails_on_some_probes_is_refused_calmly():
+    """x0 of zeros has no standard deviation to be divided by."""
+
+    def training_step(model, optimizer, s, x0, generator):
+        return solution("training_step")(model, optimizer, s, (x0 - x0.mean()) / x0.std() + 0, generator)
+
+    def only_now_and_then(model, optimizer, s, x0, generator):
+        assert x0.any(), "nothing to see"
+        return training_step(model, optimizer, s, x0, generator)
+
+    for function in (training_step, only_now_and_then):
+        report = check("training_step", function)
+        assert report.status == "not yet" and report.hint
 
 
 def test_the_clock_waits_where_the_machine_is_busy(monkeypatch):

@@ -608,3 +608,228 @@ WRONG_AGAIN = {
     ],
 }
 WRONG = {name: entries + WRONG_AGAIN.get(name, []) for name, entries in WRONG.items()}
+
+
+# one gradient step and its neighbours
+def step_in(**parts):
+    """A training step with its loss, its t, its target or its update changed."""
+
+    def training_step(model, optimizer, s, x0, generator):
+        draw_t = parts.get("t", lambda: torch.randint(1, s.T + 1, (len(x0),), generator=generator))
+        t, eps = draw_t(), torch.randn(x0.shape, generator=generator)
+        target = parts.get("target", lambda s, x0, t, eps: eps)(s, x0, t, eps)
+        told = parts.get("told", lambda s, t: t)(s, t)
+        loss = parts.get("loss", F.mse_loss)(model(Q(s, x0, t, eps), told), target)
+        optimizer.zero_grad()
+        parts.get("backward", lambda loss: loss)(loss).backward()
+        optimizer.step()
+        return parts.get("result", lambda loss: loss.item())(loss)
+
+    return training_step
+
+
+def times(n):
+    return lambda *args: [step_in()(*args) for _ in range(n)][-1]
+
+
+def through_all_levels(model, optimizer, s, x0, generator):
+    for t in range(1, s.T + 1):
+        eps = torch.randn(x0.shape, generator=generator)
+        level = torch.full((len(x0),), t)
+        loss = F.mse_loss(model(Q(s, x0, level, eps), level), eps)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return loss.item()
+
+
+def all_levels_in_one_loss(model, optimizer, s, x0, generator):
+    loss = 0
+    for t in range(1, s.T + 1):
+        eps = torch.randn(x0.shape, generator=generator)
+        level = torch.full((len(x0),), t)
+        loss = loss + F.mse_loss(model(Q(s, x0, level, eps), level), eps) / s.T
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def sample_after_sample(model, optimizer, s, x0, generator):
+    for i in range(len(x0)):
+        loss = step_in()(model, optimizer, s, x0[i : i + 1], generator)
+    return loss
+
+
+def without_gradients(model, optimizer, s, x0, generator):
+    t, eps = (
+        torch.randint(1, s.T + 1, (len(x0),), generator=generator),
+        torch.randn(x0.shape, generator=generator),
+    )
+    with torch.no_grad():
+        loss = F.mse_loss(model(Q(s, x0, t, eps), t), eps)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def of_continuous_time(model, optimizer, s, x0, generator):
+    t, eps = torch.rand(len(x0), generator=generator), torch.randn(x0.shape, generator=generator)
+    loss = F.mse_loss(model(v(1 - t, x0) * x0 + v(t, x0) * eps, t), eps - x0)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def too_short(begin, end):
+    """alpha_bar by a loop with other ends."""
+
+    def alpha_bar(beta):
+        out, product = torch.ones_like(beta), 1.0
+        for t in range(begin, len(beta) + end):
+            product = product * (1 - beta[t])
+            out[t] = product
+        return out
+
+    return alpha_bar
+
+
+def eps_of(f):
+    """A loss of x_t, the model's answer and eps."""
+    return lambda m, s, x, t, e: f(m(Q(s, x, t, e), t), e, s, t)
+
+
+ab_of = lambda b: torch.cumprod(1 - b, 0)
+
+WRONG_MORE = {
+    "alpha_bar": [
+        ("last-entry-missing", lambda b: ab_of(b)[:-1]),
+        ("loop-too-short", too_short(1, -1)),
+        ("loop-too-short", too_short(2, 0)),
+        ("clamped", lambda b: ab_of(b).clamp(1e-4, 0.9999)),
+        ("sum-for-product", lambda b: (1 - b.cumsum(0)).clamp(min=0)),
+        ("sum-for-product", lambda b: torch.exp(-0.5 * b.cumsum(0))),
+        ("one-beta-for-all", lambda b: (1 - b.mean()) ** torch.arange(len(b))),
+        ("minus-missing", lambda b: torch.cumprod(b - 1, 0)),
+        ("noise-std", lambda b: (1 - ab_of(b)).sqrt()),
+        ("average", lambda b: (1 - b).cumsum(0) / torch.arange(1, len(b) + 1)),
+    ],
+    "q_step": [
+        ("mixes-samples", lambda s, x, t, e: r(1 - s.beta[t].mean()) * x + r(s.beta[t].mean()) * e),
+        ("mixes-samples", lambda s, x, t, e: r(s.alpha[t.max()]) * x + r(s.beta[t.max()]) * e),
+        ("one-number-for-noise", lambda s, x, t, e: v(r(al(s, t)), x) * x + v(r(be(s, t)), x) * e.mean()),
+        ("signal-unscaled+variance-for-std", qs(lambda s, t: 0 * t + 1.0, be)),
+    ],
+    "q_sample": [
+        ("clamped", lambda s, x, t, e: v(r(ab(s, t)), x) * x + v(r(1 - ab(s, t)), x) * e.clamp(-1, 1)),
+        ("mixes-samples", lambda s, x, t, e: r(ab(s, t).mean()) * x + r(1 - ab(s, t).mean()) * e),
+    ],
+    "q_posterior": [
+        (
+            "mixes-samples",
+            lambda s, x0, xt, t: (good(s, x0, xt, t), s.beta_tilde[t.max()].expand(len(t)).view(-1, 1, 1, 1)),
+        )
+    ],
+    "predict_x0": [
+        ("clamped", lambda s, x, t, e: ((x - v(r(1 - ab(s, t)), x) * e) / v(r(ab(s, t)), x)).clamp(-3, 3)),
+        ("squashed", lambda s, x, t, e: ((x - v(r(1 - ab(s, t)), x) * e) / v(r(ab(s, t)), x)).tanh()),
+        ("rescaled", lambda s, x, t, e: ((x - v(r(1 - ab(s, t)), x) * e) / v(r(ab(s, t)), x) + 1) / 2),
+        ("not-finite", lambda s, x, t, e: v(r(1 / ab(s, t)), x) * x - v(r(1 / (ab(s, t) - 1)), x) * e),
+    ],
+    "normal_kl": [
+        ("one-variance", lambda a, v1, b, v2: 0.5 * (v1 + (a - b) ** 2 - 1 - L(v1))),
+        ("wrong-terms", lambda a, v1, b, v2: (a - b) ** 2 + (r(v1) - r(v2)) ** 2),
+        ("wrong-terms", lambda a, v1, b, v2: 0.5 * (L(v2 / v1) + v1 + (a - b) ** 2 / v2 - 1)),
+        ("symmetric", lambda a, v1, b, v2: 0.5 * (v1 / v2 + v2 / v1 - 2 + (a - b) ** 2 * (1 / v1 + 1 / v2))),
+        ("half-missing", lambda a, v1, b, v2: 0.5 * L(v2 / v1) + (v1 + (a - b) ** 2) / v2 - 1),
+    ],
+    "eps_loss": [
+        ("weighted", eps_of(lambda y, e, s, t: (v(t / s.T, e) * (y - e) ** 2).mean())),
+        ("weighted", eps_of(lambda y, e, s, t: (v(ab(s, t), e) * (y - e) ** 2).mean())),
+        ("weighted", eps_of(lambda y, e, s, t: ((y - e) ** 2 / v(1 - ab(s, t), e)).mean())),
+        ("another-factor", eps_of(lambda y, e, s, t: F.mse_loss(y, e) / len(y))),
+        ("another-factor", eps_of(lambda y, e, s, t: F.mse_loss(y, e) / s.T)),
+        ("not-a-square", eps_of(lambda y, e, s, t: ((y - e) ** 4).mean())),
+        ("not-a-square", eps_of(lambda y, e, s, t: torch.log(F.mse_loss(y, e)))),
+        ("not-a-square", eps_of(lambda y, e, s, t: F.mse_loss(y, e) + F.l1_loss(y, e))),
+        ("model-gets-alpha-bar", lambda m, s, x, t, e: F.mse_loss(m(Q(s, x, t, e), ab(s, t).float()), e)),
+        ("model-gets-T-minus-t", lambda m, s, x, t, e: F.mse_loss(m(Q(s, x, t, e), s.T - t), e)),
+        ("first-sample", eps_of(lambda y, e, s, t: F.mse_loss(y[0], e[0]))),
+        (
+            "target-mean",
+            lambda m, s, x, t, e: F.mse_loss(m(Q(s, x, t, e), t), ld.q_posterior(s, x, Q(s, x, t, e), t)[0]),
+        ),
+    ],
+    "timestep_embedding": [
+        ("wrong-base", emb(lambda d: 1e6 ** (-torch.arange(d // 2) / (d // 2)))),
+        ("wrong-base", emb(lambda d: torch.exp(-math.log2(10000) * torch.arange(d // 2) / (d // 2)))),
+        ("t-scaled", emb(w0, arg=lambda t, w: torch.log(t)[:, None] * w)),
+        ("off-by-one", emb(w0, arg=lambda t, w: (t + 1)[:, None] * w)),
+        ("one-hot", lambda t, d: ((t[:, None] >> torch.arange(d)) & 1).float()),
+        ("other-function", emb(w0, join=lambda a: torch.cat([a.sigmoid(), a.tanh()], 1))),
+        (
+            "t-not-used",
+            lambda t, d: torch.cat([(t[:, None] * w0(d)).sin(), w0(d).cos().expand(len(t), -1)], 1),
+        ),
+    ],
+    "training_step": [
+        ("several-updates", times(2)),
+        ("several-updates", through_all_levels),
+        ("several-updates", sample_after_sample),
+        ("several-batches", all_levels_in_one_loss),
+        ("another-factor", step_in(loss=lambda a, b: F.mse_loss(a, b) / len(a))),
+        ("another-factor", step_in(loss=lambda a, b: 0.5 * ((a - b) ** 2).sum())),
+        ("another-factor", step_in(backward=lambda loss: loss / 4)),
+        ("halved", step_in(loss=lambda a, b: F.mse_loss(a, b) / 2)),
+        ("no-gradient", without_gradients),
+        ("t-not-whole", of_continuous_time),
+        ("t-not-whole", step_in(told=lambda s, t: s.alpha_bar[t].float())),
+        ("model-gets-T-minus-t", step_in(told=lambda s, t: s.T - t)),
+        ("wrong-sign", step_in(target=lambda s, x0, t, eps: -eps)),
+        ("target-score", step_in(target=lambda s, x0, t, eps: -eps / v(r(1 - ab(s, t)), eps))),
+        ("not-reduced", step_in(loss=lambda a, b: (a - b) ** 2)),
+        ("wrong-type", step_in(result=lambda loss: (loss.item(), 0.0))),
+        ("wrong-type", step_in(result=lambda loss: f"{loss.item():.3f}")),
+    ],
+    "p_step": [
+        ("renoised", lambda m, s, x, t, z: Q(s, ld.predict_x0(s, x, many(t, x), m(x, many(t, x))), t - 1, z)),
+        ("factor-of-z", PS(sig=lambda s, t: s.beta[t] ** 0.25)),
+        ("factor-of-xt+factor-of-eps_hat", PS(mean=lambda s, x, t, e: (2 - r(al(s, t))) * x - be(s, t) * e)),
+        ("one-number-for-noise", PS(z_=lambda z, t: z.mean() if t > 1 else 0 * z)),
+        ("constant-t", PS(mt=lambda t, x, s: many(0, x))),
+        ("clamped", lambda m, s, x, t, z: PS()(m, s, x, t, z).clamp(*((-1, 1) if t == 1 else (-99, 99)))),
+    ],
+    "ddim_step": [
+        ("factor-of-eps_hat", DD(dirf=lambda b: (1 + b).sqrt())),
+        ("factor-of-eps_hat", DD(dirf=lambda b: (1 - b.sqrt()).sqrt())),
+        ("factor-of-eps_hat", DD(x0f=lambda x, e, a: x / a.sqrt())),
+        ("off-by-one", DD(p=lambda s, t, tp: s.alpha_bar[tp + 1])),
+        ("only-noise", DD(sc=lambda b: 0 * b)),
+    ],
+    "guided_eps": [
+        ("mixes-samples", lambda u, c, w: u + w * (c - u)[:1]),
+        ("squared-difference", lambda u, c, w: u + w * (c - u) ** 2),
+        ("bracket", lambda u, c, w: (u + w) * (c - u)),
+    ],
+    "inpaint_step": [
+        ("x0-everywhere", lambda s, x, x0, m, t, e: Q(s, x0, t - 1, e) + (1 - m) * x),
+        ("wrong-sign", lambda s, x, x0, m, t, e: m * Q(s, x0, t - 1, e) - (1 - m) * x),
+        ("one-mask-for-all", lambda s, x, x0, m, t, e: m.mean() * Q(s, x0, t - 1, e) + (1 - m.mean()) * x),
+    ],
+    "interpolate": [
+        ("factor-of-a+factor-of-b", lambda a, b, w: SL()(a, b, w**2)),
+        ("factor-of-a+factor-of-b", SL(ang=lambda c: 2 * torch.acos(c))),
+        ("mixes-samples", SL(cos=lambda a, b: (dt(a, b) / (nb(a) * nb(b))).mean())),
+    ],
+    "flow_velocity": [
+        ("mixes-samples", lambda x, u, e: (e - x) / (1 - u.max())),
+        ("clamped", FV(lambda x, u, e: e - ((x - u * e) / (1 - u)).clamp(-1, 1))),
+        ("bracket-missing", FV(lambda x, u, e: (e - x) / 1 - u)),
+        ("score", FV(lambda x, u, e: -e / u)),
+    ],
+}
+WRONG = {
+    name: WRONG.get(name, []) + entries for name, entries in ({n: [] for n in WRONG} | WRONG_MORE).items()
+}

@@ -6,7 +6,7 @@ from labdiff import editing, sampling
 from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, functions_of, wrong
 from labdiff.checks.exercises.noising import alpha, alpha_bar
 from labdiff.checks.exercises.predict_x0_exercise import solve
-from labdiff.checks.exercises.probes import spy
+from labdiff.checks.exercises.probes import spy, with_one_alone
 from labdiff.checks.exercises.reverse_probes import MODEL_T, OUT, many, settings
 from labdiff.checks.in_kernel.probe import Probe
 
@@ -57,7 +57,11 @@ def _probes(seed):
         if "twin" not in options:
             for t_prev in sorted({0, t - 1, t // 2}, reverse=True):
                 made.append(Probe(f"{label}, t_prev = {t_prev}", (spy(seed), s, x, t, t_prev), **options))
-    return made
+    return with_one_alone(made, "as many samples as columns, t = 3, t_prev = 2")
+
+
+def _terms(model, s, xt, t, t_prev):
+    return {"xt": xt.reshape(1, -1), "eps_hat": model(xt, many(t, xt)).reshape(1, -1)}
 
 
 def _intermediates(model, s, xt, t, t_prev):
@@ -114,6 +118,10 @@ returns-difference: In x0_hat you take x_t - eps_hat, without the two factors of
 bracket-missing: In x0_hat you divide only x_t by sqrt(alpha_bar_t). The division goes over the whole
     difference: put brackets around it.
 linear-mix: You put (1 - sqrt(alpha_bar[t_prev])) eps_hat back on. It is sqrt(1 - alpha_bar[t_prev]).
+off-by-one/new: Your new level is t_prev - 1 or t_prev + 1. Entry t_prev of labdiff's arrays is the level
+    that you go to.
+only-noise: Your result is the noise of the new level alone: x0_hat is missing.
+model-gets-T-minus-t: Your model gets T - t. It is told the level of the x_t that it sees: t itself.
 calls-model-on-x0-hat: You call the model again, on x0_hat. The noise that goes back on is eps_hat, what the
     model said of x_t.
 """,
@@ -156,6 +164,12 @@ calls-model-on-x0-hat: You call the model again, on x0_hat. The noise that goes 
     wrong("returns-difference", x0_hat=lambda s, xt, t, eps_hat, **_: xt - eps_hat),
     wrong("bracket-missing", x0_hat=lambda *q, **k: solve(*q, noise=lambda a: (a * (1 - a)).sqrt(), **k)),
     wrong("linear-mix", noise=lambda a, a_prev: 1 - a_prev.sqrt()),
+    wrong("off-by-one/new", to=lambda t, t_prev: t_prev - 1),
+    wrong("off-by-one/new", to=lambda t, t_prev: t_prev + 1),
+    wrong("off-by-one/new", to=lambda t, t_prev: max(t_prev - 1, 0)),
+    wrong("only-noise", signal=lambda a, a_prev: 0 * a),
+    wrong("model-gets-T-minus-t", model_t=lambda t, x, T: many(T - t, x)),
+    wrong("model-gets-T-minus-t", model_t=lambda t, x, T: many(T + 1 - t, x)),
     wrong("calls-model-on-x0-hat", second=lambda model, x0, eps_hat, t: model(x0, t)),
 )
 
@@ -175,5 +189,6 @@ EXERCISE = Exercise(
         Form("x0_hat clamped to [-1, 1], eps_hat made to fit it", {"clamp": clamped, "again": True}),
     ),
     blocked=functions_of(sampling, editing),
+    terms=_terms,
     intermediates=_intermediates,
 )

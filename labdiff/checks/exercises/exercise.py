@@ -76,6 +76,8 @@ class Exercise:
         call: function(student's function, args) -> outputs; None to just call it.
         same: function(expected, got, rtol) -> bool on two arrays of one shape; None for element by element.
         factors: arguments in which the first output is linear, for the clue that reads off their factors.
+        terms: function(*args) -> {name: (groups, numbers)}: the terms whose sum is right, with factors of
+            their own for each group, and others met in wrong answers; for the clue that reads them off.
         may_be_full_shape: outputs that may also have the full shape of the first output, all copies alike.
         intermediates: function(*args) -> {name: number or tensor}, the right intermediate results, to follow
             a probe by hand.
@@ -96,6 +98,7 @@ class Exercise:
     call: Callable | None = None
     same: Callable | None = None
     factors: tuple[str, ...] = ()
+    terms: Callable | None = None
     may_be_full_shape: tuple[str, ...] = ()
     intermediates: Callable | None = None
     judged_by: str = "numbers"

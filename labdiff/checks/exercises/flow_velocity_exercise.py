@@ -3,7 +3,7 @@
 import torch
 
 from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, wrong
-from labdiff.checks.exercises.probes import draws, flat, numbers, picture, pixels, scale
+from labdiff.checks.exercises.probes import draws, flat, numbers, picture, pixels, scale, with_one_alone
 from labdiff.checks.in_kernel.probe import Probe
 
 
@@ -18,10 +18,10 @@ def velocity(
     down=lambda tau: 1 - tau,
     sign=1,
     shape=scale,
-    out=lambda v, x, eps: v,
+    out=lambda v, x, eps, tau: v,
 ):
     tau = shape(level(tau), x_tau)
-    return out(sign * (on_eps(tau) * eps_hat - on_x(tau) * x_tau) / down(tau), x_tau, eps_hat)
+    return out(sign * (on_eps(tau) * eps_hat - on_x(tau) * x_tau) / down(tau), x_tau, eps_hat, tau)
 
 
 def _probes(seed):
@@ -47,10 +47,11 @@ def _probes(seed):
         ("2-D data (4, 4)", (4, 4), 6, torch.float32),
     ):
         x, eps = numbers(seed + seed_by, shape, 2, dtype)
-        add(label, x, tau[seed_by : seed_by + shape[0]], eps, required=len(shape) == 4)
+        some = tau[seed_by : seed_by + shape[0]]
+        add(label, x, some.sort().values if "mixed" in label else some, eps, required=len(shape) == 4)
     ring = torch.cat([picture(seed), picture(seed).mT])
     add("two pictures", ring, [0.3, 0.7], *numbers(seed + 7, (2, 1, 16, 16), 1), picture=True)
-    return probes
+    return with_one_alone(probes, "three samples, mixed tau")
 
 
 MISTAKES = catalogue(
@@ -102,6 +103,10 @@ x-not-subtracted: You return eps_hat / (1 - tau). x_tau has to be subtracted fir
 no-noise: You return -x_tau / (1 - tau) or x_tau / (1 - tau): eps_hat never enters.
 square-of-tau: You divide by 1 - tau^2. It is 1 - tau without a square.
 x0-not-solved/multiplied: You take x_0 = (x_tau - tau eps_hat) (1 - tau). Solving for x_0 divides by 1 - tau.
+bracket-missing/both: Brackets are missing around 1 - tau: (eps_hat - x_tau) / (1 - tau).
+clamped/x0: You clamp x_0 on the way. A sampler may choose that; the velocity is linear.
+distance-for-difference: You take the absolute value of the difference. Its sign says where the noise is.
+score: You divide eps_hat by tau: that is the score. The velocity is eps_hat - x_0.
 multiplied/x: You multiply x_tau by tau. x_tau is subtracted as it is.
 """,
     wrong("wrong-sign", sign=-1),
@@ -109,7 +114,7 @@ multiplied/x: You multiply x_tau by tau. x_tau is subtracted as it is.
     wrong("ends-swapped", down=lambda tau: tau, sign=-1),
     wrong("returns-x0-hat", on_eps=lambda tau: tau, sign=-1),
     wrong("returns-x0-hat/negated", on_eps=lambda tau: tau),
-    wrong("returns-eps-hat", out=lambda v, x, eps: eps),
+    wrong("returns-eps-hat", out=lambda v, x, eps, tau: eps),
     wrong("not-divided", down=lambda tau: 1),
     wrong("multiplied", down=lambda tau: 1 / (1 - tau)),
     wrong("not-reshaped", shape=flat),
@@ -134,8 +139,8 @@ multiplied/x: You multiply x_tau by tau. x_tau is subtracted as it is.
     wrong("noise-scaled/one-minus", on_eps=lambda tau: 1 - tau, down=lambda tau: 1),
     wrong("path-for-velocity", on_eps=lambda tau: tau, on_x=lambda tau: 1 - tau, down=lambda tau: 1),
     wrong("path-for-velocity", on_eps=lambda tau: 1 - tau, on_x=lambda tau: tau, down=lambda tau: 1),
-    wrong("clamped", out=lambda v, x, eps: v.clamp(-1, 1)),
-    wrong("returns-x", out=lambda v, x, eps: x),
+    wrong("clamped", out=lambda v, x, eps, tau: v.clamp(-1, 1)),
+    wrong("returns-x", out=lambda v, x, eps, tau: x),
     wrong("bracket-missing", on_x=lambda tau: 1 - tau),
     wrong("multiplied/tau", down=lambda tau: -(1 - tau) / tau),
     wrong("plus-for-minus/of-x0", on_eps=lambda tau: 1 - 2 * tau, on_x=lambda tau: -1),
@@ -150,6 +155,11 @@ multiplied/x: You multiply x_tau by tau. x_tau is subtracted as it is.
         on_x=lambda tau: 1 - tau,
         down=lambda tau: 1,
     ),
+    wrong("bracket-missing/both", out=lambda v, x, e, tau: e - x / 1 - tau),
+    wrong("bracket-missing/both", out=lambda v, x, e, tau: (e - x) / 1 - tau),
+    wrong("clamped/x0", out=lambda v, x, e, tau: e - ((x - tau * e) / (1 - tau)).clamp(-1, 1)),
+    wrong("distance-for-difference", out=lambda v, x, e, tau: (e - x).abs() / (1 - tau)),
+    wrong("score", out=lambda v, x, e, tau: -e / tau),
     wrong("multiplied/x", on_x=lambda tau: tau),
 )
 

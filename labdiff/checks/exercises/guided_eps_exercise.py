@@ -5,7 +5,7 @@ import torch
 from labdiff import guidance
 from labdiff.checks.exercises.arc import norm
 from labdiff.checks.exercises.exercise import Exercise, Form, catalogue, functions_of, wrong
-from labdiff.checks.exercises.probes import numbers, picture, pixels
+from labdiff.checks.exercises.probes import numbers, picture, pixels, with_one_alone
 from labdiff.checks.in_kernel.probe import Probe
 
 
@@ -43,7 +43,7 @@ def _probes(seed):
     add("2-D data (3, 2)", *numbers(seed + 5, (3, 2), 2), 1.5)
     ring = torch.cat([picture(seed), picture(seed).mT])
     add("two pictures", *numbers(seed + 6, (2, 1, 16, 16), 1), ring, 1.5, picture=True)
-    return probes
+    return with_one_alone(probes, "three samples, scale = 7.5")
 
 
 def _rescaled(eps, none, label, w):
@@ -93,6 +93,9 @@ scale-on-none: Your scale stands with eps_none. It scales the difference eps_lab
 weights-not-one: Your weights do not add up to 1. It is scale eps_label + (1 - scale) eps_none: where both
     predictions agree, so does the result.
 halved: Half of the guidance is missing: the scaled difference is not halved.
+bracket: Your scale is added to eps_none and multiplies the difference together with it. It is eps_none +
+    scale (eps_label - eps_none).
+squared-difference: You square the difference. It enters as it is.
 multiplied: You multiply the two predictions. It is eps_none + scale (eps_label - eps_none).
 guided-twice: You guide twice: starting from eps_label, you add 1 + scale times the difference. It is
     eps_none + scale (eps_label - eps_none).
@@ -129,6 +132,8 @@ unit-difference: You divide the difference by its length. How long it is, is wha
     wrong("halved", strength=lambda w: w / 2),
     wrong("multiplied", out=lambda eps, none, label, w: w * none * label),
     wrong("multiplied", out=lambda eps, none, label, w: none + w * label * none),
+    wrong("bracket", out=lambda eps, none, label, w: (none + w) * (label - none)),
+    wrong("squared-difference", change=lambda none, label: (label - none) ** 2),
     wrong("guided-twice", strength=lambda w: 2 + w),
     wrong("rescaled", out=_rescaled_each),
     wrong("rescaled", out=_rescaled_to_length),

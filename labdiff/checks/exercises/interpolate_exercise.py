@@ -5,7 +5,7 @@ import torch
 from labdiff import editing, sampling
 from labdiff.checks.exercises.arc import dot, norm, slerp
 from labdiff.checks.exercises.exercise import Exercise, Form, functions_of
-from labdiff.checks.exercises.probes import PUBLIC, draws
+from labdiff.checks.exercises.probes import PUBLIC, draws, with_one_alone
 from labdiff.checks.exercises.slerp import MISTAKES
 from labdiff.checks.in_kernel.probe import Probe
 
@@ -43,7 +43,11 @@ def _probes(seed):
     add("images of noise", *_pair(seed + 5, (2, 1, 16, 16)), 0.5, picture=True)
     same = _pair(seed + 6, (2, 1, 2, 2))[0]
     add("a = b", same, same.clone(), 0.5, required=False)
-    return probes
+    return with_one_alone(probes, "three samples")
+
+
+def _terms(a, b, w):
+    return {"a": a.flatten(1), "b": b.flatten(1)}
 
 
 EXERCISE = Exercise(
@@ -57,4 +61,5 @@ EXERCISE = Exercise(
     mistakes=MISTAKES,
     forms=(Form("(sin((1 - w) theta) a + sin(w theta) b) / sin(theta), theta the angle of each sample"),),
     blocked=functions_of(sampling, editing),
+    terms=_terms,
 )

@@ -123,6 +123,10 @@ linear-mix/signal: Your signal is scaled by 1 - sqrt(1 - a), so that the *factor
 divided: You divide x by sqrt(a). The signal shrinks: multiply by it.
 noise-is-one: eps is missing beside its factor: you add a number, the same to every pixel, and no noise.
 one-noise-for-all: All samples get the noise of the first one. Use eps as it is, each sample its own.
+one-number-for-noise: You take the mean of eps, one number for all. Every pixel has its own noise: use eps as
+    it is.
+clamped/noise: You clamp eps. It is Gaussian and goes beyond: use it as it is.
+clamped/data: You clamp x. Use it as it is: the formula is linear in it.
 plus-in-root: Your noise is scaled by sqrt(1 + a). It is sqrt(1 - a): what the signal lost.
 signal-squared: Your signal is scaled by a^2. It is sqrt(a).
 """,
@@ -146,6 +150,9 @@ signal-squared: Your signal is scaled by a^2. It is sqrt(a).
     wrong("divided", signal=lambda a: 1 / a.sqrt()),
     wrong("noise-is-one", draw=torch.ones_like),
     wrong("one-noise-for-all", draw=lambda eps: eps[:1].expand_as(eps)),
+    wrong("one-number-for-noise", draw=lambda eps: eps.mean()),
+    wrong("clamped/noise", draw=lambda eps: eps.clamp(-1, 1)),
+    wrong("clamped/data", data=lambda x: x.clamp(-1, 1)),
     wrong("plus-in-root", noise=lambda a: (1 + a).sqrt()),
     wrong("signal-squared", signal=lambda a: a**2),
 )

@@ -31,11 +31,21 @@ def solve(
     return out(shape(front, xt) * (xt + sign * shape(inner, xt) * eps_hat), xt, eps_hat)
 
 
+def _thresholded(x, quantile):
+    """Imagen's (Saharia et al. 2022, section 2.3)."""
+    size = x.flatten(1).abs().quantile(quantile, dim=1).clamp(min=1).reshape(-1, *[1] * (x.ndim - 1))
+    return x.clamp(-size, size) / size
+
+
 MISTAKES = catalogue(
     """
 wrong-sign: You add the noise. It was added on the way to x_t, so it has to be subtracted on the way back.
 clamped: You clamp the result to [-1, 1]. A sampler may choose to clamp x0_hat, but this formula is without
     it: near t = T the result really is large.
+clamped/xt: You clamp x_t. It holds noise and goes beyond: use it as it is.
+squashed: You put tanh (or another function) on the result. x0_hat is S5 solved for x_0, and nothing more.
+thresholded: You bring the result into [-1, 1] by a quantile of its sizes (dynamic thresholding). A sampler
+    may choose that; this formula is without it.
 missing-root-noise: You subtract (1 - alpha_bar_t) eps_hat. S5 added sqrt(1 - alpha_bar_t) eps: the square
     root is missing in the numerator.
 missing-root-signal: You divide by alpha_bar_t. S5 scaled x_0 by sqrt(alpha_bar_t): the square root is
@@ -101,6 +111,14 @@ root-missing-one-minus: You subtract (1 - sqrt(alpha_bar_t)) eps_hat. It is sqrt
     wrong("alpha-for-alpha-bar/front", coefficients=lambda s: (1 / s.alpha.sqrt(), (1 - s.alpha_bar).sqrt())),
     wrong("alpha-for-alpha-bar/noise", coefficients=lambda s: (1 / s.alpha_bar.sqrt(), s.beta.sqrt())),
     wrong("root-missing-one-minus", noise=lambda a: 1 - a.sqrt()),
+    wrong("clamped/xt", given=lambda xt, eps: (xt.clamp(-1, 1), eps)),
+    wrong("squashed", out=lambda x, xt, eps: x.tanh()),
+    wrong("squashed", out=lambda x, xt, eps: x.abs()),
+    wrong("squashed", out=lambda x, xt, eps: x.sigmoid()),
+    wrong("thresholded", out=lambda x, xt, eps: _thresholded(x, 0.995)),
+    wrong("thresholded", out=lambda x, xt, eps: _thresholded(x, 0.99)),
+    wrong("thresholded", out=lambda x, xt, eps: _thresholded(x, 0.95)),
+    wrong("thresholded", out=lambda x, xt, eps: _thresholded(x, 1.0)),
 )
 
 EXERCISE = Exercise(

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from dataclasses import replace
 
 import torch
 
@@ -10,6 +11,7 @@ from labdiff.checks.in_kernel.spies import Spy
 from labdiff.schedule import Schedule
 
 PUBLIC = 0  # the seed of ld.check, whose first probes are round numbers; a grader takes a secret one
+ALONE = ": the second of them, alone"
 HARD = 5e-3  # tolerance where 1 - alpha_bar is so small that float32 keeps only three digits of it
 
 
@@ -86,7 +88,7 @@ def batches(seed, names):
     add("one pixel, t = 5", s, [5], base[0])
     add("one pixel, t = 3", s, [3], base[0])
     add("one pixel, T = 1", schedule([0.7]), [1], base[1])
-    add("three samples, mixed t", s, [1, 5, 3], numbers(seed + 2, (3, 1, 1, 2), n))
+    add("three samples, mixed t", s, [1, 4, 5], numbers(seed + 2, (3, 1, 1, 2), n))
     add("as many samples as columns (B = W)", s, [5, 1, 2, 4], numbers(seed + 3, (4, 1, 3, 4), n))
     add("as many samples as rows, float64", s, [2, 5, 1], numbers(seed + 4, (3, 3, 3, 5), n, torch.float64))
     add("T = 1000, both ends", thousand(), [1, 2, 500, 1000], numbers(seed + 5, (4, 1, 2, 3), n), rtol=HARD)
@@ -109,9 +111,18 @@ def batch_probes(order):
             if "model" in order:
                 given["model"] = spy(seed)
             made.append(Probe(label, tuple(given[name] for name in order), **options))
-        return made
+        return with_one_alone(made, "three samples, mixed t")
 
     return probes
+
+
+def with_one_alone(probes, name):
+    """The probes, and after that of this name its second sample alone, which shows whether samples mix."""
+    at = next(i for i, probe in enumerate(probes) if probe.name == name)
+    whole = probes[at]
+    B = max(len(a) for a in whole.args if isinstance(a, torch.Tensor))
+    args = (a[1:2].clone() if isinstance(a, torch.Tensor) and len(a) == B else a for a in whole.args)
+    return [*probes[: at + 1], replace(whole, name=name + ALONE, args=tuple(args)), *probes[at + 1 :]]
 
 
 def spy(seed):

@@ -39,11 +39,16 @@ MODEL_T = catalogue(
     """
 model-gets-t-minus-1: Your model gets t-1. It is trained with the slides' t, the level of x_t.
 model-gets-t-over-T: Your model gets t/T. labdiff's models take t itself, int64 in 1..T.
+model-gets-t-plus-1: Your model gets t+1. It is trained with the slides' t, the level of x_t.
+constant-t: Your model gets the same t at every step. It is told t itself, the level of the x_t that it sees.
 t-not-a-batch: Your model gets t as one number. A model takes a tensor of shape (B,), one t for each sample:
     torch.full((len(xt),), t, device=xt.device).
 """,
     wrong("model-gets-t-minus-1", model_t=lambda t, x, T: many(t - 1, x)),
     wrong("model-gets-t-over-T", model_t=lambda t, x, T: many(t, x) / T),
+    wrong("model-gets-t-plus-1", model_t=lambda t, x, T: many(t + 1, x)),
+    wrong("constant-t", model_t=lambda t, x, T: many(0, x)),
+    wrong("constant-t", model_t=lambda t, x, T: many(T, x)),
     wrong("t-not-a-batch", model_t=lambda t, x, T: t),
     wrong("t-not-a-batch", model_t=lambda t, x, T: torch.tensor(t)),
     wrong("t-not-a-batch", model_t=lambda t, x, T: torch.tensor([t])),

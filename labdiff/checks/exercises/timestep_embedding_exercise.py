@@ -6,7 +6,8 @@ import torch
 from labdiff import unet
 from labdiff.checks.exercises.exercise import Exercise, Form
 from labdiff.checks.exercises.probes import PUBLIC, draws
-from labdiff.checks.exercises.waves import MISTAKES, embedding
+from labdiff.checks.exercises.waves import embedding
+from labdiff.checks.exercises.waves_mistakes import MISTAKES
 from labdiff.checks.in_kernel.probe import Probe
 
 

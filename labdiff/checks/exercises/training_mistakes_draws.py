@@ -65,6 +65,19 @@ target-mix: Your target is a mix of x_0 and eps, as for v-prediction or flow mat
     eps.
 model-not-called: Your function never calls the model. It predicts eps from x_t and t: model(xt, t).
 part-of-the-batch: Your model sees only a part of the batch. Algorithm 1 takes all of x0.
+t-not-whole: Your model gets numbers that are no levels (t drawn as floats, or alpha_bar_t in its place). t
+    is a whole number, 1..T: torch.randint.
+model-gets-T-minus-t: Your model gets T - t. Give it the t that x_t was made with.
+model-gets-t-plus-1: Your model gets t+1. Give it the t that x_t was made with.
+linear-mix: Your x_t has 1 - sqrt(alpha_bar_t) in front of eps. It is sqrt(1 - alpha_bar_t): the squares of
+    the two factors add up to 1.
+linear-mix/of-t: Your x_t is mixed with weights t/T and 1 - t/T. Algorithm 1 has sqrt(alpha_bar_t) and sqrt(1
+    - alpha_bar_t).
+wrong-sign: The noise in your x_t and your target have opposite signs: the network would predict -eps.
+target-score: Your target is -eps / sqrt(1 - alpha_bar_t), the score. The network predicts eps itself (S14).
+rescales-x0: You bring x_0 to another range. It comes in the range that the network knows: use it as it is.
+clamped: You clamp x_t to [-1, 1]. It is a Gaussian and goes beyond.
+clamped/x0: You clamp x_0. It comes in the range that the network knows: use it as it is.
 t-not-a-batch: Your model gets t in another shape than (B,). Give it t as it was drawn, one number for each
     sample.
 """,
@@ -121,6 +134,22 @@ t-not-a-batch: Your model gets t in another shape than (B,). Give it t as it was
     wrong("target-mix", target=lambda x0, eps, xt, scaled, g: eps - x0),
     wrong("model-not-called", ask=lambda model, x, t: 0 * x, order=lambda o, loss: None),
     wrong("part-of-the-batch", batch=lambda x0: x0[:1]),
+    wrong("t-not-whole", model_t=lambda t, T: t.float() + 0.3),
+    wrong("model-gets-T-minus-t", model_t=lambda t, T: T - t),
+    wrong("model-gets-T-minus-t", model_t=lambda t, T: T + 1 - t),
+    wrong("model-gets-t-plus-1", model_t=lambda t, T: t + 1),
+    wrong("linear-mix", noise=lambda s, t: 1 - s.alpha_bar[t].sqrt()),
+    wrong("linear-mix/of-t", signal=lambda s, t: 1 - t / s.T, noise=lambda s, t: t / s.T),
+    wrong("linear-mix/of-t", signal=lambda s, t: (1 - t / s.T).sqrt(), noise=lambda s, t: (t / s.T).sqrt()),
+    wrong("wrong-sign", noise=lambda s, t: -(1 - s.alpha_bar[t]).sqrt()),
+    wrong(
+        "target-score",
+        target=lambda x0, eps, xt, scaled, g: -(eps**2) / scaled,  # eps / sqrt(1 - alpha_bar)
+    ),
+    wrong("rescales-x0", batch=lambda x0: (x0 + 1) / 2),
+    wrong("rescales-x0", batch=lambda x0: 2 * x0 - 1),
+    wrong("clamped", mix=lambda a, x0, b, eps: (a * x0 + b * eps).clamp(-1, 1)),
+    wrong("clamped/x0", batch=lambda x0: x0.clamp(-1, 1)),
     wrong("t-not-a-batch", model_t=lambda t, T: t.view(-1, 1, 1, 1)),
     wrong("t-not-a-batch", model_t=lambda t, T: t[:, None]),
     wrong("t-not-a-batch", model_t=lambda t, T: t[0]),

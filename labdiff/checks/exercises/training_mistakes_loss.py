@@ -24,7 +24,8 @@ step-before-backward/piles-up: You call optimizer.step() before loss.backward(),
 zero-grad-after-backward: You call zero_grad() between backward() and step(): that wipes out the gradient
     just before it is used.
 no-step: You never call optimizer.step(): the weights stay as they are.
-no-backward: You never call loss.backward(): there is no gradient to step along.
+no-backward: No gradient reaches the model: you never call loss.backward(), or what the model says has lost
+    its way back to the weights (torch.no_grad, .detach()).
 no-backward/no-step: You compute the loss only: loss.backward() and optimizer.step() are missing.
 sum-for-mean: You sum the squares. Take their mean, so that loss and step size do not depend on batch or
     image size.
@@ -45,6 +46,10 @@ not-a-square: Your error is not the square of the difference (Huber or smooth L1
     the square.
 another-loss-returned: The step is right, but the number that you return is not the loss that it minimises:
     return loss.item().
+several-batches: One step of yours learns from several batches: a loop over t, or over draws. Algorithm 1
+    gives the model x0 once, with one t for each sample; over many calls all levels come up.
+several-updates: You take several gradient steps in one call: a loop over t, over the samples or over several
+    draws. Algorithm 1 takes one, with a t of its own for each sample; the loop is around it, over batches.
 more-than-once: backward() or step() is called more than once. Algorithm 1 takes one gradient step.
 no-gradient: There is no way from your loss back to the model's weights (torch.no_grad, .detach() or .item()
     before backward).
@@ -79,6 +84,7 @@ no-gradient: There is no way from your loss back to the model's weights (torch.n
         "weighted", loss=lambda a, b: (((a - b) ** 2).flatten(1).mean(1) * torch.arange(1, len(a) + 1)).mean()
     ),
     wrong("another-factor", loss=lambda a, b: 3 * ((a - b) ** 2).mean()),
+    wrong("another-factor", order=lambda o, loss: ((3 * loss).backward(), o.step())),
     wrong("halved", loss=lambda a, b: 0.5 * ((a - b) ** 2).mean()),
     wrong("negative-loss", loss=lambda a, b: -((a - b) ** 2).mean()),
     wrong("negative-loss", order=lambda o, loss: ((-loss).backward(), o.step())),
@@ -88,6 +94,11 @@ no-gradient: There is no way from your loss back to the model's weights (torch.n
     wrong("another-loss-returned", result=lambda loss, a, b: loss.item() * a[0].numel()),
     wrong("another-loss-returned", result=lambda loss, a, b: loss.item() * len(a)),
     wrong("another-loss-returned", result=lambda loss, a, b: loss.item() / len(a)),
+    wrong(
+        "several-updates",
+        order=lambda o, loss: (loss.backward(retain_graph=True), o.step(), loss.backward(), o.step()),
+    ),
+    wrong("several-batches", ask=lambda model, xt, t: model(xt, t) + model(xt, t)),
     wrong("more-than-once", order=lambda o, loss: (loss.backward(), o.step(), o.step())),
     wrong(
         "more-than-once", order=lambda o, loss: (loss.backward(retain_graph=True), loss.backward(), o.step())

@@ -59,11 +59,16 @@ class Recorder(torch.nn.Module):
     def start(self):
         """Reset the record: a new call of the student's function begins."""
         self.events, self.xt, self.t, self.pull = "", None, None, None
-        self.calls, self.done, self.pulled_by = 0, 0, set()
+        self.calls, self.batches, self.done = 0, 0, 0
+        self.pulled_by, self.learned_from = set(), set()  # calls since the last event; batches
 
     def event(self, name):
         self.events += name
         self.pulled_by = set()
+
+    def zero_grad(self, set_to_none=True):
+        self.event("z")
+        super().zero_grad(set_to_none)
 
     def forward(self, x, t):
         shape = tuple(t.shape) if isinstance(t, torch.Tensor) else type(t).__name__
@@ -71,6 +76,7 @@ class Recorder(torch.nn.Module):
             raise ValueError(f"model(x, t): t: expected shape ({len(x)},) like the batch, got {shape}")
         B = len(self.answer)
         if self.done == B or self.xt is None:  # the first part of a batch
+            self.batches += 1
             self.done, self.xt = 0, torch.full_like(self.answer, torch.nan, requires_grad=False)
             self.t = torch.full((B,), torch.nan, dtype=torch.float64)
         if x.shape[1:] != self.answer.shape[1:] or len(x) > B - self.done:
@@ -82,10 +88,12 @@ class Recorder(torch.nn.Module):
         self.done, self.calls = self.done + len(x), self.calls + 1
         out = self.answer[part] * 1
         if out.requires_grad:
-            out.register_hook(lambda gradient, call=self.calls: self._pulled(gradient, part, call))
+            at = self.calls, self.batches
+            out.register_hook(lambda gradient: self._pulled(gradient, part, *at))
         return out
 
-    def _pulled(self, gradient, part, call):
+    def _pulled(self, gradient, part, call, batch):
+        self.learned_from.add(batch)
         if not self.pulled_by or call in self.pulled_by:  # not another part of the same backward
             self.event("b")
         self.pulled_by.add(call)
@@ -120,13 +128,14 @@ class Optimizer(torch.optim.Optimizer):
 
 
 EVENTS = {"z": "1", "b": "2", "s": "3", "o": "4"}  # zero_grad, backward, step, weights changed without a step
-OUTPUTS = ("xt", "t", "pull", "gradient", "loss", "is_tensor", "events", "kept")
+OUTPUTS = ("xt", "t", "pull", "gradient", "loss", "is_tensor", "events", "batches", "kept")
 
 
 def call(function, args):
     """What the calls of a Plan did, the OUTPUTS by call.
 
-    is_tensor: the loss came as one; events: what happened, a digit each; kept: x0 is unchanged.
+    is_tensor: the loss came as one; events: what happened, a digit each; batches: how many it learned from;
+    kept: x0 is unchanged.
     """
     (plan,) = args
     model, generator = Recorder(plan.answer), torch.Generator()
@@ -142,13 +151,15 @@ def call(function, args):
         x0 = plan.x0.clone()
         result = function(model, optimizer, plan.s, x0, generator)
         is_tensor = isinstance(result, torch.Tensor)
+        if isinstance(result, str | bytes | tuple | list | dict):
+            raise TypeError(f"training_step returned {type(result).__name__}")
         loss = torch.nan if result is None else float(result.detach() if is_tensor else result)
         if "s" not in model.events and not torch.equal(model.answer, plan.answer):
             model.event("o")
         digits = "".join(EVENTS[e] for e in model.events)[:9]
         t = unknown.flatten(1)[:, 0] if model.t is None else model.t
         tensors = [unknown if v is None else v for v in (model.xt, t, model.pull, optimizer.gradient)]
-        numbers = (loss, is_tensor, float(digits or 0), torch.equal(x0, plan.x0))
+        numbers = (loss, is_tensor, float(digits or 0), len(model.learned_from), torch.equal(x0, plan.x0))
         rows.append(tensors + [torch.tensor(v, dtype=torch.float64) for v in numbers])
     return tuple(torch.stack([row[i].detach().double() for row in rows]) for i in range(len(OUTPUTS)))
 

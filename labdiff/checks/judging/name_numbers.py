@@ -15,25 +15,24 @@ def factor(a, b):
 
 
 def kind_of_error(k, N, B, pull):
-    """In words, how the error depends on the answer; and its second derivative."""
+    """All words that fit for how the error depends on the answer; and its second derivative."""
     if np.isfinite(pull).all() and np.allclose(np.abs(pull), 1 / N, rtol=1e-3):
-        return "absolute difference", None
+        return ["absolute difference"], None
     if np.isfinite(pull).all() and abs((pull**2).sum() * N - 1) < 1e-3:
-        return "root of the mean square", None
+        return ["root of the mean square"], None
     if not np.isfinite(k).all():
-        return "no gradient", None
+        return ["no gradient"], None
     if not np.allclose(k, k.mean(), rtol=2e-3):
         of_sample = k.reshape(B, -1).mean(1).reshape(-1, *[1] * (k.ndim - 1))
         if N > B and of_sample.all() and np.allclose(k, of_sample, rtol=2e-3):
-            return "weighted by sample", of_sample
-        return "not a square", None
+            return ["weighted by sample"], of_sample
+        return ["not a square"], None
     if abs(k.mean()) < 1e-9:
-        return "not a square", None
+        return ["not a square"], None
     if k.mean() < 0:
-        return "negative", k.mean()
+        return ["negative"], k.mean()
     known = {"mean square": 2 / N, "sum": 2, "sum for each image": 2 / B, "half": 1 / N}
-    fits = (name for name, v in known.items() if abs(k.mean() / v - 1) < 2e-3)
-    return next(fits, "another factor"), k.mean()
+    return [*(name for name, v in known.items() if abs(k.mean() / v - 1) < 2e-3), "another factor"], k.mean()
 
 
 def target_of(y, x0, xt, part):
@@ -61,22 +60,23 @@ def _left_over(y, x0, part):
 
 
 def reported_loss(value, known):
+    """All names that fit."""
     if np.isnan(value):
-        return "nothing"
-    return next(
-        (name for name, v in known.items() if abs(value - v) < 1e-3 * abs(v) + 1e-6), "another number"
-    )
+        return ["nothing"]
+    return [*(name for name, v in known.items() if abs(value - v) < 1e-3 * abs(v) + 1e-6), "another number"]
 
 
 def name_of(rows, tolerance):
     """The name in the schedule of these factors, or what they are instead.
 
     rows: (schedule, levels, factors)."""
-    if any(row[2] is None for row in rows):
+    if not rows or any(row[2] is None for row in rows):
         return "unknown"
     fits = None
     for s, t, factors in rows:
-        known = {n for n, v in numbers(s, t).items() if np.allclose(factors, v, rtol=tolerance, atol=1e-4)}
+        table = numbers(s, t)
+        table |= {f"-{n}": -v for n, v in table.items()}
+        known = {n for n, v in table.items() if np.allclose(factors, v, rtol=tolerance, atol=1e-4)}
         fits = known if fits is None else fits & known
     usual = [n for n in ("sqrt(alpha_bar_t)", "sqrt(1 - alpha_bar_t)") if n in fits]
     return (usual or sorted(fits, key=lambda n: (len(n), n)) or ["another factor"])[0]
@@ -85,7 +85,13 @@ def name_of(rows, tolerance):
 def numbers(s, t):
     """Name -> the schedule's number of that name at each of the levels t, an array."""
     one = np.ones(len(t))
-    known = {"0": 0 * one, "1": one}
+    known = {"0": 0 * one, "1": one, "t/T": t / s.T, "1 - t/T": 1 - t / s.T}
+    known |= {f"sqrt({name})": known[name] ** 0.5 for name in ("t/T", "1 - t/T")}
+    for name, at in (("T-t", s.T - t), ("T+1-t", s.T + 1 - t)):
+        v = s.alpha_bar.numpy()[np.clip(at, 0, s.T)]
+        known |= {f"sqrt(alpha_bar_{{{name}}})": v**0.5, f"sqrt(1 - alpha_bar_{{{name}}})": (1 - v) ** 0.5}
+    for name in ("alpha", "alpha_bar"):
+        known[f"1 - sqrt({name}_t)"] = 1 - getattr(s, name).numpy()[np.clip(t, 0, s.T)] ** 0.5
     for name in ("beta", "alpha", "alpha_bar", "beta_tilde"):
         table = getattr(s, name).numpy()
         for step, suffix in ((0, "t"), (-1, "{t-1}"), (1, "{t+1}")):

@@ -43,6 +43,22 @@ KNOWN = (
         "{message}. A Schedule has beta, alpha, alpha_bar and beta_tilde, arrays with the entries t = 0..T, "
         "and T.",
     ),
+    (
+        "no-gradient",
+        "AttributeError|RuntimeError",
+        r"'float' object has no attribute 'backward'|does not require grad and does not have a grad_fn",
+        "",
+        "There is no way from your loss back to the model's weights ({message}): call .item() or .detach() "
+        "after backward() only, and leave the model outside of torch.no_grad().",
+    ),
+    (
+        "not-reduced",
+        "RuntimeError",
+        "grad can be implicitly created only for scalar outputs",
+        "",
+        "You call backward() on several numbers. The loss is one: take the mean of the squares over "
+        "everything.",
+    ),
     ("no-such-attribute", "AttributeError", "", "", "{message}: look at its spelling, and at what it is."),
     (
         "called-like-a-function",
@@ -50,6 +66,13 @@ KNOWN = (
         "'Tensor' object is not callable",
         "",
         "Round brackets call a function. An array is indexed with square ones: s.alpha_bar[t].",
+    ),
+    (
+        "wrong-type",
+        "TypeError",
+        "^training_step returned ",
+        "",
+        "{message}: return the loss as one number, loss.item().",
     ),
     (
         "torch-on-a-number",

@@ -31,7 +31,14 @@ def draws(plans, got):
     if (t == t[:1]).all() and (few == few[:1]).all() and not frozen:
         drawn = "the same in every call"
     last = "T" if seen[-1] == T else f"T{seen[-1] - T:+d}"
-    words = "t/T" if share else f"{seen[0]}..{last}" if seen[1:] else "one level"
+    whole = np.allclose(values["t"] * T, np.round(values["t"] * T), atol=1e-3)
+    words = (
+        ("t/T" if whole else "no whole number")
+        if share
+        else f"{seen[0]}..{last}"
+        if seen[1:]
+        else "one level"
+    )
     if not share and seen != list(range(seen[0], seen[-1] + 1)):
         words = "with gaps: " + ", ".join(map(str, seen))
     return {

@@ -1,5 +1,7 @@
 """What a training step does, told from what its model and optimizer saw: features in words."""
 
+import re
+
 import numpy as np
 
 from labdiff.checks.judging.name_numbers import (
@@ -55,6 +57,10 @@ def features(probes, outcomes):
     named = found["noise"] in numbers(plans["one step"].s, np.array([1]))
     if named and found.get("draws") == "normal":
         found["draws"] = variance(plans["many steps"], got["many steps"], found["noise"])
+    if (
+        "several updates" in found["order"] or found.get("t") == "no whole number"
+    ):  # the rest says nothing then
+        return found
     if "two steps" in got:
         found["gradient"] = _gradient(got["two steps"])
     return found
@@ -65,9 +71,9 @@ def _used(plans, got):
     names = [n for n in PLANS if all(n + more in got for more in ("", ", x0 = 0", ", another answer"))]
     found = [_one_use(plans, got, name) for name in names]
     signal, noise, target, error, loss = zip(*found, strict=True) if found else [()] * 5
-    if "weighted by sample" in error:  # a single sample tells nothing of its weight
+    if ["weighted by sample"] in error:  # a single sample tells nothing of its weight
         target, error, loss = (
-            [word for word, kind in zip(words, error, strict=True) if kind == "weighted by sample"]
+            [word for word, kind in zip(words, error, strict=True) if kind == ["weighted by sample"]]
             for words in (target, error, loss)
         )
     exact, sizes = name_of(noise, 1e-3), noise_factor(plans["many steps"], got.get("many steps"))
@@ -77,8 +83,8 @@ def _used(plans, got):
         "signal": name_of(signal, 1e-3),
         "noise": sizes if exact == "unknown" else exact,
         "target": _same(target),
-        "error": _same(error),
-        "loss": _same(loss),
+        "error": _in_all(error),
+        "loss": _in_all(loss),
         "order": _same([_order(e) for v in got.values() for e in v["events"]]),
         "x0": "left as it is" if all(v["kept"].all() for v in got.values()) else "changed in place",
     }
@@ -94,7 +100,7 @@ def _one_use(plans, got, name):
     N, B = x0.size, len(x0)
     error, k = kind_of_error((pull - two["pull"][0]) / (answer - other), N, B, pull)
     if k is None:
-        return signal, (plan.s, t, None), "unknown", error, "unknown"
+        return signal, (plan.s, t, None), "unknown", error, ["unknown"]
     y = answer - pull / k
     target, b = target_of(y, x0, xt, part)
     square = ((answer - y) ** 2).mean()
@@ -118,6 +124,8 @@ def _order(code):
             "2" in events, "3" in events
         ]
     core = events.replace("1", "")
+    if re.fullmatch("(23){2,}2?", core):
+        return "several updates"
     if core != "23":
         return "step, backward" if core == "32" else "more than once"
     return (
@@ -138,6 +146,12 @@ def _gradient(two):
             if 0 < c < 1.001 and np.allclose(at_step, c * g, rtol=1e-3, atol=1e-5 * np.abs(g).max()):
                 return name
     return "something else"
+
+
+def _in_all(words):
+    """The first of the words that fit everywhere."""
+    fits = [word for word in words[0] if all(word in other for other in words)] if words else []
+    return fits[0] if fits else _same(first for first, *_ in words)
 
 
 def _same(words):

@@ -24,6 +24,9 @@ def by_features(exercise, probes, outcomes):
         ("expected", "; ".join(f"{k}: {RIGHT[k]}" for k in off if k in RIGHT)),
         ("got", "; ".join(f"{k}: {v}" for k, v in off.items())),
     )
+    above = _above_all(exercise, outcomes, seen)
+    if above:
+        return (False, *above, rows)
     known = _wrong_steps(exercise, tuple(probes))
     single = {m.id: (m.hint,) for m, delta in reversed(known) if delta == off}
     if len(single) == 1:
@@ -42,8 +45,24 @@ def by_features(exercise, probes, outcomes):
     told = "; ".join(
         f"{k}: {v}" + (f" (should be: {RIGHT[k]})" if k in RIGHT else "") for k, v in off.items()
     )
-    only = f"wrong-{next(iter(off))}" if len(off) == 1 and off.keys() <= {"t", "draws"} else None
+    only = f"wrong-{next(iter(off))}" if len(off) == 1 and off.keys() <= SINGLE else None
     return False, only, (f"The step does not do what Algorithm 1 says. {told}.",), rows
+
+
+SINGLE = {"t", "draws", "signal", "noise", "error", "gradient"}  # features that have no other cause
+
+
+def _above_all(exercise, outcomes, seen):
+    """(id, hints) of a mistake that leaves the other features without a meaning, or None."""
+    hints = {m.id: m.hint for m in exercise.mistakes}
+    learned_from = [o.values["batches"] for o in outcomes if o.values]
+    if "several updates" in seen.get("order", ""):
+        return "several-updates", (hints["several-updates"],)
+    if learned_from and min(batches.min() for batches in learned_from) > 1:
+        return "several-batches", (hints["several-batches"],)
+    if seen.get("t") == "no whole number":
+        return "t-not-whole", (hints["t-not-whole"],)
+    return None
 
 
 def require_shapes(probes, outcomes):

@@ -9,6 +9,8 @@ import numpy as np
 
 from labdiff.checks.judging.agreement import agrees, close
 from labdiff.checks.judging.read_factors import read_factors
+from labdiff.checks.judging.read_terms import read_terms
+from labdiff.checks.judging.value_clues import clamped, mixes_samples, rescaled, weighted
 
 
 def clues(exercise, probes, expected, outcomes):
@@ -16,13 +18,18 @@ def clues(exercise, probes, expected, outcomes):
     seen = _Seen(exercise, probes, expected, outcomes)
     for id, clue in (
         (None, _raised),
-        (None, _broken),
         ("wrong-shape", _shape),
+        ("not-finite", _broken),
         ("wrong-sign", _negated),
         ("constant-factor", _constant_factor),
+        ("", weighted),
+        ("clamped", clamped),
+        ("rescaled", rescaled),
         ("low-precision", _low_precision),
         ("off-by-one", _shifted),
+        ("mixes-samples", mixes_samples),
         ("", read_factors),
+        ("", read_terms),
         (None, _only_at),
         (None, _in_batches),
         ("", _second_output),
