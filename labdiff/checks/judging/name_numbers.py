@@ -37,6 +37,8 @@ def kind_of_error(k, N, B, pull):
 
 def target_of(y, x0, xt, part):
     """What the target is, and the factor of eps in x_t where eps is known by it."""
+    if not all(np.isfinite(each).all() for each in (y, xt, part)):
+        return "something else", None
     if np.allclose(y, x0, rtol=1e-3, atol=1e-3):
         return "x_0", None
     if np.allclose(y, xt, rtol=1e-3, atol=1e-3) and not np.allclose(part, xt, atol=1e-3):

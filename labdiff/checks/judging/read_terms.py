@@ -44,6 +44,8 @@ def _short(number):
 
 def _factors(terms, result):
     """The factors with which the terms add up to the result, or None."""
+    if not np.isfinite(result).all():
+        return None
     factors, _, rank, _ = np.linalg.lstsq(terms, result, rcond=None)
-    exact = rank == terms.shape[1] and np.isfinite(result).all() and close(result, terms @ factors, 1e-4)
+    exact = rank == terms.shape[1] and close(result, terms @ factors, 1e-4)
     return factors if exact else None
