@@ -365,6 +365,16 @@ OWN = {
         1,
     ),
     "compiled": ("@torch.compile\n" + RIGHT, {"correct"}, 1),
+    "own-reset": (
+        (RIGHT.replace("alpha_bar.sqrt()", "torch.sqrt(alpha_bar)"), insert("section-3", "%reset -f")),
+        {"correct"},
+        1,
+    ),
+    "own-gpu": (
+        (RIGHT, insert("section-3", "import torch\ntorch.set_default_device('cuda')")),
+        {"correct"},
+        1,
+    ),
     "own-later": ((WITH_COL, insert("q-sample-check", LATER["own-magic"])), {"correct"}, 1),
     "own-later-wrong": ((RIGHT, insert("q-sample-check", WRONG)), {"correct"}, 1),
     "own-slow": ((RIGHT, insert("section-3", "import time\ntime.sleep(300)")), {"correct"}, 1),
