@@ -291,7 +291,7 @@ def test_cells_are_run_in_the_order_of_the_notebook():
         ("probe", "q_sample"),
     ]
     rest = json.loads(eval(made[-1].code.removeprefix("labdiff_inside.probe")))["rest"]
-    assert rest == ["a = 1", "given = 1", "answer p", "b = 1", "c = 1", "answer q"]
+    assert rest == ["setup", "a = 1", "given = 1", "answer p", "b = 1", "c = 1", "answer q"]
 
 
 def test_stubs_before_an_answer_are_defined_as_in_the_notebook():

@@ -80,8 +80,7 @@ def steps(
             made.append(Step(OTHER, code, part.name))
     answer = f"labdiff_inside.cell({sequence[at].source!r}, {question.name!r}, limit={limit})"
     made.append(Step(ANSWER, answer, question.name))
-    # the setup too: a cell may have reset all names
-    rest = [trusted.setup, *(part.source for part in sequence if part.answers != question)]
+    rest = [part.source for part in sequence if part.answers != question]
     rest.append(sequence[at].source)  # once more, if it needs what a later cell defines
     text = json.dumps({**request, "rest": rest})
     return [*made, Step(PROBE, f"labdiff_inside.probe({text!r})", question.name)]
