@@ -218,6 +218,18 @@ def test_pictures_and_files_from_anywhere_come_along_and_dead_links_do_not(tmp_p
         assert f'<a href="{url}">' in page
 
 
+def test_what_a_slow_kernel_prints_in_parts_is_one_text():
+    parts = [nbformat.v4.new_output("stream", text=text) for text in ("a 1\n", "b 2\n")]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=parts)])
+    assert "<pre>a 1\nb 2\n</pre>" in exporter.body_of(notebook, ROOT).replace("\n\n", "\n")
+
+
+def test_no_line_begins_with_the_full_stop_after_a_formula(without_npm):
+    long = "+".join("x" * 20)
+    page = exporter.body_of(sources.markdown(f"a $x$). $y$ b $$z$$. ${long}$."), ROOT)
+    assert page.count('class="together"') == 1 and "</math>).</span> <math" in page
+
+
 def test_formulas_in_outputs_are_formulas(with_npm):
     data = {"text/latex": r"$$\displaystyle \frac{a}{b}$$", "text/plain": "<Math>", "image/png": "QUJD"}
     cell = nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("display_data", data)])

@@ -12,6 +12,7 @@ import jinja2
 import nbformat
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 from labdiff.site.formulas import Formulas
 
@@ -66,6 +67,7 @@ class Exporter(HTMLExporter):
 
     def __init__(self):
         super().__init__(template_name="basic", exclude_anchor_links=True)
+        self.register_preprocessor(CoalesceStreamsPreprocessor, enabled=True)  # a slow kernel prints in parts
         self.formulas = Formulas()
 
     @jinja2.pass_context

@@ -8,6 +8,7 @@ from latex2mathml.converter import convert
 from labdiff.site import npm
 
 MARK = "\ue000{}\ue001"  # stands for a formula until all of a page are made; of Unicode's private use
+LONG = 30  # characters of LaTeX, from which on a formula in a line may be broken
 
 
 class Formulas:
@@ -31,7 +32,14 @@ class Formulas:
             made = npm.katex(self.found)
         else:
             made = [mathml(*formula) for formula in self.found]
-        return re.sub(MARK.format(r"(\d+)"), lambda m: made[int(m[1])], page)
+
+        def in_place(match):
+            (latex, display), formula = self.found[int(match[1])], made[int(match[1])]
+            if display or not match[2] or len(latex) > LONG:
+                return formula + match[2]
+            return f'<span class="together">{formula}{match[2]}</span>'  # no line begins with a full stop
+
+        return re.sub(MARK.format(r"(\d+)") + r"([).,;:!?]*)", in_place, page)
 
 
 def mathml(formula: str, display: bool) -> str:

@@ -143,7 +143,7 @@ def reverse_slider(
             "mean": ("mean", 4),
             "std": ("std", 4),
             "sqrt(beta)": texts((f"{math.sqrt(b):.4f}" for b in betas), ("beta",)),
-            "KL to its Gaussian, nats": ("kl", 4),
+            "KL to its Gaussian, nats": ("kl", None),
         }
     )
     controls = [

@@ -18,7 +18,9 @@ def linear(axes=("t",), **terms):
 
 
 def numbers(rows):
-    """A small table: {label: texts(), or (linear(), digits), or (a number's name in bayes(), digits)}."""
+    """A small table: {label: texts(), or (linear(), digits), or (a number's name in bayes(), digits)}; digits
+    None for a number >= 0 that may be very small.
+    """
     rows = {
         label: row if isinstance(row, dict) else {"value": row[0], "digits": row[1]}
         for label, row in rows.items()

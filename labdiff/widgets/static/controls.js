@@ -74,9 +74,9 @@ function makeRange(control, ui) {
   input.addEventListener("input", () => ui.set(spec.name, read(), "hand"));
   input.addEventListener("change", () => ui.settle(spec.name));
   const label = element("label", { for: id }, ...formula(spec.label));
-  const line = element("div", { class: "labdiff-control" }, label, input, output);
+  const slider = element("div", { class: "labdiff-control" }, label, input, output);
   const player = spec.play ? makePlayer(control, ui) : null;
-  if (player) line.prepend(player.el);
+  const line = player ? element("div", { class: "labdiff-control" }, player.el, slider) : slider;
   return {
     el: line,
     input,

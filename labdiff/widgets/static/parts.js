@@ -1,12 +1,18 @@
 // Small panes: a table of numbers, the bar of a training, and a formula whose coefficients move.
 
+// A number >= 0 to two digits or three, however small; what rounding leaves of 0 is 0.
+function short(v) {
+  if (v < 1e-12) return "0";
+  return v < 1e-3 ? v.toExponential(1) : v.toPrecision(3);
+}
+
 function makeNumbers({ rows }, ui) {
   const cells = rows.map(() => element("td", {}));
   const lines = rows.map(({ label }, i) => element("tr", {}, element("th", { scope: "row" }, ...formula(label)), cells[i]));
   function update() {
     rows.forEach(({ axes, texts, value, digits }, i) => {
       const number = () => (typeof value === "string" ? ui.measures[value] : linear(value, ui));
-      cells[i].textContent = texts ? texts[rowOf(axes, ui)] : number().toFixed(digits);
+      cells[i].textContent = texts ? texts[rowOf(axes, ui)] : digits === null ? short(number()) : number().toFixed(digits);
     });
   }
   return { el: element("table", { class: "labdiff-numbers" }, element("tbody", {}, ...lines)), layout() {}, update };
