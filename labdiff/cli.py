@@ -3,11 +3,13 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from types import ModuleType
+from typing import cast
 
 from labdiff.commands import autograder, exercise, grade, handout, lab, sampling, site, training
 
 # jsonschema, which nbformat imports, has it check IRIs, of which a notebook has none: 2 s of CPU time
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+cast(dict[str, ModuleType | None], sys.modules).setdefault("rfc3987_syntax", None)
 
 COMMANDS = (lab, training, sampling, site, exercise, handout, grade, autograder)
 UNIX_ONLY = {"fcntl", "pwd", "resource", "termios"}  # modules that Windows' Python lacks
