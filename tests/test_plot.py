@@ -313,3 +313,8 @@ def test_images_are_saved_one_by_one_or_together(tmp_path):
 
 def test_a_row_may_have_a_colon_in_its_label():
     assert ld.plot.image_rows({"$x_t$: the question": torch.zeros(2, 1, 4, 4)}).axes
+
+
+def test_a_list_of_pictures_for_a_dict_is_told_on_one_line():
+    with pytest.raises(TypeError, match=r"^image_rows: rows: expected a dict .*, got \[tensor[^\n]*$"):
+        ld.plot.image_rows([torch.zeros(1, 1, 4, 4)] * 2)

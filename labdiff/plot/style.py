@@ -109,7 +109,8 @@ def panels(
 def check_labelled(function, name, value):
     if not isinstance(value, dict) or not value:
         raise TypeError(
-            f"{function}: {name}: expected a dict {{label: data}} with an entry or more, got {value!r:.60}"
+            f"{function}: {name}: expected a dict {{label: data}} with an entry or more, "
+            f"got {' '.join(repr(value).split()):.60}"
         )
     if not all(isinstance(label, str) for label in value):
         raise TypeError(f"{function}: {name}: expected texts as labels, got {[*value]}")
