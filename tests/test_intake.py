@@ -485,7 +485,12 @@ def test_modules_beside_the_notebook_come_along_and_a_change_of_them_is_noticed(
         "anna/w/my_helpers.py": b"\xef\xbb\xbfx = '\xc3\xa4'",
         "anna/other.py": b"y = 1",
     }
-    files |= {"anna/w/no module.py": b"", "anna/w/long.py": b"#" * 10**6, "ben/" + ONE: HALF}
+    files |= {
+        "anna/w/no module.py": b"",
+        "anna/w/long.py": b"#" * 10**6,
+        "anna/w/" + "n" * 60 + ".py": b"",
+        "ben/" + ONE: HALF,
+    }
     found = submissions.collect(as_folder(tmp_path, files), COURSE).students
     assert choice.pick(found["anna"], COURSE)[ONE[:-6]].modules == (("my_helpers.py", "x = '\u00e4'"),)
     assert choice.pick(found["ben"], COURSE)[ONE[:-6]].modules == ()

@@ -11,7 +11,7 @@ from labdiff.grading.intake.submissions import Work
 from labdiff.grading.records import HandedIn, Trusted
 
 MOST_COPIES = 40  # of one notebook by one student that are read
-MODULE = re.compile(r"[^\W\d]\w*\.py")
+MODULE = re.compile(r"[^\W\d]\w{0,50}\.py")  # no name that is too long for a file
 MOST_MODULES, LONGEST_MODULE = 20, 200_000  # files beside a notebook that it may import; bytes
 # what an answer may be in, but for the files that any repository has
 MAY_ANSWER = re.compile(
