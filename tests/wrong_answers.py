@@ -785,6 +785,8 @@ WRONG_MORE = {
         ("halved", step_in(loss=lambda a, b: F.mse_loss(a, b) / 2)),
         ("no-gradient", without_gradients),
         ("t-not-whole", of_continuous_time),
+        ("target-scaled", step_in(target=lambda s, x0, t, eps: 2 * eps)),
+        ("target-absolute", step_in(target=lambda s, x0, t, eps: eps.abs())),
         ("t-not-whole", step_in(told=lambda s, t: s.alpha_bar[t].float())),
         ("model-gets-T-minus-t", step_in(told=lambda s, t: s.T - t)),
         ("wrong-sign", step_in(target=lambda s, x0, t, eps: -eps)),

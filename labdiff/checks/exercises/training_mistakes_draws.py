@@ -78,6 +78,10 @@ target-score: Your target is -eps / sqrt(1 - alpha_bar_t), the score. The networ
 rescales-x0: You bring x_0 to another range. It comes in the range that the network knows: use it as it is.
 clamped: You clamp x_t to [-1, 1]. It is a Gaussian and goes beyond.
 clamped/x0: You clamp x_0. It comes in the range that the network knows: use it as it is.
+target-scaled/factor: Your target is eps times a number. The network predicts eps itself (S14).
+target-absolute: Your target is the size of eps, without its sign. The network predicts eps itself (S14).
+constant-t: Your model gets the same t for all. Give it the t that x_t was made with.
+no-noise: Your noise is zero: x_t is the signal alone, with nothing to predict. Draw eps with torch.randn.
 t-not-a-batch: Your model gets t in another shape than (B,). Give it t as it was drawn, one number for each
     sample.
 """,
@@ -134,6 +138,12 @@ t-not-a-batch: Your model gets t in another shape than (B,). Give it t as it was
     wrong("target-mix", target=lambda x0, eps, xt, scaled, g: eps - x0),
     wrong("model-not-called", ask=lambda model, x, t: 0 * x, order=lambda o, loss: None),
     wrong("part-of-the-batch", batch=lambda x0: x0[:1]),
+    wrong("target-scaled/factor", target=lambda x0, eps, xt, scaled, g: 2 * eps),
+    wrong("target-absolute", target=lambda x0, eps, xt, scaled, g: eps.abs()),
+    wrong("constant-t", model_t=lambda t, T: torch.zeros_like(t)),
+    wrong("constant-t", model_t=lambda t, T: torch.ones_like(t)),
+    wrong("constant-t", model_t=lambda t, T: torch.full_like(t, T)),
+    wrong("no-noise", draw=lambda x0, g: torch.zeros_like(x0)),
     wrong("t-not-whole", model_t=lambda t, T: t.float() + 0.3),
     wrong("model-gets-T-minus-t", model_t=lambda t, T: T - t),
     wrong("model-gets-T-minus-t", model_t=lambda t, T: T + 1 - t),

@@ -90,6 +90,7 @@ no-gradient: There is no way from your loss back to the model's weights (torch.n
     wrong("negative-loss", order=lambda o, loss: ((-loss).backward(), o.step())),
     wrong("not-a-square", loss=torch.nn.functional.smooth_l1_loss),
     wrong("another-loss-returned", result=lambda loss, a, b: 0.0),
+    wrong("another-loss-returned", result=lambda loss, a, b: loss.item() / 2),
     wrong("another-loss-returned", result=lambda loss, a, b: loss.item() * a.numel()),
     wrong("another-loss-returned", result=lambda loss, a, b: loss.item() * a[0].numel()),
     wrong("another-loss-returned", result=lambda loss, a, b: loss.item() * len(a)),

@@ -46,6 +46,8 @@ def target_of(y, x0, xt, part):
     b = factor(part, y)
     if b is not None:
         return "eps", b
+    if factor(np.abs(part), np.abs(y)) is not None:
+        return "the size of eps", None
     rest = [_left_over(*rows) for rows in zip(y, x0, part, strict=False)]
     if max(mixed for mixed, _ in rest) < 1e-2:
         return "a mix of x_0 and eps", None

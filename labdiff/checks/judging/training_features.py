@@ -79,6 +79,8 @@ def _used(plans, got):
     exact, sizes = name_of(noise, 1e-3), noise_factor(plans["many steps"], got.get("many steps"))
     if exact == "1" and set(target) == {"eps"} and sizes != "1":
         exact, target = sizes, ["what was added to x_t"]
+    if exact == "another factor" and set(target) == {"eps"} and sizes == RIGHT["noise"]:
+        exact, target = sizes, ["eps times another factor"]
     return {
         "signal": name_of(signal, 1e-3),
         "noise": sizes if exact == "unknown" else exact,
