@@ -809,6 +809,10 @@ WRONG_MORE = {
         ("factor-of-eps_hat", DD(x0f=lambda x, e, a: x / a.sqrt())),
         ("off-by-one", DD(p=lambda s, t, tp: s.alpha_bar[tp + 1])),
         ("only-noise", DD(sc=lambda b: 0 * b)),
+        (
+            "roots-missing",
+            DD(x0f=lambda x, e, a: (x - (1 - a) * e) / a, sc=lambda b: b, dirf=lambda b: 1 - b),
+        ),
     ],
     "guided_eps": [
         ("mixes-samples", lambda u, c, w: u + w * (c - u)[:1]),

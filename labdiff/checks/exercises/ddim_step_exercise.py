@@ -120,6 +120,8 @@ bracket-missing: In x0_hat you divide only x_t by sqrt(alpha_bar_t). The divisio
 linear-mix: You put (1 - sqrt(alpha_bar[t_prev])) eps_hat back on. It is sqrt(1 - alpha_bar[t_prev]).
 off-by-one/new: Your new level is t_prev - 1 or t_prev + 1. Entry t_prev of labdiff's arrays is the level
     that you go to.
+roots-missing: All roots are missing: alpha_bar and 1 - alpha_bar are variances, the factors of x_0 and eps
+    are their roots (S5), at t as at t_prev.
 only-noise: Your result is the noise of the new level alone: x0_hat is missing.
 model-gets-T-minus-t: Your model gets T - t. It is told the level of the x_t that it sees: t itself.
 calls-model-on-x0-hat: You call the model again, on x0_hat. The noise that goes back on is eps_hat, what the
@@ -166,10 +168,14 @@ calls-model-on-x0-hat: You call the model again, on x0_hat. The noise that goes 
     wrong("linear-mix", noise=lambda a, a_prev: 1 - a_prev.sqrt()),
     wrong("off-by-one/new", to=lambda t, t_prev: t_prev - 1),
     wrong("off-by-one/new", to=lambda t, t_prev: t_prev + 1),
-    wrong("off-by-one/new", to=lambda t, t_prev: max(t_prev - 1, 0)),
+    wrong(
+        "roots-missing",
+        x0_hat=lambda *q, **k: solve(*q, **{**k, "noise": lambda a: 1 - a, "signal": lambda a: 1 / a}),
+        signal=lambda a, a_prev: a_prev,
+        noise=lambda a, a_prev: 1 - a_prev,
+    ),
     wrong("only-noise", signal=lambda a, a_prev: 0 * a),
     wrong("model-gets-T-minus-t", model_t=lambda t, x, T: many(T - t, x)),
-    wrong("model-gets-T-minus-t", model_t=lambda t, x, T: many(T + 1 - t, x)),
     wrong("calls-model-on-x0-hat", second=lambda model, x0, eps_hat, t: model(x0, t)),
 )
 

@@ -76,6 +76,7 @@ missing-root-xt: You put x0_hat into the posterior's mean, and there the square 
 clamped/last: You clamp the result of the last step. Algorithm 2 returns it as it is; clamp finished pictures
     where they are shown.
 one-number-for-noise: You take the mean of z, one number for all. Every pixel has its own noise.
+roots-missing: All square roots are missing: over alpha_t, over 1 - alpha_bar_t and over sigma_t^2 (S14).
 renoised: You noise x0_hat to level t-1 with z, by the jump (S5). Algorithm 2 keeps what x_t knows: the mean
     of S11, and sigma_t z on top.
 only-noise: Your result is sigma_t z alone: the mean is missing.
@@ -119,6 +120,7 @@ only-noise: Your result is sigma_t z alone: the mean is missing.
         mu=lambda s, xt, t, e: mean(s, xt, t, e).clamp(*((-1, 1) if t[0] == 1 else (None, 9e9))),
     ),
     wrong("one-number-for-noise", draw=lambda z: z.mean()),
+    wrong("roots-missing", noise=lambda q: q.beta / (1 - q.ab), front=lambda q: 1 / q.alpha, std=lambda v: v),
     wrong("renoised", mu=_jumped, var=_after_jump),
     wrong("renoised", mu=_jumped_clamped, var=_after_jump),
     wrong("only-noise", mu=lambda s, xt, t, eps_hat: 0 * xt),
