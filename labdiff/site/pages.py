@@ -127,7 +127,7 @@ def _write(
     worker, page_script = (
         "\n".join((HERE / name).read_text("utf-8") for name in names) for names in (WORKER, SCRIPTS)
     )
-    view = ESM.replace("export default { render };", "const view = { render };")
+    view = ESM.replace("export default { initialize: showLate, render };", "const view = { render };")
     script = "\n".join([view, worker, page_script])
     data = {"states": _zipped(panels), "networks": network, "worker": worker}
     page = PAGE.format(

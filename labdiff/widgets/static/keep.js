@@ -5,9 +5,12 @@
 
 const STATE_TYPE = "application/vnd.jupyter.widget-state+json";
 const VIEW_TYPE = "application/vnd.jupyter.widget-view+json";
+const NOT_FOUND = "Error displaying widget: model not found";
+const LATE_AFTER = 1000; // ms after the last of them was brought back
 const LARGEST_KEPT = 400000; // characters of base64 of one panel
 const shown = (globalThis.labdiffShown ||= new Map()); // {model id: root of its view}, of all copies of this script
 const whole = (globalThis.labdiffModels ||= new Map()); // {model id: JupyterLab's own model}
+const late = (globalThis.labdiffLate ||= new WeakMap()); // {notebook: timer}
 const watched = (globalThis.labdiffWatched ||= new WeakSet()); // notebooks
 
 function keepWithNotebook(model, id, root) {
@@ -27,6 +30,24 @@ function keepWithNotebook(model, id, root) {
       console.warn("labdiff: the panels were not kept with the notebook", error);
     }
   });
+}
+
+// On a busy machine JupyterLab may show its error before it has brought all panels back, and then leaves it there: once they are
+// there, those outputs are shown anew.
+function showLate({ model }) {
+  const context = model.get("saved") && model.widget_manager?.context;
+  if (!context) return;
+  clearTimeout(late.get(context));
+  late.set(context, setTimeout(() => {
+    const errors = [...document.querySelectorAll(".jp-OutputArea-output")].filter((el) => el.textContent === NOT_FOUND);
+    for (const { outputs } of errors.length ? context.model.cells : []) {
+      for (let i = 0; i < (outputs?.length || 0); i += 1) {
+        const output = outputs.get(i).toJSON();
+        const view = output.data?.[VIEW_TYPE];
+        if (view && !shown.has(view.model_id)) outputs.set(i, output);
+      }
+    }
+  }, LATE_AFTER));
 }
 
 function forget(id, root) {

@@ -197,4 +197,4 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+export default { initialize: showLate, render };
