@@ -232,7 +232,8 @@ def test_noise_slider_shows_what_a_model_sees_at_each_t(x0, s, g):
         assert torch.equal(seen[-1][0], xt) and seen[-1][1] == t
     panel.t = 0
     shown = unpack(panel.computed["tree"], panel.computed["buffers"])
-    assert np.array_equal(shown["x0_hat"], to_uint8(x0)) and len(seen) == 3  # clean: nothing to guess
+    # a look whether the model fits, and the three levels; clean: nothing to guess
+    assert np.array_equal(shown["x0_hat"], to_uint8(x0)) and len(seen) == 4
     assert (
         panel.spec["follows"] and panel.spec["sampler"] is None
     )  # a page without a kernel has no such model
@@ -566,6 +567,11 @@ BAD = [
     ),
     (lambda s, x: W.renoise(3, s, x), TypeError, "renoise: model: expected a callable"),
     (lambda s, x: W.noise_slider(s, x, model=3), TypeError, "noise_slider: model: expected a callable"),
+    (
+        lambda s, x: W.noise_slider(s, x, model=ld.UNet(8, mults=(1,), image_channels=3)),
+        ValueError,
+        "UNet: x: expected shape",
+    ),
     (lambda s, x: W.noise_slider(s, x, guess="yes"), ValueError, "noise_slider: guess: expected one of"),
     (
         lambda s, x: W.snapshot_slider([x]),

@@ -126,14 +126,16 @@ def _seen(s, x0, q_sample, eps, model):
     if model is None:
         return {}
 
+    def look(xt, t):
+        xt = xt.to(device_of(model, xt.device))
+        return next(iter(ddim_steps(model, s, xt=xt, t=t, n_steps=1))).x0_hat.clamp(-1, 1)
+
     def x0_hat(panel):
         t = torch.full((len(x0),), panel.t, device=x0.device)
         xt = (q_sample or process.q_sample)(s, x0, t, eps)
-        if panel.t:
-            xt = xt.to(device_of(model, xt.device))
-            xt = next(iter(ddim_steps(model, s, xt=xt, t=panel.t, n_steps=1))).x0_hat.clamp(-1, 1)
-        return {"x0_hat": to_uint8(xt), "says": f"at t = {panel.t}"}
+        return {"x0_hat": to_uint8(look(xt, panel.t) if panel.t else xt), "says": f"at t = {panel.t}"}
 
+    look(x0, 1)  # a model that does not fit is refused here, not where the slider moves
     job = dict(method="ddim", n_steps=1, shape=x0.shape, t={"control": "t"}, clip=False)
     show = dict(show={"x0_hat": "first"}, says="at t = {t}")
     sampler = in_browser(model, s, **job, **show) if is_own(q_sample) else None
