@@ -1,5 +1,6 @@
 """A process for each student, some at once: one that dies, hangs or takes too much costs its student only."""
 
+import gc
 import multiprocessing
 import signal
 import sys
@@ -80,6 +81,7 @@ def processes(
 
 def work_on(connection, task: Task, options: Options) -> None:
     """Grade one student, in a process that is killed when the batch ends."""
+    gc.freeze()  # what the batch has made is not collected here, where looking at it would copy it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     namespaces.option(namespaces.DIE_WITH_PARENT, signal.SIGKILL)

@@ -10,6 +10,7 @@ when it ends, when the requesting process ends, and how much it takes.
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -31,7 +32,7 @@ else:
     from labdiff.grading.sandbox.config import KernelConfig
 
 POLL = 0.1  # seconds
-IMPORTED = ("torch", "torch._dynamo", "ipykernel.kernelapp", "matplotlib.pyplot")  # not in a cell's time
+IMPORTED = ("torch", "torch._dynamo", "ipykernel.kernelapp", "ipykernel.debugger", "matplotlib.pyplot")
 
 
 def serve(address: str, folder: str, path: str) -> None:
@@ -41,6 +42,7 @@ def serve(address: str, folder: str, path: str) -> None:
     sys.path[:] = [*path.split(os.pathsep), *sys.path[1:]]
     for name in IMPORTED:
         importlib.import_module(name)
+    gc.freeze()  # the collector in a kernel need not look at what was imported, which would copy it, too
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     server = socket.socket(socket.AF_UNIX)
     server.bind(address + ".new")
@@ -85,10 +87,8 @@ def guard(request: socket.socket) -> int:
         code = limits.excess(os.getpid(), config, look_at_disk=not isolated)
         try:
             code = 1 if code is None and request.recv(1) == b"" else code
-        except TimeoutError:
-            pass
-        except OSError:
-            code = 1
+        except OSError as why:
+            code = None if isinstance(why, TimeoutError) else 1
     kill_all(os.getpid())
     cleanup.remove_tree(config.run)
     return code

@@ -18,6 +18,7 @@ MESSAGE_SIZE = 16 * 2**20  # bytes of one part of a message
 TOTAL_SIZE = 64 * 2**20  # bytes of all messages of a question
 GROWTH = 512 * 2**20  # bytes by which this process may grow meanwhile
 WAITING = 20  # messages in zmq's queue
+SOCKETS = {zmq.MAXMSGSIZE: MESSAGE_SIZE, zmq.RCVHWM: WAITING, zmq.LINGER: 0, zmq.RECONNECT_IVL: 10}
 DIED = "It ended the kernel: out of memory, os._exit or a crash."
 WHY = {
     config.TOO_MANY: ("error", f"It started more than {config.PROCESSES} processes."),
@@ -48,7 +49,7 @@ class Kernel(RunningKernel):
         """`size`: bytes that earlier kernels of the same question sent; the limit is for all together."""
         self.size, self.inbox, self.request, self.memory = size, deque(), "", limits.resident(os.getpid())
         context = zmq.Context()
-        for option, value in ((zmq.MAXMSGSIZE, MESSAGE_SIZE), (zmq.RCVHWM, WAITING), (zmq.LINGER, 0)):
+        for option, value in SOCKETS.items():
             context.setsockopt(option, value)
         self.km = KernelManager(
             kernel_name="", transport="ipc", ip=f"{run}/k", connection_file=f"{run}/c.json", context=context
@@ -140,9 +141,12 @@ class Kernel(RunningKernel):
             return message.content["execution_state"] == "idle"
         return message.kind == "display_data" and MIME in message.content["data"]
 
+    def _process(self):
+        return getattr(self.km.provisioner, "process", None)
+
     def watch(self) -> None:
         """Raise Stopped if the kernel has ended, or if what it sends piles up."""
-        process = getattr(self.km.provisioner, "process", None)
+        process = self._process()
         if process is None or process.poll() is not None:
             raise Stopped(*WHY.get(getattr(process, "returncode", 0), ("kernel died", DIED)))
         if limits.resident(os.getpid()) > self.memory + GROWTH:
@@ -156,6 +160,8 @@ class Kernel(RunningKernel):
         """End the kernel; the fork server's guard ends whatever it left behind."""
         for end in (
             lambda: self.kc.stop_channels(),  # there is none if the start has failed
+            lambda: self._process().kill(),
+            lambda: self._process().wait(5),  # the manager would look only every 0.1 s
             lambda: self.km.shutdown_kernel(now=True),
             lambda: self.km.context.destroy(linger=0),
         ):
