@@ -117,7 +117,8 @@ FILES = {
     ),
     "missing-cell": (remove("q-sample-answer"), {"missing"}, 0),
     "emptied": ("", {"missing"}, 0),
-    "markdown": ((RIGHT, change(cell_type="markdown")), {"missing"}, 0),
+    "markdown": ((RIGHT, change(cell_type="markdown")), {"correct"}, 1),
+    "fenced": (f"```python\n{RIGHT}```", {"correct"}, 1),
     "untouched": (lambda n: None, {"not attempted"}, 0),
     "reordered": ((RIGHT, lambda n: n["cells"].reverse()), {"correct"}, 1),
     "duplicated": (

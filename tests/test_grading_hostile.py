@@ -165,6 +165,8 @@ def test_what_is_odd_is_flagged(graded):
         "latin-1": "latin-1",
         "format-3": "nbformat 3",
         "duplicated": "2 cells",
+        "markdown": "was in a markdown cell",
+        "fenced": "lines ```",
         "format-4.4": "id is lost",
         "library": "labdiff's own",
         "missing-module": "made_up not installed",

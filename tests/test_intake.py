@@ -33,7 +33,7 @@ def book(*cells, **more):
 
 
 def answer_in(*cells):
-    return reading.answer(reading.parse(book(*cells))[0], Q_SAMPLE)
+    return reading.answer(reading.parse(book(*cells), FIRST.questions)[0], Q_SAMPLE)
 
 
 # the course
@@ -98,13 +98,44 @@ def test_of_several_the_last_that_was_filled_in_counts():
     [
         ([], "no answer cell"),
         ([code("", id="q-sample-answer")], "is empty"),
-        ([{"cell_type": "markdown", "id": "q-sample-answer", "source": DEF}], "is a markdown cell"),
+        ([{"cell_type": "markdown", "id": "q-sample-answer", "source": "$x_0$"}], "is a markdown cell"),
     ],
 )
 def test_why_an_answer_is_missing(cells, words):
     found = answer_in(*cells)
     assert found.status == "missing" and words in found.hint
     assert bool(found.flags) == ("markdown" in words)
+
+
+FENCED = f"My answer:\n\n```python\n{DEF}```\nIt adds noise."
+MARKED = {"metadata": {"nbgrader": {"grade_id": "q-sample-answer"}}}
+
+
+@pytest.mark.parametrize(
+    "cell, source, flag",
+    [
+        ({"cell_type": "markdown", "id": "q-sample-answer", "source": DEF}, DEF, "was in a markdown cell"),
+        ({"cell_type": "raw", "source": DEF, **MARKED}, DEF, "was in a raw cell"),
+        ({"cell_type": "markdown", "source": FENCED, **MARKED}, DEF, "was in a markdown cell"),
+        (code(f"```python\n{DEF}```\n", id="q-sample-answer"), DEF, "lines ```"),
+        (code(f"\n~~~ {{.python}}\n{DEF}", id="lost"), DEF, "lines ```"),
+        (code(f"{DEF}```", id="q-sample-answer"), DEF, "lines ```"),
+        (code(DEF + '    """\n```\n"""\n', id="q-sample-answer"), DEF + '    """\n```\n"""\n', ""),
+    ],
+)
+def test_an_answer_that_became_text_counts_and_is_flagged(cell, source, flag):
+    found = answer_in(cell)
+    assert not found.status and found.source.strip() == source.strip()
+    assert flag in " ".join(found.flags) and bool(found.flags) >= bool(flag)
+
+
+def test_text_is_no_answer_where_code_is_one():
+    text = {"cell_type": "markdown", "id": "q-sample-answer", "source": DEF + "# an older one"}
+    assert answer_in(text, code(DEF, id="new")).source == DEF
+    assert answer_in({**text, "source": Q_SAMPLE.stub}).status == "missing"
+    stub = code(Q_SAMPLE.stub, id="q-sample-answer")
+    assert answer_in(stub, {**text, "source": "def other(): pass"}).status == "not attempted"
+    assert answer_in(stub, text).source.endswith("older one")
 
 
 def test_the_stub_is_known_whatever_its_comments():

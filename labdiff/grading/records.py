@@ -18,12 +18,16 @@ PLAIN = (CORRECT, WRONG, NOT_ATTEMPTED, MISSING)  # nobody needs to look at thes
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a submission: kind is "code", "markdown" or "raw"; ids are "" where there are none."""
+    """A cell of a submission: kind is "code", "markdown" or "raw"; ids are "" where there are none.
+
+    `note`: what had to be done to read its code, in words for the instructor.
+    """
 
     kind: str
     id: str
     grade_id: str
     source: str
+    note: str = ""
 
 
 @dataclass(frozen=True)

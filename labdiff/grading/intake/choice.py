@@ -60,7 +60,7 @@ def best(
         found, answers = load(file), None
         if found.data is not None:
             try:
-                cells, _ = reading.parse(found.data)
+                cells, _ = reading.parse(found.data, trusted.questions)
                 answers = [reading.answer(cells, q) for q in trusted.questions]
             except Unreadable:
                 pass

@@ -3,24 +3,25 @@
 Which cell answers a question, in this order: code cells with the answer's id; with that id as nbgrader's
 grade_id (formats before 4.5 have no ids); any code cell that defines the function. Of several, the last that
 is neither empty nor the untouched stub counts, as when a notebook is run from top to bottom; it is flagged.
+Where there is none, the answer's own cell counts as code, if the student made text of it.
 """
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
-from labdiff.course import source_of
+from labdiff.grading.intake import cell as one_cell
 from labdiff.grading.intake.files import Unreadable
 from labdiff.grading.records import MISSING, NOT_ATTEMPTED, Answer, Cell, Question, Trusted
 
 MOST_LISTS = 5_000_000
 LONGEST = 16 * 2**20  # characters of all code
 TOO_LONG = f"raise MemoryError('the notebook has more than {LONGEST >> 20} MB of code: this cell is not run')"
-MARKER = re.compile(r"^[ \t]*#+[ \t]*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)[ \t]*$", re.M)
 
 
-def parse(data: bytes) -> tuple[list[Cell], list[str]]:
-    """(cells, flags) of a notebook's bytes. Raises Unreadable."""
+def parse(data: bytes, questions: Sequence[Question] = ()) -> tuple[list[Cell], list[str]]:
+    """(cells, flags) of a notebook's bytes, see as_code for `questions`. Raises Unreadable."""
     if not data.strip():
         raise Unreadable("the file is empty")
     if data.count(b"[") + data.count(b"{") > MOST_LISTS:  # each takes 64 bytes or more
@@ -36,7 +37,8 @@ def parse(data: bytes) -> tuple[list[Cell], list[str]]:
             raw = [cell for sheet in notebook["worksheets"] for cell in sheet.get("cells", [])]
         else:
             raw = notebook["cells"]
-        cells = within_length([tidy(cell) for cell in raw if isinstance(cell, dict)])
+        cells = [one_cell.tidy(cell) for cell in raw if isinstance(cell, dict)]
+        cells = within_length(as_code(cells, questions))
     except RecursionError:
         raise Unreadable("the file is nested too deeply to be a notebook") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -44,6 +46,18 @@ def parse(data: bytes) -> tuple[list[Cell], list[str]]:
     if major != 4:
         flags.append(f"nbformat {major}")
     return cells, flags
+
+
+def as_code(cells: list[Cell], questions: Sequence[Question]) -> list[Cell]:
+    """The cells; a text cell with an answer's id is code, if it defines the function that no other does."""
+    for question in (q for q in questions if answer(cells, q).status):
+        for i, cell in enumerate(cells):
+            if cell.kind != "code" and question.cell_id in (cell.id, cell.grade_id):
+                note = f"{question.name}: the answer was in a {cell.kind} cell, graded as code"
+                code = replace(cell, kind="code", source=one_cell.inside(cell.source), note=note)
+                if touched(code, question) and defines(code, question, value="[^=]"):
+                    cells = [*cells[:i], code, *cells[i + 1 :]]
+    return cells
 
 
 def within_length(cells: list[Cell]) -> list[Cell]:
@@ -63,23 +77,6 @@ def decode(data: bytes) -> tuple[str, list[str]]:
     except UnicodeDecodeError:
         return data.decode("latin-1"), ["not UTF-8, read as latin-1"]
     return text, [] if coding == "utf-8" else ["byte order mark" if coding == "utf-8-sig" else coding]
-
-
-def tidy(cell):
-    metadata = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
-    grader = metadata.get("nbgrader") if isinstance(metadata.get("nbgrader"), dict) else {}
-    text = cell.get("source", cell.get("input"))
-    parts = [part for part in text if isinstance(part, str)] if isinstance(text, list) else text
-    source = source_of({"source": "" if parts is None else parts})
-    source = source.encode("utf-16", "surrogatepass").decode(
-        "utf-16", "replace"
-    )  # no message holds half a pair
-    return Cell(
-        str(cell.get("cell_type")),
-        str(cell.get("id") or ""),
-        str(grader.get("grade_id") or ""),
-        MARKER.sub("", source),
-    )
 
 
 def answers(cells: list[Cell], trusted: Trusted) -> dict[Question, Answer]:
@@ -120,8 +117,9 @@ def answer(cells: list[Cell], question: Question) -> Answer:
     filled = [c for c in by_id if touched(c, question)]
     answering = [c for c in filled if defines(c, question, value="[^=]")]
     if answering:
+        last = answering[-1]
         many = f"{len(by_id)} cells answer {question.name}: the last one that was filled in counts"
-        return Answer(answering[-1].source, flags=(many,) if len(by_id) > 1 else ())
+        return Answer(last.source, flags=(*[many] * (len(by_id) > 1), *filter(None, [last.note])))
     others = [c for c in code if c not in by_id and defines(c, question)]
     elsewhere = [c for c in others if touched(c, question)]
     if elsewhere:
@@ -131,7 +129,7 @@ def answer(cells: list[Cell], question: Question) -> Answer:
             else "found by its def: the cell's id is lost"
         )
         many = f"{len(elsewhere)} cells define {question.name}: the last one counts"
-        flags = (why, many) if len(elsewhere) > 1 else (why,)
+        flags = (why, *[many] * (len(elsewhere) > 1), *filter(None, [elsewhere[-1].note]))
         # a cell that was split: its first part, which keeps the id, comes before
         return Answer("\n\n".join(c.source for c in (*filled, elsewhere[-1])), flags=flags)
     if filled:

@@ -44,7 +44,7 @@ def grade(student: str, files: Mapping[str, HandedIn], options: Options) -> list
         try:
             if found.data is None:
                 raise reading.Unreadable(found.problem)
-            cells, more = reading.parse(found.data)
+            cells, more = reading.parse(found.data, trusted.questions)
         except reading.Unreadable as why:
             status = UNREADABLE if str(why) else MISSING
             hint = f"{trusted.stem}: {why}." if str(why) else f"{trusted.stem}.ipynb was not handed in."
