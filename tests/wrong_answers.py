@@ -69,6 +69,14 @@ def PS(
     return lambda m, s, x, t, z: (mean(s, x, t, m(x, mt(t, x, s))) + sig(s, t) * z_(z, t)).to(x.dtype)
 
 
+def with_x0_hat(s, x, t, e, change):
+    return ld.q_posterior(s, change(ld.predict_x0(s, x, many(t, x), e)), x, many(t, x))[0]
+
+
+def clamped(x):
+    return x.clamp(-1, 1)
+
+
 def ps_ermon(m, s, x, t, z):  # coefficients mixed up
     e = m(x, many(t, x))
     x0 = ld.predict_x0(s, x, many(t, x), e)
@@ -763,6 +771,14 @@ WRONG_MORE = {
         ),
     ],
     "timestep_embedding": [
+        ("low-precision", lambda t, d: emb(w0)(t, d).half().float()),
+        ("low-precision", lambda t, d: emb(w0)(t, d).bfloat16()),
+        ("places", lambda t, d: emb(w0)(t, d).T.reshape(len(t), d)),
+        ("other-frequencies", emb(lambda d: 500_000.0 ** (-torch.arange(d // 2) / (d // 2)))),
+        ("other-angle", emb(w0, arg=lambda t, w: (t**2)[:, None] * w)),
+        ("beyond-1", emb(w0, join=lambda a: torch.cat([a.sin() + a.cos(), a.cos() - a.sin()], 1))),
+        ("wrong-cosines", emb(w0, join=lambda a: torch.cat([a.sin(), (a + 1).cos()], 1))),
+        ("column-constant", emb(w0, join=lambda a: torch.cat([a.sin(), torch.ones_like(a)], 1))),
         ("wrong-base", emb(lambda d: 1e6 ** (-torch.arange(d // 2) / (d // 2)))),
         ("wrong-base", emb(lambda d: torch.exp(-math.log2(10000) * torch.arange(d // 2) / (d // 2)))),
         ("t-scaled", emb(w0, arg=lambda t, w: torch.log(t)[:, None] * w)),
@@ -796,6 +812,14 @@ WRONG_MORE = {
         ("wrong-type", step_in(result=lambda loss: f"{loss.item():.3f}")),
     ],
     "p_step": [
+        ("x0-hat-changed", PS(mean=lambda s, x, t, e: with_x0_hat(s, x, t, e, torch.tanh))),
+        (
+            "factor-of-z",
+            PS(
+                mean=lambda s, x, t, e: with_x0_hat(s, x, t, e, clamped),
+                sig=lambda s, t: 2 * s.beta[t].sqrt(),
+            ),
+        ),
         ("renoised", lambda m, s, x, t, z: Q(s, ld.predict_x0(s, x, many(t, x), m(x, many(t, x))), t - 1, z)),
         ("factor-of-z", PS(sig=lambda s, t: s.beta[t] ** 0.25)),
         ("factor-of-xt+factor-of-eps_hat", PS(mean=lambda s, x, t, e: (2 - r(al(s, t))) * x - be(s, t) * e)),

@@ -18,7 +18,7 @@ def same_columns(expected, got, rtol):
     A NaN in `expected` is a number that is not known.
     """
     known = np.isfinite(expected)
-    if expected.ndim != 2 or known.mean() < 0.3:
+    if expected.ndim != 2 or known.mean() < 0.3 or is_half(got) and not is_half(expected):
         return False
     left = list(range(got.shape[1]))
     for k in sorted(np.flatnonzero(known.any(0)), key=lambda k: -known[:, k].sum()):
@@ -29,6 +29,12 @@ def same_columns(expected, got, rtol):
             return False
         left.pop(best)
     return True
+
+
+def is_half(x):
+    """Whether all numbers are ones of float16 or bfloat16: sines and cosines of float32 never are."""
+    single = x.astype(np.float32)
+    return bool((single == single.astype(np.float16)).all() or not (single.view(np.uint32) & 0xFFFF).any())
 
 
 def _probes(seed):

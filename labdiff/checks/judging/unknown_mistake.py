@@ -9,7 +9,9 @@ import numpy as np
 
 from labdiff.checks.judging.agreement import agrees, close
 from labdiff.checks.judging.read_factors import read_factors
+from labdiff.checks.judging.read_step import read_step
 from labdiff.checks.judging.read_terms import read_terms
+from labdiff.checks.judging.read_waves import read_waves
 from labdiff.checks.judging.value_clues import clamped, mixes_samples, rescaled, weighted
 
 
@@ -30,6 +32,8 @@ def clues(exercise, probes, expected, outcomes):
         ("mixes-samples", mixes_samples),
         ("", read_factors),
         ("", read_terms),
+        ("", read_step),
+        ("", read_waves),
         (None, _only_at),
         (None, _in_batches),
         ("", _second_output),
