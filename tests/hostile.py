@@ -408,6 +408,8 @@ OWN = {
         1,
     ),
     "surrogate": (RIGHT + "# \ud800\n", {"correct"}, 1),
+    "locks-folder": (RIGHT + "import os\nos.chmod('.', 0)\n", {"correct"}, 1),
+    "locks-above": (RIGHT + "import os\nos.chmod('..', 0)\nos.chmod('.', 0)\n", {"correct"}, 1),
     "deep-folders": (
         RIGHT + "import os\nfor _ in range(1500): os.mkdir('d' * 9); os.chdir('d' * 9)\n",
         {"correct"},

@@ -4,6 +4,7 @@ Nothing is judged here.
 This file is copied next to the kernel's own labdiff, from which the exercise's function and all that judges
 are taken out."""
 
+import contextlib
 import io
 import json
 import os
@@ -102,11 +103,10 @@ def probe(text):
 
 
 def go_where_there_is_a_path():
-    """Leave a working folder that was deleted, or that is too deep to have a path."""
-    try:
-        os.chdir(os.getcwd())
-    except OSError:
-        os.chdir(os.environ.get("HOME", "/"))
+    """Leave a working folder that was deleted, is too deep to have a path, or may not be entered."""
+    for place in (os.getcwd, lambda: os.environ["HOME"], lambda: "/"):
+        with contextlib.suppress(OSError, KeyError):
+            return os.chdir(place())
 
 
 def missing_name(found, function):
