@@ -44,7 +44,7 @@ from labdiff.grading.sandbox.protocol import decode_outcome, encode_outcome
 sys.path.insert(0, str(Path(__file__).parent))
 from right_answers import RIGHT  # noqa: E402
 from solutions import SOLUTIONS, solution  # noqa: E402
-from wrong_answers import WRONG  # noqa: E402
+from wrong_answers import WRONG, emb  # noqa: E402
 
 NAMES = list(EXERCISES)
 
@@ -473,6 +473,14 @@ def test_clues_look_at_both_outputs_and_at_the_level_that_shows_it():
     assert check("q_posterior", HELD_OUT["q_posterior"][-1]).hint == "Your mean is right; var is not."
     half = check("q_sample", HELD_OUT["q_sample"][3]).hint  # 0.8485 at t = 2 is right in float16 too
     assert "of x0 is 0.5497; right is 0.5499" in half and "0.8485" not in half
+
+
+def test_clues_on_an_embedding():
+    right = solution("timestep_embedding")
+    half = check("timestep_embedding", lambda t, dim: right(t, dim).half()).hint
+    assert "look for rounding" in half and "are rounded to" not in half, "told twice"
+    near = emb(lambda d: 10_020.0 ** (-torch.arange(d // 2) / (d // 2)))
+    assert "w_3 is 0.000998503 (up" in check("timestep_embedding", near).hint
 
 
 # ---- what students do

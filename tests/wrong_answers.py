@@ -773,6 +773,7 @@ WRONG_MORE = {
     "timestep_embedding": [
         ("low-precision", lambda t, d: emb(w0)(t, d).half().float()),
         ("low-precision", lambda t, d: emb(w0)(t, d).bfloat16()),
+        ("low-precision", emb(w0, join=lambda a: torch.cat([a.cos(), a.sin()], 1).half())),
         ("places", lambda t, d: emb(w0)(t, d).T.reshape(len(t), d)),
         ("other-frequencies", emb(lambda d: 500_000.0 ** (-torch.arange(d // 2) / (d // 2)))),
         ("other-angle", emb(w0, arg=lambda t, w: (t**2)[:, None] * w)),

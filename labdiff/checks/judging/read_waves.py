@@ -86,10 +86,11 @@ def _frequencies(rows, w):
     ratio = np.concatenate(w) / np.concatenate(right)
     if np.allclose(ratio, ratio[0], rtol=1e-3):
         return "t-scaled", f"Your angles are {ratio[0]:.4g} times the right ones, t * w_k."
-    shown = [", ".join(f"{x:.4g}" for x in each) for each in (w[1], right[1])]
+    k = int(np.abs(w[1] / right[1] - 1).argmax())
     return "other-frequencies", (
-        f"Your columns are sine and cosine of t * w, but with other frequencies. For dim = {2 * len(w[1])} "
-        f"they are {shown[0]} (up to whole turns); right: {shown[1]}, w_k = 10000^(-k/half)."
+        "Your columns are sine and cosine of t * w, but with other frequencies: for "
+        f"dim = {2 * len(w[1])}, w_{k} is {w[1][k]:.6g} (up to whole turns) where 10000^(-k/half) is "
+        f"{right[1][k]:.6g}."
     )
 
 

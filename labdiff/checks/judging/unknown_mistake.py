@@ -16,8 +16,8 @@ from labdiff.checks.judging.value_clues import clamped, mixes_samples, rescaled,
 
 
 def clues(exercise, probes, expected, outcomes):
-    """(id or None, sentence) of what is true of these outcomes, the most telling first."""
-    seen = _Seen(exercise, probes, expected, outcomes)
+    """(id or None, sentence) of what is true of these outcomes, the most telling first; each id once."""
+    seen, ids = _Seen(exercise, probes, expected, outcomes), set()
     for id, clue in (
         (None, _raised),
         ("wrong-shape", _shape),
@@ -39,8 +39,12 @@ def clues(exercise, probes, expected, outcomes):
         ("", _second_output),
     ):
         told = clue(seen)
-        if told:
-            yield (id, told) if id != "" else told
+        if not told:
+            continue
+        id, text = (id, told) if id != "" else told
+        if id is None or id not in ids:
+            yield id, text
+        ids.add(id)
 
 
 class _Seen:

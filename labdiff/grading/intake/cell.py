@@ -13,7 +13,7 @@ def tidy(cell: dict) -> Cell:
     """A cell as it stands in the file, whatever its fields hold."""
     grader = part(part(cell, "metadata"), "nbgrader")
     text = cell.get("source", cell.get("input"))
-    parts = [part for part in text if isinstance(part, str)] if isinstance(text, list) else text
+    parts = [line for line in text if isinstance(line, str)] if isinstance(text, list) else text
     source = source_of({"source": "" if parts is None else parts})
     # no message holds half a pair
     source = source.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

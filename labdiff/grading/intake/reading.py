@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from labdiff.grading.intake import cell as one_cell
+from labdiff.grading.intake.cell import inside, tidy
 from labdiff.grading.intake.files import Unreadable
 from labdiff.grading.records import MISSING, NOT_ATTEMPTED, Answer, Cell, Question, Trusted
 
@@ -37,7 +37,7 @@ def parse(data: bytes, questions: Sequence[Question] = ()) -> tuple[list[Cell], 
             raw = [cell for sheet in notebook["worksheets"] for cell in sheet.get("cells", [])]
         else:
             raw = notebook["cells"]
-        cells = [one_cell.tidy(cell) for cell in raw if isinstance(cell, dict)]
+        cells = [tidy(cell) for cell in raw if isinstance(cell, dict)]
         cells = within_length(as_code(cells, questions))
     except RecursionError:
         raise Unreadable("the file is nested too deeply to be a notebook") from None
@@ -54,7 +54,7 @@ def as_code(cells: list[Cell], questions: Sequence[Question]) -> list[Cell]:
         for i, cell in enumerate(cells):
             if cell.kind != "code" and question.cell_id in (cell.id, cell.grade_id):
                 note = f"{question.name}: the answer was in a {cell.kind} cell, graded as code"
-                code = replace(cell, kind="code", source=one_cell.inside(cell.source), note=note)
+                code = replace(cell, kind="code", source=inside(cell.source), note=note)
                 if touched(code, question) and defines(code, question, value="[^=]"):
                     cells = [*cells[:i], code, *cells[i + 1 :]]
     return cells

@@ -41,7 +41,7 @@ def serve(address: str, folder: str, path: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.path[:] = [*path.split(os.pathsep), *sys.path[1:]]
     for name in IMPORTED:
-        importlib.import_module(name)
+        importlib.import_module(name)  # each kernel would do so, or an answer in its time
     gc.freeze()  # the collector in a kernel need not look at what was imported, which would copy it, too
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     server = socket.socket(socket.AF_UNIX)
