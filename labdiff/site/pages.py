@@ -120,7 +120,7 @@ def write_index(titles: dict[Path, str], out: Path, network: dict | None = None)
 def _write(
     path: Path, title: str, body: str, panels: dict[str, dict], links: str, network: dict | None
 ) -> int:
-    colours = "{light} @media (prefers-color-scheme: dark) {{{dark}}}".format(
+    colours = "{light} @media screen and (prefers-color-scheme: dark) {{{dark}}}".format(
         light=HtmlFormatter(style="default").get_style_defs(".highlight"),
         dark=HtmlFormatter(style="github-dark").get_style_defs(".highlight"),
     )
