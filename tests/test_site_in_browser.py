@@ -183,3 +183,41 @@ def test_the_keyboard_moves_every_slider_list_and_pixel(page, gallery, with_npm)
     mark.focus()
     page.keyboard.press("Enter")
     assert page.locator("section.labdiff").first.get_by_text("at t = 301").is_visible()
+
+
+def test_what_scrolls_on_a_phone_says_so_and_is_reached_once(page, committed_site, with_npm):
+    page.set_viewport_size({"width": 390, "height": 844})
+    opened(page, NOTEBOOKS[2].stem, None, committed_site)
+    page.wait_for_selector(".formula[tabindex]")
+    found = page.evaluate(
+        """() => {
+        const scrolls = (e) => getComputedStyle(e).overflowX === "auto";
+        const there = [...document.querySelectorAll("main *")].filter((e) =>
+            scrolls(e) || e.tabIndex === 0 && e.localName !== "a");
+        return there.map((e) => [
+            scrolls(e) && e.scrollWidth > e.clientWidth,
+            e.tabIndex === 0,
+            getComputedStyle(e).backgroundImage !== "none",
+        ]);
+    }"""
+    )
+    assert {tuple(each) for each in found} == {(True,) * 3, (False,) * 3}
+    shrunk = "() => [...document.images].map((e) => [e.width / e.naturalWidth, e.width])"
+    for share, width in page.evaluate(shrunk):
+        assert share > 0.54 and (share < 0.56 or width <= 358)
+
+
+@pytest.mark.parametrize("name", ["03_elbo_to_eps_loss", "index", "gallery"])
+def test_on_paper_all_is_black_on_white_and_nothing_is_cut_off(name, page, gallery, committed_site, with_npm):
+    page.set_viewport_size({"width": 680, "height": 1000})  # A4 between the margins
+    opened(page, name, gallery, committed_site)
+    page.emulate_media(media="print", color_scheme="dark")
+    try:
+        wide = """() => [...document.querySelectorAll("main, main *")]
+            .filter((e) => !e.closest(".katex-mathml, .katex svg") && e.checkVisibility())
+            .filter((e) => e.getBoundingClientRect().right > 680.5).map((e) => e.outerHTML.slice(0, 200))"""
+        assert page.evaluate(wide) == []
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 27, 31)"
+    finally:
+        page.emulate_media(media="screen", color_scheme="light")

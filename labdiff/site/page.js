@@ -75,7 +75,7 @@ for (const script of document.querySelectorAll('script[type="application/vnd.jup
 
 // What is wider than the page scrolls by itself, by keyboard, too.
 function reachable() {
-  for (const each of document.querySelectorAll("pre, .formula, .wide, .output_subarea")) {
+  for (const each of document.querySelectorAll(".highlight pre, .formula, .wide, .output_subarea")) {
     if (each.scrollWidth > each.clientWidth) each.tabIndex = 0;
     else each.removeAttribute("tabindex");
   }
