@@ -13,6 +13,7 @@ import torch
 
 from labdiff.device import moved
 from labdiff.schedule import Schedule
+from labdiff.signature import plain
 
 
 def check_schedule(function: str, s: object) -> None:
@@ -73,7 +74,7 @@ def check_finite(function: str, tensors: Mapping[str, torch.Tensor], got: str = 
 def check_t(
     function: str, t: Any, T: float, t_min: int, x: torch.Tensor | None = None, wait: bool = True
 ) -> torch.Tensor:
-    """Raise unless t is an int or an int64 tensor (B,) in t_min..T on x's device; return it as a tensor.
+    """Raise unless t is an int or int64 (B,) in t_min..T on x's device (0-d: an int); return a tensor (B,).
 
     T may be math.inf. With wait=False the range is checked where that neither waits nor breaks a graph."""
     B = 1 if x is None else x.shape[0]
@@ -84,13 +85,16 @@ def check_t(
         return kind(f"{function}: t: expected {expected}, got {got}{_T_0 * (got == 0)}")
 
     if not isinstance(t, torch.Tensor):
-        if not isinstance(t, numbers.Integral) or isinstance(t, bool):  # NumPy's are Integral, too
+        t = plain(t)
+        if not isinstance(t, int) or isinstance(t, bool):
             raise wrong(TypeError, f"{type(t).__name__} {t!r}")
-        if not t_min <= int(t) <= min(T, 2**63 - 1):
+        if not t_min <= t <= min(T, 2**63 - 1):
             raise wrong(ValueError, t)
-        return torch.full((B,), int(t), device=None if x is None else x.device)
+        return torch.full((B,), t, device=None if x is None else x.device)
     if t.dtype != torch.int64:
         raise wrong(TypeError, t.dtype)
+    if t.ndim == 0:
+        t = t.repeat(B)
     if t.ndim != 1 or t.shape[0] == 0 or (x is not None and t.shape[0] != B):
         raise wrong(ValueError, f"shape {tuple(t.shape)}")
     if x is not None and t.device != x.device:
@@ -109,11 +113,14 @@ def check_label(function: str, label: Any, classes: float, x: torch.Tensor) -> t
     expected = (
         f"None, an int, or an int64 tensor of shape ({x.shape[0]},), in 0..{classes} ({classes}: no label)"
     )
+    label = plain(label) if not isinstance(label, torch.Tensor) else label
     if label is None or (isinstance(label, int) and not isinstance(label, bool)):
         label = torch.full((len(x),), classes if label is None else label, device=x.device)
     if not isinstance(label, torch.Tensor) or label.dtype != torch.int64:
         got = label.dtype if isinstance(label, torch.Tensor) else f"{type(label).__name__} {label!r}"
         raise TypeError(f"{function}: label: expected {expected}, got {got}")
+    if label.ndim == 0:
+        label = label.repeat(len(x))
     if label.shape != x.shape[:1]:
         raise ValueError(f"{function}: label: expected {expected}, got shape {tuple(label.shape)}")
     if label.device != x.device:

@@ -31,7 +31,7 @@ def levels(name: str, given: dict[str, Any]) -> None:
 
 def embedding(name: str, given: dict[str, Any]) -> None:
     given["t"], dim = check_t(name, given["t"], math.inf, 0), given["dim"]
-    if not isinstance(dim, int) or dim < 2 or dim % 2:
+    if not isinstance(dim, int) or isinstance(dim, bool) or dim < 2 or dim % 2:
         raise ValueError(f"{name}: dim: expected an even int >= 2, got {dim!r}")
 
 

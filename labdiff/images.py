@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from labdiff.arguments import check_data, check_int, tensor_instead
+from labdiff.signature import checked
 
 
 def to_uint8(x: torch.Tensor, *, name: str = "to_uint8: x") -> np.ndarray:
@@ -34,6 +35,7 @@ def to_uint8(x: torch.Tensor, *, name: str = "to_uint8: x") -> np.ndarray:
     return x.squeeze(3).cpu().numpy()
 
 
+@checked
 def tile(images: np.ndarray, n_columns: int, gap: int = 2) -> np.ndarray:
     """Images side by side on one sheet, the gaps between them in mid-grey.
 

@@ -1,9 +1,14 @@
-"""How a function is called: missing and unknown arguments, told as every wrong argument is."""
+"""How a function is called: missing and unknown arguments, and numbers that NumPy or torch made."""
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+import numbers
+from collections.abc import Callable, Sequence
+from types import UnionType
+from typing import Any, ParamSpec, TypeAlias, TypeVar, get_args
+
+import numpy as np
+import torch
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,6 +30,7 @@ def checked(function: Callable[P, R], *checks: Check) -> Callable[P, R]:
     names = frozenset(signature.parameters)
     by_position = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    as_numbers = {p.name: f for p in parameters if (f := _as_numbers(p.annotation)) is not None}
 
     @functools.wraps(function)
     def at_the_edge(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -33,6 +39,8 @@ def checked(function: Callable[P, R], *checks: Check) -> Callable[P, R]:
         given = {**defaults, **given}
         if twice_or_too_many or given.keys() != names:
             _explain_call(name, signature, args, kwargs)
+        for k, f in as_numbers.items():
+            given[k] = f(given[k])
         for check in checks:
             check(name, given)
         return plain(**given)
@@ -44,6 +52,35 @@ def checked_class(cls: type[C]) -> type[C]:
     """The class, its constructor behind the same."""
     setattr(cls, "__init__", checked(cls.__init__))  # noqa: B010 - the type checker refuses an assignment
     return cls
+
+
+def plain(value: Any) -> Any:
+    """NumPy's numbers, and arrays and tensors of one element, as Python's; all else as it is."""
+    if isinstance(value, torch.Tensor) and value.numel() == 1 and not value.is_meta:
+        value = value.item()
+    return _plain_of_numpy(value)
+
+
+def _plain_of_numpy(value):
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return value
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
+
+
+def _plain_items(values):
+    if isinstance(values, np.ndarray) and values.ndim == 1:
+        values = values.tolist()
+    return type(values)(map(plain, values)) if type(values) in (list, tuple) else values
+
+
+def _as_numbers(annotation):
+    """What makes plain numbers of an argument with this type hint; None where none are meant."""
+    kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    if int in kinds or float in kinds:
+        return _plain_of_numpy if torch.Tensor in kinds else plain
+    return _plain_items if Sequence[int] in kinds else None
 
 
 def _explain_call(name, signature, args, kwargs):

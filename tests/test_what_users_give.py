@@ -31,6 +31,11 @@ class OnlyX(torch.nn.Module):
         return self.weight * x
 
 
+class WithT(OnlyX):
+    def forward(self, x, t):
+        return super().forward(x)
+
+
 class WithLabel(OnlyX):
     classes = 3
 
@@ -103,6 +108,120 @@ def test_numpys_whole_numbers_are_whole_numbers():
     for t in (True, np.float64(3), np.bool_(True)):
         with pytest.raises(TypeError, match="t: expected an int"):
             ld.q_sample(S, IMAGES, t, eps)
+
+
+def bumps(var=0.01, n=5):
+    mixture = ld.GaussianMixture(torch.tensor([[-0.5], [0.5]]), var)
+    return mixture.sample(n, torch.Generator().manual_seed(0))
+
+
+def seeded():
+    return torch.Generator().manual_seed(0)
+
+
+def same(model, **more):
+    return ld.sample(model, S, SHAPE, method="ddim", generator=seeded(), **more)
+
+
+NUMBERS = {  # a call of one number, and that number
+    "linear_schedule T": (lambda v: ld.linear_schedule(v).beta, 50),
+    "linear_schedule beta_T": (lambda v: ld.linear_schedule(50, beta_T=v).beta, 0.03125),
+    "cosine_schedule T": (lambda v: ld.cosine_schedule(v).beta, 50),
+    "cosine_schedule offset": (lambda v: ld.cosine_schedule(20, v).beta, 0.03125),
+    "q_sample": (lambda v: ld.q_sample(S, IMAGES, v, 0 * IMAGES), 3),
+    "q_posterior": (lambda v: ld.q_posterior(S, IMAGES, IMAGES, v)[1], 3),
+    "eps_weight": (lambda v: ld.eps_weight(S, v), 3),
+    "UNet t": (lambda v: unet(generator=seeded())(IMAGES, v), 3),
+    "UNet channels": (lambda v: ld.UNet(v, mults=(1, v), generator=seeded()).stem.weight, 4),
+    "UNet label": (lambda v: unet(classes=3, generator=seeded())(IMAGES, 3, v), 2),
+    "timestep_embedding": (lambda v: ld.timestep_embedding(torch.tensor([3]), v), 8),
+    "sample n_steps": (lambda v: same(lambda x, t: x, n_steps=v), 2),
+    "sample shape": (lambda v: torch.tensor(ld.sample(lambda x, t: x, S, (v, 1, 2, 2)).shape), 2),
+    "ddim_steps t": (lambda v: next(iter(ld.ddim_steps(lambda x, t: x, S, xt=IMAGES, t=v, n_steps=2))).x, 4),
+    "ddim_steps eta": (
+        lambda v: [*ld.ddim_steps(lambda x, t: x, S, (2, 3), n_steps=2, eta=v, generator=seeded())][-1].x,
+        0.5,
+    ),
+    "elbo bins": (lambda v: ld.elbo(lambda x, t: x, S, IMAGES, bins=v, generator=seeded()).total, 16),
+    "guided": (
+        lambda v: ld.guided(lambda x, t, label=None: x if label is None else label * x, v, scale=v)(
+            IMAGES, torch.ones(4, dtype=torch.int64)
+        ),
+        2,
+    ),
+    "inpaint": (
+        lambda v: ld.inpaint(
+            lambda x, t: x, S, IMAGES, 0 * IMAGES, n_steps=v, resample=v, generator=seeded()
+        ),
+        2,
+    ),
+    "interpolate": (lambda v: ld.interpolate(IMAGES, IMAGES.flip(0), v), 0.25),
+    "invert": (lambda v: ld.invert(lambda x, t: x, S, IMAGES, n_steps=v), 2),
+    "load_pretrained": (lambda v: next(ld.load_pretrained(v)[0].parameters()), ld.pretrained_steps()[0]),
+    "train": (lambda v: next(iter(train_with(n_steps=v, batch_size=v, warmup=v))).loss, 2),
+    "train accumulate": (lambda v: next(iter(train_with(accumulate=v, clip=v))).loss, 2),
+    "GaussianMixture": (lambda v: bumps(v), 0.25),
+    "GaussianMixture sample": (lambda v: bumps(n=v), 3),
+    "spiral": (lambda v: ld.spiral(v, seeded()), 5),
+    "tile": (lambda v: ld.plot.tile(np.zeros((5, 2, 2), np.uint8), v, gap=v), 2),
+    "image_grid": (lambda v: ld.plot.image_grid(IMAGES, n_columns=v, scale=v).get_size_inches(), 2),
+    "image_rows": (lambda v: ld.plot.image_rows({"a": IMAGES}, size=v).get_size_inches(), 0.5),
+    "panels": (lambda v: ld.plot.panels(v, width=v, height=v)[0].get_size_inches(), 2),
+    "histogram": (lambda v: len(histogram(v).axes[0].patches), 4),
+    "noise_slider": (lambda v: ld.widgets.noise_slider(S, IMAGES, t=v).t, 3),
+    "posterior_slider": (lambda v: ld.widgets.posterior_slider(S, x0=v).x0, 0.5),
+    "reverse_slider": (lambda v: ld.widgets.reverse_slider(S, ld.two_bumps(), beta=v).beta, 0.5),
+    "curve_slider": (
+        lambda v: ld.widgets.curve_slider([1, 2, 3], {"a": [1, 2, 3]}, ylabel="", start=v).x_at,
+        2,
+    ),
+    "sample_slider": (lambda v: sample_slider(n=v, seed=v, image_shape=(1, 4 * v, 8)).seed, 2),
+    "TrainingView": (lambda v: ld.widgets.TrainingView(v).n_steps, 2),
+}
+
+
+def train_with(**more):
+    more = {"n_steps": 2, "batch_size": 2, "generator": seeded()} | more
+    return ld.train(WithT(), S, IMAGES, **more)
+
+
+def sample_slider(**more):
+    return ld.widgets.sample_slider(unet(alpha_bar=S.alpha_bar), S, **more)
+
+
+def histogram(bins):
+    return ld.plot.histogram({"a": [1.0, 2.0, 3.0]}, title="", xlabel="", bins=bins)
+
+
+def moved(panel, **traits):
+    for name, value in traits.items():
+        setattr(panel, name, value)
+    return panel
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_is_a_number_whoever_made_it(name):
+    call, number = NUMBERS[name]
+    made = [np.int64, np.int32, np.uint8] if isinstance(number, int) and number < 256 else [np.float32]
+    made = [np.int64] if isinstance(number, int) and number > 255 else made
+    want = call(number)
+    for value in [*(f(number) for f in made), np.array(number), torch.tensor(number)]:
+        got = call(value)
+        assert np.array_equal(np.asarray(_numbers(got)), np.asarray(_numbers(want))), repr(value)
+        assert type(got) is type(want), repr(value)
+    for no_number in (True, np.bool_(True), torch.tensor(True), "2"):
+        with pytest.raises((TypeError, ValueError), match="expected"):
+            call(no_number)
+
+
+def test_a_slider_is_moved_by_a_number_whoever_made_it():
+    for value in (np.int64(3), np.array(3), torch.tensor(3)):
+        assert type(moved(ld.widgets.noise_slider(S, IMAGES), t=value).t) is int
+        assert moved(ld.widgets.posterior_slider(S), x0=value / 4).x0 == 0.75
+
+
+def _numbers(x):
+    return x.detach() if isinstance(x, torch.Tensor) else x
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from labdiff.arguments import check_choice, check_int
 from labdiff.plot.style import COLORS, Figure, Numbers, check_labelled, panels, settings
-from labdiff.signature import checked
+from labdiff.signature import checked, plain
 
 
 @checked
@@ -75,6 +75,7 @@ def histogram(
     _check_axes("histogram", ax)
     values = {label: _numpy(f"histogram: samples[{label!r}]", x).ravel() for label, x in samples.items()}
     pairs = {label: _two("histogram", label, pair) for label, pair in (densities or {}).items()}
+    bins = plain(bins)
     if isinstance(bins, int):
         check_int("histogram", "bins", bins)
     elif (bins := _numpy("histogram: bins", bins)).ndim != 1 or len(bins) < 2:

@@ -2,6 +2,7 @@
 
 import traitlets
 
+from labdiff.signature import plain
 from labdiff.widgets.panel import Control
 
 
@@ -13,12 +14,26 @@ class OneOf(traitlets.TraitType):
         super().__init__(values[0], **metadata)
 
     def validate(self, obj, value):
-        if value in self.values:
+        if (value := plain(value)) in self.values:
             return value
         shown = [*self.values] if len(self.values) < 12 else [*self.values[:3], "...", self.values[-1]]
         raise traitlets.TraitError(
             f"{self.name}: expected one of {', '.join(map(str, shown))}, got {value!r}"
         )
+
+
+class Whole(traitlets.Int):
+    """An int; NumPy's count."""
+
+    def validate(self, obj, value):
+        return super().validate(obj, plain(value))
+
+
+class Real(traitlets.Float):
+    """A number; NumPy's count."""
+
+    def validate(self, obj, value):
+        return super().validate(obj, plain(value))
 
 
 def slider(function, name, low, high, start, *, step=1, label=None, speak=None, digits=None):
@@ -30,7 +45,7 @@ def slider(function, name, low, high, start, *, step=1, label=None, speak=None, 
     ):
         kind = "a number" if step != 1 else "an int"
         raise ValueError(f"{function}: {name}: expected {kind} in {low}..{high}, got {start!r}")
-    trait = (traitlets.Int if step == 1 else traitlets.Float)(low, min=low, max=high)
+    trait = (Whole if step == 1 else Real)(low, min=low, max=high)
     return Control(
         name,
         trait,

@@ -7,6 +7,7 @@ import torch
 
 from labdiff.arguments import check_int
 from labdiff.images import to_uint8
+from labdiff.signature import checked
 from labdiff.widgets.panel import Panel
 from labdiff.widgets.panes import computed, computed_lines, curves
 
@@ -31,6 +32,7 @@ class TrainingView(Panel):
         then.
     """
 
+    @checked
     def __init__(self, n_steps: int):
         check_int("TrainingView", "n_steps", n_steps)
         self.n_steps, self.losses, self.drawn, self.results = n_steps, [], 0.0, {}
@@ -43,7 +45,7 @@ class TrainingView(Panel):
         """Take one step; the page is redrawn at most twice a second, and at the end."""
         now = time.monotonic()
         self.start = self.start or (now, step.n - 1)
-        self.losses.append((step.n, step.loss))
+        self.losses.append((int(step.n), float(step.loss)))  # an own loop's may be tensors
         running = step.n < self.n_steps
         if running and now - self.drawn < 0.5:
             return
