@@ -26,7 +26,8 @@ import torch
 import labdiff as ld
 from labdiff import gradient_step, guidance
 from labdiff.checks import EXERCISES, check
-from labdiff.checks.exercises.probes import small
+from labdiff.checks.exercises.probes import PUBLIC, small
+from labdiff.checks.exercises.reverse_probes import many
 from labdiff.checks.exercises.training_step_exercise import algorithm1
 from labdiff.checks.in_kernel import guard
 from labdiff.checks.in_kernel.collect import collect
@@ -368,7 +369,7 @@ EXACTLY = {
     ("normal_kl", 3): "wrong-terms",
     ("eps_loss", 1): "another-factor",
     ("timestep_embedding", 3): "one-hot",
-    ("p_step", 0): "factor-of-xt+factor-of-eps_hat+factor-of-z",
+    ("p_step", 0): "model-not-called",
     ("p_step", 1): "factor-of-z",
     ("p_step", 2): "factor-of-xt+factor-of-eps_hat+factor-of-z",
     ("p_step", 3): "factor-of-xt+factor-of-eps_hat+factor-of-z",
@@ -409,6 +410,7 @@ EXACTLY = {
     ("q_sample", 1): "off-by-one",
     ("q_posterior", 1): "p-mean-for-posterior",
     ("normal_kl", 1): "means-added",
+    ("eps_loss", 3): "first-t-for-all",
     ("eps_loss", 2): "smooth-absolute-error",
     ("eps_loss", 4): "weighted",
     ("timestep_embedding", 0): "frequencies-grow-linearly",
@@ -473,6 +475,148 @@ def test_clues_look_at_both_outputs_and_at_the_level_that_shows_it():
     assert check("q_posterior", HELD_OUT["q_posterior"][-1]).hint == "Your mean is right; var is not."
     half = check("q_sample", HELD_OUT["q_sample"][3]).hint  # 0.8485 at t = 2 is right in float16 too
     assert "of x0 is 0.5497; right is 0.5499" in half and "0.8485" not in half
+
+
+def stepped(model=lambda m, s, x, t, z: m(x, many(t, x)), noise=lambda z: z):
+    """p_step with another use of the model, or of z."""
+
+    def p_step(m, s, x, t, z):
+        mean = student("p_mean")(s, x, many(t, x), model(m, s, x, t, z))
+        return mean + (s.beta[t].sqrt().to(x.dtype) * noise(z) if t > 1 else 0)
+
+    return p_step
+
+
+def lost(x, t, eps_hat=lambda m, xt, t: m(xt, t)):
+    """eps_loss with another use of the model: x(xt, x0, eps), t(t, T)."""
+
+    def eps_loss(m, s, x0, k, eps):
+        xt = student("q_sample")(s, x0, k, eps)
+        return torch.nn.functional.mse_loss(eps_hat(m, x(xt, x0, eps), t(k, s.T)), eps)
+
+    return eps_loss
+
+
+def stepped_twice(m, s, x, t, z):
+    once = stepped()(m, s, x, t, z)
+    return stepped()(m, s, once, t - 1, z) if t > 1 else once
+
+
+def jumped(m, s, x, t, t_prev, model=lambda m, x, t: m(x, t)):
+    x0_hat = student("predict_x0")(s, x, many(t, x), eps := model(m, x, many(t, x)))
+    return student("q_sample")(s, x0_hat, many(t_prev, x), eps)
+
+
+GIVEN = [
+    (
+        "p_step",
+        stepped(lambda m, s, x, t, z: m(x, torch.arange(len(x)))),
+        "model-gets-place-in-batch",
+        "place",
+    ),
+    ("p_step", stepped(lambda m, s, x, t, z: m(x, many(t, x) / 1000)), "model-gets-t-over-T", "t / 1000"),
+    ("p_step", stepped(lambda m, s, x, t, z: m(x, many(7, x))), "constant-t", "given 7 at every t"),
+    (
+        "p_step",
+        stepped(lambda m, s, x, t, z: m(x, many(t * t, x))),
+        "model-gets-another-t",
+        "4 in place of t = 2",
+    ),
+    (
+        "p_step",
+        stepped(lambda m, s, x, t, z: m(x / s.alpha_bar[t].sqrt().to(x.dtype), many(t, x))),
+        "model-gets-another-x",
+        "given 1.409 x_t in place of x_t",
+    ),
+    ("p_step", stepped(lambda m, s, x, t, z: m(z, many(t, x))), "model-gets-z", "given z"),
+    ("p_step", stepped(lambda m, s, x, t, z: m(x + z / 2, many(t, x))), "model-gets-another-x", "0.5 z"),
+    (
+        "p_step",
+        stepped(lambda m, s, x, t, z: m(x.tanh(), many(t, x))),
+        "model-gets-another-x",
+        "where x_t has",
+    ),
+    (
+        "p_step",
+        stepped(lambda m, s, x, t, z: m(x.clamp(-2, 2), many(t, x))),
+        "clamped",
+        "cut off at -2 and 2",
+    ),
+    ("p_step", stepped(lambda m, s, x, t, z: x), "model-not-called", "never calls the model"),
+    ("p_step", stepped_twice, "several-steps", "2 times, at t = 2, 1"),
+    ("p_step", stepped(noise=torch.abs), "z-changed", "you take |z|"),
+    ("p_step", stepped(noise=torch.tanh), "z-changed", "you take tanh(z)"),
+    (
+        "ddim_step",
+        functools.partial(jumped, model=lambda m, x, t: m(x, torch.arange(len(x)) + 1)),
+        "model-gets-place-in-batch",
+        "from 1 on",
+    ),
+    (
+        "ddim_step",
+        functools.partial(jumped, model=lambda m, x, t: m(x - m(x, t), t)),
+        "calls-model-again",
+        "of another x",
+    ),
+    (
+        "ddim_step",
+        functools.partial(jumped, model=lambda m, x, t: (m(x, t) + m(x, t - 1)) / 2),
+        "several-steps",
+        "at t = 2, 1",
+    ),
+    ("eps_loss", lost(lambda xt, *_: 2 * xt, lambda k, T: k), "model-gets-another-x", "given"),
+    ("eps_loss", lost(lambda xt, *_: xt, lambda k, T: (k - 1) / T), "model-gets-another-t", "(t - 1) / T"),
+    (
+        "eps_loss",
+        lost(lambda xt, *_: xt.tanh(), lambda k, T: k - 1),
+        "model-gets-t-minus-1+model-gets-another-x",
+        "where x_t has",
+    ),
+]
+
+
+@pytest.mark.parametrize("name, function, mistake, words", GIVEN)
+def test_what_the_model_was_given_is_read_from_its_calls(name, function, mistake, words):
+    exercise = EXERCISES[name]
+    probes = exercise.probes(PUBLIC)
+    sent = json.dumps([encode_outcome(o) for o in collect(exercise, function, probes)], allow_nan=False)
+    report = judge(exercise, probes, [decode_outcome(exercise, o) for o in json.loads(sent)])
+    assert (report.status, report.mistake) == ("not yet", mistake), report
+    assert words in report.hint
+
+
+@pytest.mark.parametrize("name, function, mistake", [GIVEN[i][:3] for i in (0, 4, 10, 12, 14, 16)])
+def test_a_secret_seed_reads_the_same_from_the_models_calls(name, function, mistake):
+    exercise = EXERCISES[name]
+    probes = exercise.probes(5)
+    assert judge(exercise, probes, collect(exercise, function, probes)).mistake == mistake
+
+
+def test_calls_that_are_right_are_no_mistake():
+    """One sample after another, or twice the same: what is wrong is something else."""
+
+    def by_sample(m, s, x, t, z):
+        return torch.cat([m(x[i : i + 1], many(t, x)[:1]) for i in range(len(x))])
+
+    def twice(m, s, x, t, z):
+        return (m(x, many(t, x)) + m(x, many(t, x))) / 2
+
+    for model in (by_sample, twice):
+        assert check("p_step", stepped(model)).status == "correct"
+        assert check("p_step", stepped(model, noise=torch.abs)).mistake == "z-changed"
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [None, [1], [[1, 2]], [[{"shape": [2], "numbers": [1, 2]}, {"shape": [], "numbers": [1]}]], [[]] * 9],
+)
+def test_forged_calls_of_the_model_are_refused(calls):
+    exercise = EXERCISES["p_step"]
+    outcome = collect(exercise, solution("p_step"), exercise.probes(0))[0]
+    honest = json.loads(json.dumps(encode_outcome(outcome)))
+    assert decode_outcome(exercise, honest).model_calls
+    with pytest.raises(ValueError, match="outcome: "):
+        decode_outcome(exercise, honest | {"model_calls": calls})
 
 
 def test_clues_on_an_embedding():

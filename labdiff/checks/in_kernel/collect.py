@@ -12,6 +12,7 @@ from labdiff.checks.in_kernel.blocking import blocked
 from labdiff.checks.in_kernel.exceptions import own_line, raised_by_code, raiser, text_of
 from labdiff.checks.in_kernel.numbers import read
 from labdiff.checks.in_kernel.outcome import STOPS, Outcome, changed_values
+from labdiff.checks.in_kernel.spies import Spy
 from labdiff.checks.in_kernel.state import preserved
 from labdiff.schedule import Schedule
 
@@ -52,7 +53,9 @@ def _one(exercise, function, probe, calls):
     changed = tuple(
         name for name, a, b in zip(exercise.arguments, given, probe.args, strict=False) if _differ(a, b)
     )
-    return replace(outcome, changed=changed, notes=(*outcome.notes, *_model_notes(given)))
+    calls = tuple(call for a in given if isinstance(a, Spy) for call in a.calls)
+    notes = (*outcome.notes, *_model_notes(given))
+    return replace(outcome, changed=changed, notes=notes, model_calls=calls)
 
 
 def direct(function, args):

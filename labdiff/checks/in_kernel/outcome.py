@@ -20,6 +20,7 @@ class Outcome:
         random: names of outputs that other random numbers changed.
         notes: harmless oddities, such as a NumPy array for a tensor.
         printed, warned: what the function said.
+        model_calls: x and t of the first calls of the probe's model, where it has one that records them.
     """
 
     values: dict[str, np.ndarray] = field(default_factory=dict)
@@ -32,6 +33,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
     printed: str = ""
     warned: str = ""
+    model_calls: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
 
 
 def changed_values(a, b):

@@ -7,6 +7,8 @@ import torch
 
 from labdiff.schedule import Schedule
 
+MOST_CALLS = 8  # so many of a Spy's calls are recorded
+
 
 class Spy(torch.nn.Module):
     """A network whose answer depends on x and t in a known way, as strict about t's shape as the UNet."""
@@ -15,12 +17,18 @@ class Spy(torch.nn.Module):
         super().__init__()
         self.weights = torch.nn.Parameter(torch.tensor(weights, dtype=torch.float64))
         self.seen = set()  # pairs of dtypes of x and t
+        self.calls = []  # pairs of x and t, arrays
+
+    def __deepcopy__(self, memo):
+        return Spy(self.weights.tolist())  # without a record
 
     def forward(self, x, t):
         shape = tuple(t.shape) if isinstance(t, torch.Tensor) else type(t).__name__
         if not isinstance(t, torch.Tensor) or t.shape != x.shape[:1]:
             raise ValueError(f"model(x, t): t: expected shape ({len(x)},) like the batch, got {shape}")
         self.seen.add((x.dtype, t.dtype))
+        if len(self.calls) < MOST_CALLS:
+            self.calls.append(tuple(a.detach().cpu().double().numpy().copy() for a in (x, t)))
         a, b, c = self.weights.to(x.dtype)
         t = t.to(x.device, x.dtype).reshape(-1, *[1] * (x.ndim - 1))
         return a * x + b * torch.cos(2 * x + t) + c * torch.sin(0.7 * t)

@@ -16,7 +16,7 @@ def read_step(seen):
     with torch.no_grad():
         steps = [_read(p, o.values["x_prev"]) for p, _, o in seen.rows if p.rtol <= 1e-4]
     steps = [step for step in steps if step is not None]
-    return (_noise(steps) or _x0_hat(steps)) if len(steps) > 3 else None
+    return (_changed_z(steps) or _noise(steps) or _x0_hat(steps)) if len(steps) > 3 else None
 
 
 def _read(probe, got):
@@ -30,6 +30,39 @@ def _read(probe, got):
     of_x0 = posterior(s, torch.ones_like(xt), 0 * xt, level)[0].flatten()[0].item()
     flat = (x.double().numpy().ravel() for x in (z, x0_hat))
     return probe, s, t, *flat, of_x0, got.ravel() - of_xt.double().numpy().ravel()
+
+
+CHANGES = {
+    "|z|": np.abs,
+    "z^2": np.square,
+    "the sign of z": np.sign,
+    "tanh(z)": np.tanh,
+    "z cut off at -1 and 1": lambda z: z.clip(-1, 1),
+    "z less its mean": lambda z: z - z.mean(),
+    "z less its mean, divided by its std": lambda z: (z - z.mean()) / z.std(ddof=1),
+    "z from the last to the first": lambda z: z[::-1],
+    "exp(z)": np.exp,
+}
+
+
+def _changed_z(steps):
+    """Another function of z than z itself, in a step that is right otherwise."""
+    for words, change in CHANGES.items():
+        for low, high in ((-np.inf, np.inf), (-1, 1)):
+            for variance in ("beta", "beta_tilde"):
+                if all(
+                    close(
+                        rest - of_x0 * x0_hat.clip(low, high),
+                        (float(getattr(s, variance)[t]) ** 0.5 if t > 1 else 0) * change(z),
+                        1e-3,
+                    )
+                    for _, s, t, z, x0_hat, of_x0, rest in steps
+                ):
+                    return "z-changed", (
+                        f"Your step is right but for the noise: you take {words} in place of z. Algorithm 2 "
+                        "adds sigma_t z, and z is standard normal as it is."
+                    )
+    return None
 
 
 def _noise(steps):

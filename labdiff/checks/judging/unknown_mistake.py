@@ -9,6 +9,7 @@ import numpy as np
 
 from labdiff.checks.judging.agreement import agrees, close
 from labdiff.checks.judging.read_factors import read_factors
+from labdiff.checks.judging.read_model_calls import read_model_calls
 from labdiff.checks.judging.read_step import read_step
 from labdiff.checks.judging.read_terms import read_terms
 from labdiff.checks.judging.read_waves import read_waves
@@ -22,6 +23,7 @@ def clues(exercise, probes, expected, outcomes):
         (None, _raised),
         ("wrong-shape", _shape),
         ("not-finite", _broken),
+        ("", read_model_calls),
         ("wrong-sign", _negated),
         ("constant-factor", _constant_factor),
         ("", weighted),
@@ -45,6 +47,8 @@ def clues(exercise, probes, expected, outcomes):
         if id is None or id not in ids:
             yield id, text
         ids.add(id)
+        if clue is read_model_calls:
+            return  # the rest follows from it
 
 
 class _Seen:

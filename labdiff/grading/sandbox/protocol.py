@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from labdiff.checks.in_kernel.outcome import Outcome
-from labdiff.checks.in_kernel.spies import Plan, Spy
+from labdiff.checks.in_kernel.spies import MOST_CALLS, Plan, Spy
 from labdiff.schedule import Schedule
 
 MIME = "application/vnd.labdiff.outcomes+json"
@@ -98,7 +98,9 @@ def encode_outcome(outcome: Outcome) -> dict:
         numbers = [x if math.isfinite(x) else repr(x) for x in array.ravel().tolist()]
         return {"shape": list(array.shape), "numbers": numbers}
 
-    return {**vars(outcome), "values": {name: plain(array) for name, array in outcome.values.items()}}
+    values = {name: plain(array) for name, array in outcome.values.items()}
+    calls = [[plain(x), plain(t)] for x, t in outcome.model_calls]
+    return {**vars(outcome), "values": values, "model_calls": calls}
 
 
 def outcomes(exercise, probes: list, plain: object) -> list[Outcome]:
@@ -112,7 +114,7 @@ def outcomes(exercise, probes: list, plain: object) -> list[Outcome]:
 
 
 def decode_outcome(exercise, plain: object) -> Outcome:
-    if not isinstance(plain, dict) or plain.keys() != {"values", *LISTS, *WORDS}:
+    if not isinstance(plain, dict) or plain.keys() != {"values", "model_calls", *LISTS, *WORDS}:
         raise ValueError("outcome: expected the fields of an Outcome")
     if not all(is_text(plain[w], 1000) for w in WORDS) or plain["problem"] not in PROBLEMS:
         raise ValueError("outcome: expected short texts")
@@ -135,7 +137,19 @@ def decode_outcome(exercise, plain: object) -> Outcome:
     words = {name: plain[name] for name in WORDS}
     changed, random, notes = (tuple(plain[name]) for name in LISTS)
     arrays = {name: decode_array(v) for name, v in values.items()}
-    return Outcome(arrays, **words, changed=changed, random=random, notes=notes)
+    calls = _calls(plain["model_calls"])
+    return Outcome(arrays, **words, changed=changed, random=random, notes=notes, model_calls=calls)
+
+
+def _calls(plain: object) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    if not isinstance(plain, list) or len(plain) > MOST_CALLS:
+        raise ValueError("outcome: model_calls: expected a short list")
+    if not all(isinstance(pair, list) and len(pair) == 2 for pair in plain):
+        raise ValueError("outcome: model_calls: expected pairs of x and t")
+    calls = tuple((decode_array(x), decode_array(t)) for x, t in plain)
+    if any(x.ndim == 0 or t.shape != x.shape[:1] for x, t in calls):
+        raise ValueError("outcome: model_calls: expected one t for each sample")
+    return calls
 
 
 def decode_array(plain: object) -> np.ndarray:
