@@ -108,30 +108,6 @@ def check_t(
     return t
 
 
-def check_label(function: str, label: Any, classes: float, x: torch.Tensor) -> torch.Tensor:
-    """Raise unless label is None, an int or int64 (B,) in 0..classes; return a tensor; waits for no GPU."""
-    expected = (
-        f"None, an int, or an int64 tensor of shape ({x.shape[0]},), in 0..{classes} ({classes}: no label)"
-    )
-    label = plain(label) if not isinstance(label, torch.Tensor) else label
-    if label is None or (isinstance(label, int) and not isinstance(label, bool)):
-        label = torch.full((len(x),), classes if label is None else label, device=x.device)
-    if not isinstance(label, torch.Tensor) or label.dtype != torch.int64:
-        got = label.dtype if isinstance(label, torch.Tensor) else f"{type(label).__name__} {label!r}"
-        raise TypeError(f"{function}: label: expected {expected}, got {got}")
-    if label.ndim == 0:
-        label = label.repeat(len(x))
-    if label.shape != x.shape[:1]:
-        raise ValueError(f"{function}: label: expected {expected}, got shape {tuple(label.shape)}")
-    if label.device != x.device:
-        raise ValueError(f"{function}: label: expected device {x.device} like x, got {label.device}")
-    if label.device.type == "cpu" and not torch.compiler.is_compiling():
-        wrong = label[(label < 0) | (label > classes)]
-        if len(wrong):
-            raise ValueError(f"{function}: label: expected {expected}, got {wrong[0].item()}")
-    return label
-
-
 _T_0 = ". t = 0 is clean data, the first noise level is t = 1"
 
 

@@ -12,12 +12,11 @@ from labdiff.arguments import (
     check_finite,
     check_generator,
     check_int,
-    check_label,
     check_number,
     check_schedule,
     check_t,
 )
-from labdiff.model_argument import check_model
+from labdiff.model_argument import check_label, check_model
 from labdiff.precondition import check_trained_with
 
 

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from labdiff.arguments import check_generator, check_int, check_label, check_t
+from labdiff.arguments import check_generator, check_int, check_t
 from labdiff.blocks import Attention, ResBlock, Shrink, norm
+from labdiff.model_argument import check_label
 from labdiff.precondition import Preconditioned
 from labdiff.signature import checked
 
