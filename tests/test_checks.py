@@ -48,6 +48,24 @@ from solutions import SOLUTIONS, solution  # noqa: E402
 from wrong_answers import WRONG, emb  # noqa: E402
 
 NAMES = list(EXERCISES)
+CACHE = known_mistake._evaluated
+
+
+@pytest.fixture(scope="module", autouse=True)
+def formulas_are_evaluated_once():
+    """labdiff remembers the formulas of about one exercise; the tests here come back to each many times."""
+    with pytest.MonkeyPatch.context() as patch:
+        unbounded = functools.cache(lambda exercise, probe, parts: evaluate(exercise, probe, dict(parts)))
+        patch.setattr(known_mistake, "_evaluated", unbounded)
+        yield
+
+
+@pytest.fixture
+def labdiffs_cache(monkeypatch):
+    """The cache as it ships, empty."""
+    CACHE.cache_clear()
+    monkeypatch.setattr(known_mistake, "_evaluated", CACHE)
+    return CACHE
 
 
 def student(name, **parts):
@@ -1206,7 +1224,7 @@ def test_a_wrong_picture_is_shown_beside_the_right_one():
 @pytest.mark.parametrize("name", NAMES)
 def test_outcomes_travel_as_plain_numbers(name):
     exercise = EXERCISES[name]
-    probes = exercise.probes(77)
+    probes = exercise.probes(PUBLIC)  # what the catalogue gives on them is known here by now
     for function in (solution(name), HELD_OUT[name][0], lambda *a: None):
         outcomes = collect(exercise, function, probes)
         sent = json.loads(json.dumps([encode_outcome(o) for o in outcomes], allow_nan=False))
@@ -1223,13 +1241,12 @@ def test_checks_are_imported_on_first_use():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_check_evaluates_few_formulas(name):
+def test_a_check_evaluates_few_formulas(name, labdiffs_cache):
     """For a mistake that no catalogue knows, every pair is tried: each on one probe, not on all of them."""
     exercise = EXERCISES[name]
     tried = sum(1 for size in (1, 2) for _ in exercise.candidates(size))
-    known_mistake._evaluated.cache_clear()
     check(name, HELD_OUT[name][-1])
-    assert known_mistake._evaluated.cache_info().misses < tried + 30 * len(exercise.forms) + 200 < 7000
+    assert labdiffs_cache.cache_info().misses < tried + 30 * len(exercise.forms) + 200 < 7000
 
 
 @pytest.mark.parametrize("shape", [(40, 0), (1,), (2, 1, 1, 1, 1)])
@@ -1252,17 +1269,16 @@ def test_a_check_does_not_depend_on_numpys_settings():
 
 
 @pytest.mark.parametrize("name", ["p_step", "ddim_step"])
-def test_the_model_is_asked_once_for_what_thousands_of_formulas_ask_it(name, monkeypatch):
+def test_the_model_is_asked_once_for_what_thousands_of_formulas_ask_it(name, monkeypatch, labdiffs_cache):
     asked = []
     forward = Spy.forward
     monkeypatch.setattr(Spy, "forward", lambda self, x, t: asked.append(t) or forward(self, x, t))
-    known_mistake._evaluated.cache_clear()
     known_mistake._args.cache_clear()
     check(name, HELD_OUT[name][-1])
-    tried = known_mistake._evaluated.cache_info().misses
+    tried = labdiffs_cache.cache_info().misses
     assert len(asked) < tried / 3
     check(name, HELD_OUT[name][-1])
-    assert known_mistake._evaluated.cache_info().misses == tried, "a second check evaluates nothing anew"
+    assert labdiffs_cache.cache_info().misses == tried, "a second check evaluates nothing anew"
 
 
 # the draw does not matter

@@ -1,5 +1,6 @@
 """How the tests themselves run: in a HOME that can't be written, on several workers, in CI."""
 
+import ast
 import os
 import re
 import signal
@@ -78,6 +79,18 @@ def test_on_workers_the_longest_file_starts_first_with_one_thread_and_ctrl_c(fol
         signal.signal(signal.SIGINT, before)
     assert end.returncode == 0, end.stdout
     assert re.findall(r"PASSED .*?(test_\w+)\.py", end.stdout) == ["test_checks"] + 4 * ["test_a"]
+
+
+def test_what_is_shortened_is_there(request):
+    """A cell that was changed would run in full again, unnoticed."""
+    (conftest,) = [p for p in request.config.pluginmanager.get_plugins() if hasattr(p, "SHORTER")]
+    for notebook, parts in conftest.SHORTER.items():
+        cells = nbformat.read(ROOT / "notebooks" / notebook, 4).cells
+        code = "\n".join(c.source for c in cells if c.cell_type == "code")
+        assert [long for long in parts if long not in code] == [], notebook
+        short = conftest.shorter(notebook, code)
+        assert [part for part in parts.values() if part not in short] == [], notebook
+        ast.parse(short)
 
 
 @pytest.mark.parametrize("ci, end", [("true", 1), ("", 0)])

@@ -1,5 +1,7 @@
 """Names for numbers: a factor's name in the schedule, what a target is made of, the kind of error."""
 
+import itertools
+
 import numpy as np
 
 
@@ -80,7 +82,8 @@ def name_of(rows, tolerance):
     for s, t, factors in rows:
         table = numbers(s, t)
         table |= {f"-{n}": -v for n, v in table.items()}
-        known = {n for n, v in table.items() if np.allclose(factors, v, rtol=tolerance, atol=1e-4)}
+        close = np.isclose(factors, np.stack(list(table.values())), rtol=tolerance, atol=1e-4).all(1)
+        known = set(itertools.compress(table, close))
         fits = known if fits is None else fits & known
     usual = [n for n in ("sqrt(alpha_bar_t)", "sqrt(1 - alpha_bar_t)") if n in fits]
     return (usual or sorted(fits, key=lambda n: (len(n), n)) or ["another factor"])[0]
