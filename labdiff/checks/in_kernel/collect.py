@@ -93,7 +93,12 @@ def _fits(function, arguments):
 
 def copy_args(args):
     """A copy of each argument, so that the function can change nothing but its own."""
-    return [a.clone() if isinstance(a, torch.Tensor) else copy.deepcopy(a) for a in args]
+    return [a.clone() if isinstance(a, torch.Tensor) else copy.deepcopy(a, _without_tables(a)) for a in args]
+
+
+def _without_tables(a):
+    """What deepcopy takes for copied: the tables that a Schedule makes when they are asked for."""
+    return {id(a._tables): {}} if isinstance(a, Schedule) else None
 
 
 def _differ(a, b):
