@@ -27,7 +27,6 @@ LONGEST = (
 
 # What the cells print holds with fewer steps and samples, too; `make notebooks` runs them all as they are.
 SHORTER = {
-    "03_elbo_to_eps_loss.ipynb": {"elbo(model, s, digits[:8]": "elbo(model, s, digits[:2]"},
     "04_training.ipynb": {
         "budget = 75 ": "budget = 1 ",  # 150 steps, the least
         "n_steps=8)": "n_steps=8, batch_size=32)",
