@@ -866,6 +866,22 @@ def test_an_optimizer_of_ones_own_and_a_loss_that_is_a_tensor():
     assert "note" not in dict(check("training_step", solution("training_step")).rows)
 
 
+def test_of_a_step_that_is_wrong_in_many_ways_a_few_are_shown():
+    def training_step(model, optimizer, s, x0, generator):
+        for t in range(1, s.T + 1):
+            noise = torch.rand(x0.shape, generator=generator, dtype=x0.dtype)
+            loss = (model(x0 + noise, many(t, x0)) - x0).abs().sum()
+            loss.backward()
+            optimizer.step()
+        return loss
+
+    report = check("training_step", training_step)
+    rows = dict(report.rows)
+    assert report.mistake == "several-updates"
+    assert rows["got"].count(";") == 3 and re.search(r"; and \d+ more$", rows["got"])
+    assert rows["expected"].count(";") <= 3
+
+
 def test_a_step_that_fails_on_some_probes_is_refused_calmly():
     """x0 of zeros has no standard deviation to be divided by."""
 
