@@ -392,6 +392,11 @@ OWN = {
         {"correct"},
         1,
     ),
+    "own-restarts": (
+        (RIGHT, *(insert("section-3", f"{i}\nget_ipython().kernel.do_shutdown(True)") for i in range(7))),
+        {"correct"},
+        1,
+    ),
     "own-kills": ((RIGHT, insert("section-3", "import os\nos._exit(0)")), {"correct"}, 1),
     "missing-module": ("import made_up as m, math\nm.set_theme()\n" + RIGHT, {"correct"}, 1),
     "missing-colab": ("from google.colab import drive\ndrive.mount('x')\n" + RIGHT, {"correct"}, 1),

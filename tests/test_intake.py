@@ -514,6 +514,9 @@ def test_modules_beside_the_notebook_come_along_and_a_change_of_them_is_noticed(
     files = {
         "anna/w/" + ONE: HALF,
         "anna/w/my_helpers.py": b"\xef\xbb\xbfx = '\xc3\xa4'",
+        "anna/w/src/__init__.py": b"",
+        "anna/w/src/noise.py": b"z = 1",
+        "anna/w/no module/x.py": b"",
         "anna/other.py": b"y = 1",
     }
     files |= {
@@ -523,7 +526,11 @@ def test_modules_beside_the_notebook_come_along_and_a_change_of_them_is_noticed(
         "ben/" + ONE: HALF,
     }
     found = submissions.collect(as_folder(tmp_path, files), COURSE).students
-    assert choice.pick(found["anna"], COURSE)[ONE[:-6]].modules == (("my_helpers.py", "x = '\u00e4'"),)
+    assert choice.pick(found["anna"], COURSE)[ONE[:-6]].modules == (
+        ("my_helpers.py", "x = '\u00e4'"),
+        ("src/__init__.py", ""),
+        ("src/noise.py", "z = 1"),
+    )
     assert choice.pick(found["ben"], COURSE)[ONE[:-6]].modules == ()
     as_folder(tmp_path, {"anna/w/my_helpers.py": b"x = 2"})
     assert submissions.collect(tmp_path, COURSE).students["anna"].digests != found["anna"].digests

@@ -34,7 +34,8 @@ class Cell:
 class HandedIn:
     """What a student handed in for one notebook: a file's bytes, or the problem why there are none.
 
-    `problem` "" and no data: nothing was handed in. `modules`: (name, source) of the Python files beside it.
+    `problem` "" and no data: nothing was handed in. `modules`: (path, source) of the Python files beside it
+    and in folders there.
     """
 
     data: bytes | None = None

@@ -11,7 +11,7 @@ from labdiff.grading.intake.submissions import Work
 from labdiff.grading.records import HandedIn, Trusted
 
 MOST_COPIES = 40  # of one notebook by one student that are read
-MODULE = re.compile(r"[^\W\d]\w{0,50}\.py")  # no name that is too long for a file
+MODULE = re.compile(r"([^\W\d]\w{0,50}/){0,5}[^\W\d]\w{0,50}\.py")  # no name that is too long for a file
 MOST_MODULES, LONGEST_MODULE = 20, 200_000  # files beside a notebook that it may import; bytes
 # what an answer may be in, but for the files that any repository has
 MAY_ANSWER = re.compile(
@@ -96,10 +96,11 @@ def best(
 
 
 def modules_in(folder: PurePosixPath, files: Sequence[File]) -> tuple[tuple[str, str], ...]:
-    """(file name, source) of the Python files in a notebook's folder, for it may import them."""
-    mine = [f for f in files if f.inner.parent == folder and MODULE.fullmatch(f.inner.name)]
-    read = [(f.inner.name, load(f).data or b"") for f in mine[:MOST_MODULES]]
-    return tuple((name, reading.decode(data)[0]) for name, data in read if len(data) <= LONGEST_MODULE)
+    """(path, source) of the Python files in a notebook's folder and below it, for it may import them."""
+    paths = {str(f.inner.relative_to(folder)): f for f in files if folder in f.inner.parents}
+    mine = sorted(filter(MODULE.fullmatch, paths), key=lambda path: (path.count("/"), path))
+    read = [(path, load(paths[path]).data or b"") for path in mine[:MOST_MODULES]]
+    return tuple((path, reading.decode(data)[0]) for path, data in read if len(data) <= LONGEST_MODULE)
 
 
 def load(file: File) -> HandedIn:

@@ -48,8 +48,12 @@ class Job:
         rows = (*self.result.rows, *(("note", note) for note in dict.fromkeys(notes)))
         self.result = replace(self.result, rows=rows, flags=tuple(dict.fromkeys((*self.flags, *flags))))
 
-    def saw(self, of: str, ran: Ran) -> None:
-        """Note how a cell went."""
+    def saw(self, of: str, ran: Ran | str) -> None:
+        """Note how a cell went; a str says why it stopped the kernel."""
+        if isinstance(ran, str):
+            self.flags += (f"{of}: skipped, it stops the kernel",)
+            self.notes.append(f"{of} was skipped, with all that it defines. {ran}")
+            return
         if ran.missing:
             names = ", ".join(ran.missing)
             self.flags += (f"{of}: {names} not installed where grading runs",)

@@ -32,8 +32,8 @@ class Plugin:
 
     def __init__(self, jobs: dict[Path, Job]):
         self.jobs = jobs
-        # (notebook, cell) that stops kernels or is slow: not run again
-        self.skip: dict[tuple[str, str], Ran] = {}
+        # (notebook, cell) that is slow or stops kernels (a str: why): not run again
+        self.skip: dict[tuple[str, str], Ran | str] = {}
 
     def pytest_addoption(self, parser):
         parser.addoption("--labdiff-grade", action="store_true", help="grade the questions, through nbval")
@@ -106,10 +106,11 @@ class GradeCell(IPyNbCell):
             file.kernel.stop()
             if step == SETUP:
                 raise RuntimeError(f"the grader's own set-up: {stop}") from None
-            plugin.skip[cell] = Ran(error=str(stop))
+            plugin.skip[cell] = str(stop)
             if step == OTHER:
                 file.others += time.monotonic() - began
-                return self.go_on_without(plugin.skip[cell])
+                job.saw(of, str(stop))
+                return self.go_on_without()
             self.stopped(stop)
         if step == OTHER:
             file.others += time.monotonic() - began
@@ -122,10 +123,7 @@ class GradeCell(IPyNbCell):
             job.saw("the answer cell", job.ran)
         file.done.append(self.cell.source)
 
-    def go_on_without(self, ran: Ran) -> None:
-        of = self.cell.metadata["of"]
-        self.parent.job.saw(of, ran)
-        self.parent.job.flags += (f"{of}: skipped, it stops the kernel",)
+    def go_on_without(self) -> None:
         try:
             self.parent.start_again()
         except Stopped as stop:

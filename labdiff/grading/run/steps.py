@@ -68,7 +68,7 @@ def steps(
 ) -> list[Step]:
     """All that is run for a question; `request` (protocol.request) gets the rest of the notebook.
 
-    `limit`: seconds for the answer cell; half of that is the most for others. `modules`: (name, source) of
+    `limit`: seconds for the answer cell; half of that is the most for others. `modules`: (path, source) of
     files that the notebook may import.
     """
     at = next(i for i, part in enumerate(sequence) if part.answers == question)

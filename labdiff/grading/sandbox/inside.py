@@ -64,6 +64,7 @@ def quiet():
     for name in ("bash", "sh", "script", "system", "sx", "!"):
         _shell.register_magic_function(lambda line, cell=None: None, magic_kind="line_cell", magic_name=name)
     _shell.ask_exit = lambda: None
+    _shell.kernel.do_shutdown = lambda restart: {"status": "ok", "restart": restart}
     dataloader.DataLoader._get_iterator = without_workers
 
 
@@ -77,6 +78,7 @@ def prepare(modules, setup, *given):
     """The student's modules as files, the trusted notebook's setup, and what its cells before the answer
     import and define."""
     for name, source in modules.items():
+        os.makedirs(os.path.dirname(f"./{name}"), exist_ok=True)
         with open(name, "w", encoding="utf-8") as file:
             file.write(source)
     quiet()
