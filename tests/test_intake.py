@@ -435,6 +435,26 @@ LAYOUTS = {
         {f"lab/{name}/{ONE}": FULL for name in ("01", "02", "03")},
         {"01": 3, "02": 3, "03": 3},
     ),
+    "groups": (
+        {
+            **{f"group {i}/{name}/{ONE}": FULL for i, name in ((1, "anna"), (1, "ben"), (2, "carl"))},
+            f"group 2/dora/w/{ONE}": HALF,
+            f"Training/emil/{ONE}": HALF,
+            "Training/fay.zip": zipped({ONE: HALF}),
+        },
+        {"anna": 3, "ben": 3, "carl": 3, "dora": 1, "emil": 1, "fay": 1},
+    ),
+    "no groups: versions": (
+        {f"{who}/{what}/{ONE}": HALF for who, what in (("anna", "old"), ("anna", "lab"), ("ben", "lab 2"))},
+        {"anna": 1, "ben": 1},
+    ),
+    "no groups: folders of one's own": (
+        {
+            f"{who}/{what}/{ONE}": HALF
+            for who, what in (("anna", "first"), ("anna", "second"), ("ben", "mine"), ("carl", "x"))
+        },
+        {"anna": 1, "ben": 1, "carl": 1},
+    ),
     "a notebook's words in flat names": (
         {
             "anna_" + ONE: FULL,
