@@ -10,6 +10,7 @@ import matplotlib.style
 import numpy as np
 import pytest
 import torch
+from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 
 import labdiff as ld
@@ -72,6 +73,21 @@ def test_a_density_wears_another_colour_than_the_samples():
     figure = ld.plot.histogram({"draws": X}, {"exact": ([-1, 1], [0.5, 0.5])}, title="a title", xlabel="x")
     line, bar = figure.axes[0].lines[0].get_color(), figure.axes[0].patches[0].get_facecolor()[:3]
     assert matplotlib.colors.to_rgb(line) != bar
+
+
+def test_a_figure_says_what_it_shows_to_who_cannot_see_it():
+    figure, axes = ld.plot.panels(2, title="Both")
+    for ax in axes:
+        ld.plot.curves(
+            [0, 1], {r"$\sqrt{\bar\alpha_t}$": [0, 1]}, title="up", xlabel="$t$", ylabel="loss", ax=ax
+        )
+    data, metadata = figure._repr_mimebundle_()
+    assert data["image/png"].startswith(b"\x89PNG")
+    assert metadata["image/png"]["alt"] == r"Plot: Both; up; loss over t; sqrt bar alpha_t"
+    rows = ld.plot.image_rows({"a": X, "b": X}, columns=list("12345"), title="All")
+    assert rows._repr_mimebundle_()[1]["image/png"]["alt"] == "Images: All; 1; a; 2; 3; 4; 5; b"
+    data, metadata = DisplayFormatter().format(figure)
+    assert {*data} == {"image/png", "text/plain"} and "alt" in metadata["image/png"]
 
 
 def test_rows_of_different_length():

@@ -10,9 +10,12 @@ import urllib.parse
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+import labdiff as ld
 from labdiff import cli
 from labdiff.site import exporter, formulas, npm, pages, sources
 
@@ -235,6 +238,75 @@ def test_formulas_in_outputs_are_formulas(with_npm):
     cell = nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("display_data", data)])
     page = exporter.body_of(nbformat.v4.new_notebook(cells=[cell]), ROOT)
     assert 'class="katex' in page and "$" not in page and "QUJD" not in page
+
+
+def shown(png, heading="# Mine", metadata=None):
+    """The body of a page with a heading and this PNG below it."""
+    data = {"image/png": base64.b64encode(png).decode()}
+    output = nbformat.v4.new_output("display_data", data, metadata=metadata or {})
+    cells = [nbformat.v4.new_markdown_cell(heading), nbformat.v4.new_code_cell("", outputs=[output])]
+    return exporter.body_of(nbformat.v4.new_notebook(cells=cells), ROOT)
+
+
+def pixels_of(data):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA")).astype(int)
+
+
+def luminance(colour):
+    c = np.asarray(colour) / 255
+    return (np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) * [0.2126, 0.7152, 0.0722]).sum()
+
+
+def test_figures_have_an_ink_for_each_theme_and_pictures_keep_their_greys():
+    greys = torch.linspace(-1, 1, 2 * 784).reshape(2, 1, 28, 28)
+    texts = dict(title="Title", xlabel="$t$", ylabel="loss")
+    figures = {
+        "chart": ld.plot.curves([0, 1], {"a": [0, 1], "b": [1, 0]}, **texts),
+        "pictures": ld.plot.image_rows({"row": greys}, columns=["one", "two"], title="Title"),
+    }
+    papers = re.findall(r"--paper: #(\w+)", (Path(pages.__file__).parent / "page.css").read_text("utf-8"))
+    papers = [
+        [int((3 * p)[i : i + 2] if len(p) == 3 else p[i : i + 2], 16) for i in (0, 2, 4)] for p in papers
+    ]
+    for name, figure in figures.items():
+        png = figure._repr_png_()
+        before, body = pixels_of(base64.b64encode(png)), shown(png)
+        found = re.findall(r'<(?:img|source)[^>]*? src(?:set)?="data:image/png;base64,([^"]*)"', body)
+        assert "screen and (prefers-color-scheme: dark)" in body and len(found) == 2
+        for data, paper in zip(found, reversed(papers), strict=True):
+            after = pixels_of(data)
+            changed = (before != after).any(-1)
+            ink = after[changed & (after[..., 3] > 250)][:, :3]
+            assert len(ink) > 100 and (ink == ink[0]).all(), name
+            levels = sorted((luminance(ink[0]), luminance(paper)))
+            assert (levels[1] + 0.05) / (levels[0] + 0.05) > 4.5, name
+            axis = np.abs(before[..., :3] - 0x7A).max(-1) <= 1
+            assert changed[axis & (before[..., 3] == 255)].all() or name == "pictures"
+            if name == "pictures":
+                solid = np.lib.stride_tricks.sliding_window_view(before[..., 3] > 200, (9, 9)).all((-1, -2))
+                assert solid.sum() > 5000 and not changed[4:-4, 4:-4][solid].any()
+
+
+def test_an_image_that_is_no_figure_stays_as_it_is():
+    stored = io.BytesIO()
+    Image.new("RGB", (30, 20), "#7a7a7a").save(stored, "PNG")
+    body = shown(stored.getvalue())
+    assert "<source" not in body and '--natural: 30px"' in body
+    assert (pixels_of(re.search(r'base64,([^"]*)"', body)[1])[..., :3] == 0x7A).all()
+
+
+def test_every_figure_has_an_alternative_text(committed_site):
+    figure = ld.plot.curves([0, 1], {"a": [0, 1]}, title="Up <&> on", xlabel="$t$", ylabel="loss")
+    data, metadata = figure._repr_mimebundle_()
+    assert 'alt="Figure: 2. The jump x_t"' in shown(
+        data["image/png"], "# One\n\ntext\n\n## 2. The *jump* $x_t$\n\nmore"
+    )
+    assert 'alt="Plot: Up &lt;&amp;&gt; on; loss over t; a"' in shown(data["image/png"], metadata=metadata)
+    for page in committed_site.glob("*.html"):
+        text = page.read_text("utf-8")
+        assert "No description has been provided" not in text
+        for tag in re.findall(r"<img[^>]*>", text):
+            assert re.search(r"""alt=(["']).{7,}?\1""", tag), f"{page.name}: {tag[:200]}"
 
 
 def test_a_cell_that_fails_is_marked_and_the_rest_is_written(tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from collections.abc import Sequence
 
 import matplotlib
@@ -54,6 +55,9 @@ def settings():
 class Figure(matplotlib.figure.Figure):
     """A matplotlib Figure that a notebook shows as it is, without pyplot."""
 
+    def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
+        return {"image/png": self._repr_png_()}, {"image/png": {"alt": described(self)}}
+
     def _repr_png_(self) -> bytes:
         drawn, small = io.BytesIO(), io.BytesIO()
         _readable_on_any_page(self)
@@ -64,6 +68,18 @@ class Figure(matplotlib.figure.Figure):
             image = image.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         image.save(small, "PNG", optimize=True)
         return small.getvalue()
+
+
+def described(figure: matplotlib.figure.Figure) -> str:
+    """What is told to who can't see a figure: its titles, its axes, and what its curves or images are."""
+    said = [figure.get_suptitle()]
+    for ax in figure.axes:
+        axes = " over ".join(filter(None, (ax.get_ylabel(), ax.get_xlabel())))
+        labels = ", ".join(ax.get_legend_handles_labels()[1])
+        said += [ax.get_title(), axes, labels, *(text.get_text() for text in ax.texts)]
+    texts = [" ".join(re.sub(r"[${}\\]", " ", text).split()) for text in said]
+    kind = "Images" if any(ax.images for ax in figure.axes) else "Plot"
+    return ": ".join(filter(None, (kind, "; ".join(dict.fromkeys(filter(None, texts))))))
 
 
 def _readable_on_any_page(figure):

@@ -14,6 +14,7 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
+from labdiff.site import figures
 from labdiff.site.formulas import Formulas
 
 
@@ -85,6 +86,7 @@ def body_of(notebook: nbformat.NotebookNode, folder: Path, pages: Collection[str
         pages: names of the files that have a page, such as "01_forward_noising.ipynb".
     """
     exporter = Exporter()
+    figures.describe(notebook)
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "text/latex" in output.get("data", {}):  # a formula, or text with formulas in it
@@ -92,16 +94,7 @@ def body_of(notebook: nbformat.NotebookNode, folder: Path, pages: Collection[str
     body, _ = exporter.from_notebook_node(notebook)
     asks_for_jquery = r'<script type="text/javascript">\s*var element = .*?</script>'
     body = re.sub(asks_for_jquery, "", body, flags=re.DOTALL)
-    body = re.sub(
-        r'<img(?![^>]* style=)(?=[^>]*? src="data:image/png;base64,\s*([A-Za-z0-9+/]{32}))', _with_width, body
-    )
-    return exporter.formulas.put_into(with_files(body, folder, pages))
-
-
-def _with_width(match: re.Match) -> str:
-    """A PNG's own width for the style sheet: a phone shrinks a figure as far as it can be read."""
-    width = int.from_bytes(base64.b64decode(match[1])[16:20], "big")
-    return f'{match[0]} style="--natural: {width}px"'
+    return exporter.formulas.put_into(figures.in_both_themes(with_files(body, folder, pages)))
 
 
 def with_files(body: str, folder: Path, pages: Collection[str] = ()) -> str:
