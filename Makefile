@@ -46,7 +46,7 @@ weights: .venv/lab-is-ready  ## train the weights that ship with the package, on
 	cp build/weights/early/unet_000100.safetensors build/weights/early/unet_000400.safetensors \
 		build/weights/early/unet_001500.safetensors labdiff/assets
 
-bench: .venv/test-is-ready .venv/bench-is-ready  ## measure everything beside its peers: almost two hours on two idle cores
+bench: .venv/test-is-ready .venv/bench-is-ready  ## measure everything beside its peers: three hours on two idle cores
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 
 clean:  ## all but work/, which is yours

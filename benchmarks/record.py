@@ -1,26 +1,31 @@
 """Judge a recipe by the rules of records.md; write its log beside it, and print its row of the table.
 
-    python benchmarks/record.py --entry benchmarks/entries/labels.py --root ~/mnist --download
+    python benchmarks/record.py --entry my_recipe.py --try                   # whether it runs: nothing counts
+    python benchmarks/record.py --entry my_recipe.py --root ~/mnist --download
 
 An entry is a Python file with LABELS, train(digits, seed) -> model and sample(model, n, seed, counted) ->
 images.
 """
 
 import argparse
+import contextlib
+import hashlib
 import importlib.util
+import itertools
 import json
 import os
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import torch
 from quality import Judge, train_classifier
-from run import LEAST_ACCURACY, machine
+from run import LEAST_ACCURACY, N_SAMPLES, machine
 
 import labdiff as ld
 
-N_SAMPLES = 10_000
+IDLE = 0.5  # load of a machine on which seconds are compared
 ROW = "| {entry} | {labels} | {seed} | {seconds:.0f} | {cpu:.0f} | {evaluations:g} | {fd:.2f} | {real:.2f} |"
 ROW += " {precision:.3f}, {recall:.3f} | {background:.3f} | {load} |"
 
@@ -38,46 +43,88 @@ class Counted(torch.nn.Module):
         return self.model(x, t, *label)
 
 
+@contextlib.contextmanager
+def entrys(what):
+    """What goes wrong in the entry's own code ends the command, with the place where it did."""
+    try:
+        yield
+    except Exception as error:
+        traceback.print_exc()
+        raise SystemExit(f"record: {what}: {type(error).__name__}: {error}") from error
+
+
 def recipe(path):
     """The entry, as a module."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or not path.is_file():
+        raise SystemExit(f"record: --entry: expected a Python file, got {path}")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if missing := {"LABELS", "train", "sample"} - vars(module).keys():
-        raise SystemExit(
-            f"record: --entry: expected LABELS, train and sample in {path}, got no {missing.pop()}"
-        )
+    with entrys(path.name):
+        spec.loader.exec_module(module)
+    if missing := sorted({"LABELS", "train", "sample"} - vars(module).keys()):
+        raise SystemExit(f"record: --entry: expected LABELS, train and sample in {path}, got no {missing[0]}")
+    if not isinstance(module.LABELS, bool):
+        raise SystemExit(f"record: --entry: LABELS: expected True or False, got {module.LABELS!r}")
     return module
 
 
-def measure(entry, train, judge, seed, n_samples=N_SAMPLES):
-    """Train and sample once; the log, as a dict."""
-    digits = ld.Digits(train.images.clone(), train.labels.clone())
-    load, began, worked = os.getloadavg()[0], time.perf_counter(), time.process_time()
-    model = entry.train(digits, seed)
-    seconds, cpu = time.perf_counter() - began, time.process_time() - worked
-    made = []
+def drawn(entry, digits, seed, n):
+    """Train and sample once: (images, what is known of them without a judge)."""
+    labels = digits.labels.clone() if entry.LABELS else torch.full_like(digits.labels, -1)
+    digits, made = ld.Digits(digits.images.clone(), labels), []
 
     def counted(model):
         made.append(Counted(model))
         return made[-1]
 
-    images = entry.sample(model, n_samples, seed, counted).detach().cpu()
-    if images.shape != (n_samples, 1, 28, 28):
-        expected = f"{(n_samples, 1, 28, 28)}"
-        raise SystemExit(f"record: sample(): expected images {expected}, got {tuple(images.shape)}")
-    return {
+    torch.manual_seed(seed)  # for layers that draw their first weights from the global generator
+    load, began, worked = os.getloadavg()[0], time.perf_counter(), time.process_time()
+    with entrys("train()"):
+        model = entry.train(digits, seed)
+    seconds, cpu = time.perf_counter() - began, time.process_time() - worked
+    with entrys("sample()"):
+        images = entry.sample(model, n, seed, counted)
+    evaluations = sum(model.images for model in made) / n
+    refuse_samples(images, n, evaluations)
+    images = images.detach().cpu().float()
+    return images, {
         "labels": entry.LABELS,
         "seed": seed,
         "seconds": seconds,
         "cpu": cpu,
-        "evaluations": sum(model.images for model in made) / n_samples,
+        "evaluations": evaluations,
+        "samples": hashlib.sha256(images.numpy().tobytes()).hexdigest(),
         "load": f"{load:.1f} before, {os.getloadavg()[0]:.1f} after",
-        "real": judge(train.images[:n_samples])["fd"],
-        "accuracy": judge.accuracy,
         "machine": machine(torch.device("cpu")),
-        **judge(images),
     }
+
+
+def refuse_samples(images, n, evaluations):
+    """End the command where they are no n digits, or were made without counting."""
+    expected = f"record: sample(): expected real images {(n, 1, 28, 28)}"
+    if not isinstance(images, torch.Tensor) or not images.is_floating_point():
+        raise SystemExit(f"{expected}, got {getattr(images, 'dtype', type(images).__name__)}")
+    if images.shape != (n, 1, 28, 28):
+        raise SystemExit(f"{expected}, got {tuple(images.shape)}")
+    if not images.isfinite().all():
+        raise SystemExit(f"{expected}, got NaN or infinite numbers")
+    if evaluations == 0:
+        raise SystemExit("record: sample(): expected calls of counted(model), got none: they must be counted")
+
+
+def judged(images, log, real, judge):
+    return log | {"real": judge(real)["fd"], "accuracy": judge.accuracy, **judge(images)}
+
+
+def write(log, entry):
+    """Write the log beside the entry, over none that is there, and compare it with those."""
+    for again in itertools.count(1):
+        path = entry.with_suffix(f".seed{log['seed']}{f'.{again}' if again > 1 else ''}.json")
+        if not path.exists():
+            path.write_text(json.dumps(log, indent=1) + "\n")
+            return path
+        same = json.loads(path.read_text()).get("samples") == log["samples"]
+        print(f"record: {'the same samples as' if same else 'other samples than'} in {path}", file=sys.stderr)
 
 
 def main(arguments=None):
@@ -89,18 +136,29 @@ def main(arguments=None):
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (%(default)s)")
     parser.add_argument("--root", type=Path, help="folder of the full MNIST set (default ~/.cache/labdiff)")
     parser.add_argument("--download", action="store_true", help="fetch it if it is not there")
+    parser.add_argument(
+        "--try",
+        action="store_true",
+        dest="tried",
+        help="200 samples, the digits that ship and a judge of one epoch; writes nothing",
+    )
     args = parser.parse_args(arguments)
     entry = recipe(args.entry)
     torch.set_num_threads(args.threads)
-    train, test = (
-        ld.load_digits(split, "MNIST", root=args.root, download=args.download) for split in ("train", "test")
-    )
-    judge = Judge(train_classifier(train), test)
-    if judge.accuracy < LEAST_ACCURACY:
+    full = {} if args.tried else {"name": "MNIST", "root": args.root, "download": args.download}
+    train, test = (ld.load_digits(split, **full) for split in ("train", "test"))
+    if not args.tried and os.getloadavg()[0] > IDLE:
+        print(f"record: load {os.getloadavg()[0]:.1f}: seconds count below {IDLE} only", file=sys.stderr)
+    n = 200 if args.tried else N_SAMPLES
+    images, log = drawn(entry, train, args.seed, n)  # before the judge is trained: errors come at once
+    judge = Judge(train_classifier(train, epochs=1 if args.tried else 6), test)
+    if not args.tried and judge.accuracy < LEAST_ACCURACY:
         sys.exit(f"record: the judge knows {judge.accuracy:.2%} of the test digits, too few")
-    log = {"entry": args.entry.name} | measure(entry, train, judge, args.seed)
-    path = args.entry.with_suffix(f".seed{args.seed}.json")
-    path.write_text(json.dumps(log, indent=1) + "\n")
+    log = {"entry": args.entry.name} | judged(images, log, train.images[:n], judge)
+    if args.tried:
+        print("record: a trial: the numbers count for nothing", file=sys.stderr)
+    else:
+        print(f"record: {write(log, args.entry)}", file=sys.stderr)
     print(ROW.format(**log | {"labels": "yes" if log["labels"] else "no"}))
 
 

@@ -22,10 +22,12 @@ def about(results):
 
 
 def measured(sections):
-    """Which section when, of which commit, at which load of the machine when it began."""
+    """Which section when, how long, of which commit, at which load of the machine when it began."""
     groups = {}
     for name, how in sections.items():
-        groups.setdefault(tuple(how.items()), []).append(name)
+        took = f" ({how['minutes']:.1f} min)" if "minutes" in how else ""
+        same = tuple((key, value) for key, value in how.items() if key != "minutes")
+        groups.setdefault(same, []).append(name + took)
     parts = []
     for how, names in groups.items():
         load = f", load {dict(how)['load']}" if dict(how).get("load") else ""

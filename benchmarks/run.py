@@ -1,7 +1,7 @@
 """Measure everything beside its peers; write results.json, table.md and quality.png beside this file, and
 print the table.
 
-    python benchmarks/run.py --download           # all, on the full MNIST set: almost two hours
+    python benchmarks/run.py --download           # all, on the full MNIST set: three hours
     python benchmarks/run.py --only step,import   # some of it; the rest of results.json stays
     python benchmarks/run.py --only quality --minutes 2 --seeds 1
 
@@ -345,7 +345,8 @@ def main():
 
     def save(section, result):
         results[section] = result
-        results.setdefault("measured", {})[section] = begun
+        minutes = round((time.monotonic() - since) / 60, 1)
+        results.setdefault("measured", {})[section] = begun | {"minutes": minutes}
         saved.write_text(json.dumps(results, indent=1) + "\n")
         (args.out / "table.md").write_text(report.table(results, list(PEERS)))
 
@@ -374,7 +375,7 @@ def main():
         if section in wanted:
             print(f"measuring: {section}", flush=True)
             load = f"{os.getloadavg()[0]:.1f}"
-            begun = {"date": f"{date.today()}", "commit": commit(), "load": load}
+            begun, since = {"date": f"{date.today()}", "commit": commit(), "load": load}, time.monotonic()
             save(section, jobs[section]())
     if "quality" in results:
         report.picture(results["quality"], args.out / "quality.png")

@@ -106,8 +106,12 @@ def test_a_table_says_how_many_times_as_long(load):
 
 def test_the_table_says_when_and_of_which_tree(load):
     old, new = {"date": "2026-11-24", "commit": "abc"}, {"date": "2026-12-01", "commit": "def", "load": "0.3"}
+    new |= {"minutes": 2.04}
     said = load("report").measured({"step": old, "forward": new, "import": old})
-    assert said == "step, import on 2026-11-24, commit abc; forward on 2026-12-01, commit def, load 0.3"
+    assert (
+        said
+        == "step, import on 2026-11-24, commit abc; forward (2.0 min) on 2026-12-01, commit def, load 0.3"
+    )
 
 
 def test_the_docs_quote_what_was_measured(load):
@@ -118,25 +122,107 @@ def test_the_docs_quote_what_was_measured(load):
     assert (BENCHMARKS / "quality.png").exists() == ("quality" in results)
 
 
-def test_a_recipe_is_judged_and_its_evaluations_are_counted(load):
+def test_a_recipe_is_judged_and_its_evaluations_are_counted(load, classifier):
     record, quality = load("record"), load("quality")
     entry = record.recipe(BENCHMARKS / "entries" / "labels.py")
     entry.N_STEPS = 2
     train, test = (
         ld.Digits(d.images[:200], d.labels[:200]) for d in (ld.load_digits(), ld.load_digits("test"))
     )
-    judge = quality.Judge(quality.train_classifier(test, epochs=8), test)
-    log = record.measure(entry, train, judge, seed=0, n_samples=12)
+    judge = quality.Judge(classifier, test)
+    with torch.random.fork_rng():
+        images, log = record.drawn(entry, train, seed=0, n=12)
+    log = record.judged(images, log, train.images[:12], judge)
     assert log["evaluations"] == 2 * 50 and log["labels"] is True and log["seconds"] > 0 < log["cpu"]
     row = record.ROW.format(**log | {"entry": "labels.py"})
     table = (BENCHMARKS / "records.md").read_text().splitlines()
     assert row.count("|") == table[-1].count("|") == table[-2].count("|")
 
 
-def test_an_entry_without_its_parts_is_refused(load, tmp_path):
-    (tmp_path / "mine.py").write_text("LABELS = False\ndef train(digits, seed): ...\n")
-    with pytest.raises(SystemExit, match="expected LABELS, train and sample .* got no sample"):
-        load("record").recipe(tmp_path / "mine.py")
+NOISE = """
+import torch
+
+LABELS = False
+
+def train(digits, seed):
+    assert (digits.labels == -1).all(), "who does not look at them needs none"
+    digits.images.zero_()
+    return lambda x, t: x
+
+def sample(model, n, seed, counted):
+    x = torch.randn(n, 1, 28, 28)  # of the global generator
+    return counted(model)(x, 0)
+"""
+
+
+@pytest.fixture
+def enter(load, tmp_path, monkeypatch, classifier):
+    """Judge an entry of this code on the digits that ship, as if they were MNIST; its log, or None."""
+    record, real = load("record"), ld.load_digits
+    monkeypatch.setattr(record, "train_classifier", lambda digits, epochs: classifier)
+    monkeypatch.setattr(record.ld, "load_digits", lambda split, **_: real(split))
+    for name, value in {"LEAST_ACCURACY": 0.5, "N_SAMPLES": 20}.items():
+        monkeypatch.setattr(record, name, value)
+
+    def judged(code, *options):
+        (tmp_path / "mine.py").write_text(code)
+        before = {*tmp_path.glob("*.json")}
+        options = ["--entry", str(tmp_path / "mine.py"), "--threads", str(torch.get_num_threads()), *options]
+        with torch.random.fork_rng():
+            record.main(options)
+        new = {*tmp_path.glob("*.json")} - before
+        return json.loads(new.pop().read_text()) if new else None
+
+    return judged
+
+
+def test_a_log_is_written_over_none_and_compared(enter, tmp_path, capsys):
+    first, second = enter(NOISE), enter(NOISE)
+    assert first["samples"] == second["samples"] and first["evaluations"] == 1
+    assert first["real"] == second["real"] > 0  # the judge sees digits that no entry has changed
+    assert "the same samples as in" in capsys.readouterr().err
+    enter(NOISE.replace("randn", "rand"))
+    said = capsys.readouterr()
+    assert said.err.count("other samples than in") == 2 and said.out.startswith("| mine.py | no | 0 | ")
+    names = sorted(path.name for path in tmp_path.glob("*.json"))
+    assert names == ["mine.seed0.2.json", "mine.seed0.3.json", "mine.seed0.json"]
+
+
+def test_a_trial_writes_nothing(enter, capsys):
+    assert enter(NOISE, "--try") is None
+    said = capsys.readouterr()
+    assert "count for nothing" in said.err and said.out.startswith("| mine.py | no | 0 | ")
+
+
+@pytest.mark.parametrize(
+    "old, new, words",
+    [
+        ("LABELS = False", "", "expected LABELS, train and sample in .*mine.py, got no LABELS"),
+        ("def sample", "def samples", "expected LABELS, train and sample in .*mine.py, got no sample"),
+        ("LABELS = False", "LABELS = 'no'", "LABELS: expected True or False, got 'no'"),
+        ("import torch", "import torhc", "mine.py: ModuleNotFoundError: No module named 'torhc'"),
+        ("def train(", "def train(:", "mine.py: SyntaxError"),
+        ("digits.images.zero_()", "digits.images[0, 5]", r"train\(\): IndexError: index 5"),
+        ("return counted(", "return counted(1 + ", r"sample\(\): TypeError"),
+        ("x, 0)", "x[:, 0], 0)", r"expected real images \(20, 1, 28, 28\), got \(20, 28, 28\)"),
+        ("x, 0)", "x[:5], 0)", r"expected real images \(20, 1, 28, 28\), got \(5, 1, 28, 28\)"),
+        ("x, 0)", "x.long(), 0)", r"expected real images .*, got torch.int64"),
+        ("x, 0)", "x, 0).tolist()", r"expected real images .*, got list"),
+        ("x, 0)", "x / 0 * 0, 0)", "expected real images .*, got NaN or infinite numbers"),
+        ("counted(model)(x, 0)", "model(x, 0)", r"expected calls of counted\(model\), got none"),
+    ],
+)
+def test_a_bad_entry_is_told_before_the_judge_is_trained(enter, load, monkeypatch, old, new, words):
+    monkeypatch.setattr(load("record"), "train_classifier", None)
+    assert NOISE.count(old) == 1
+    with pytest.raises(SystemExit, match=f"^record: .*{words}"):
+        enter(NOISE.replace(old, new))
+
+
+def test_an_entry_that_is_no_python_file(load, tmp_path):
+    for path in (tmp_path, tmp_path / "nowhere.py", tmp_path / "notes.txt"):
+        with pytest.raises(SystemExit, match="^record: --entry: expected a Python file, got "):
+            load("record").recipe(path)
 
 
 def test_precision_and_recall_tell_lost_variety_from_bad_samples(load):
