@@ -11,18 +11,23 @@ import pytest
 # On several workers these start first, the longest before the others, so that none is left alone at the end.
 LONGEST = (
     "test_grading_hostile.py",
-    "04_training.ipynb",
     "test_checks.py",
-    "test_browser.py",
     "06_lets_try.ipynb",
     "05_sampling.ipynb",
-    "test_gradebook_run.py",
-    "test_nbgrader.py",
     "test_site_in_browser.py",
-    "test_site_network.py",
-    "test_distributed.py",
+    "04_training.ipynb",
+    "test_gradebook_run.py",
+    "test_browser.py",
     "test_autograders.py",
+    "test_nbgrader.py",
+    "test_site_network.py",
     "test_benchmarks.py",
+    "test_distributed.py",
+    "03_elbo_to_eps_loss.ipynb",
+    "01_forward_noising.ipynb",
+    "02_posterior.ipynb",
+    "test_sample.py",
+    "test_site.py",
 )
 
 # What the cells print holds with fewer steps and samples, too; `make notebooks` runs them all as they are.

@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 
@@ -75,8 +76,12 @@ def curves(out):
     }
 
 
-def test_two_processes_have_the_loss_curve_of_one_and_refuse_a_batch_that_can_not_be_shared_out(script):
-    out = python(script)
+def test_two_processes_have_the_loss_curve_of_one_and_refuse_a_batch_that_can_not_be_shared_out(
+    script, monkeypatch, capsys
+):
+    monkeypatch.setenv("LABDIFF_DEVICE", "cpu")
+    runpy.run_path(str(script))  # here: a process of its own would only have to start
+    out = capsys.readouterr().out
     alone, done = curves(out)["0"], run(script, n=2)
     assert len(alone) == 5 and out.count("\n7 0 ") == 5
     together = curves(done.stdout)

@@ -93,12 +93,14 @@ def _fits(function, arguments):
 
 def copy_args(args):
     """A copy of each argument, so that the function can change nothing but its own."""
-    return [a.clone() if isinstance(a, torch.Tensor) else copy.deepcopy(a, _without_tables(a)) for a in args]
+    return [a.clone() if isinstance(a, torch.Tensor) else copy.deepcopy(a, _copied(a)) for a in args]
 
 
-def _without_tables(a):
-    """What deepcopy takes for copied: the tables that a Schedule makes when they are asked for."""
-    return {id(a._tables): {}} if isinstance(a, Schedule) else None
+def _copied(a):
+    """What deepcopy, which is slow, need not copy of a Schedule: its arrays, and tables that it makes anew."""
+    if not isinstance(a, Schedule):
+        return None
+    return {id(v): v.clone() if isinstance(v, torch.Tensor) else {} for v in vars(a).values()}
 
 
 def _differ(a, b):
