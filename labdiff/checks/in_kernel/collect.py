@@ -97,7 +97,7 @@ def copy_args(args):
 
 
 def _copied(a):
-    """What deepcopy, which is slow, need not copy of a Schedule: its arrays, and tables that it makes anew."""
+    """What deepcopy, which is slow, need not copy of a Schedule: its arrays, and tables it can make anew."""
     if not isinstance(a, Schedule):
         return None
     return {id(v): v.clone() if isinstance(v, torch.Tensor) else {} for v in vars(a).values()}
