@@ -185,6 +185,23 @@ def test_the_keyboard_moves_every_slider_list_and_pixel(page, gallery, with_npm)
     assert page.locator("section.labdiff").first.get_by_text("at t = 301").is_visible()
 
 
+def test_panels_need_no_more_room_than_there_is_and_none_for_what_may_never_come(page, gallery, with_npm):
+    for width in (320, 390, 900):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(gallery)
+        page.wait_for_selector("html[data-ready]")
+        found = page.evaluate(
+            """() => [...document.querySelectorAll(".output_subarea:has(.labdiff)")]
+            .filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.innerText.slice(0, 80))"""
+        )
+        assert found == [], width
+    pad = page.locator("section[aria-label=drawing_pad]")
+    boxes = [figure.bounding_box() for figure in pad.locator("figure").all()]
+    assert len(boxes) == 5 and max(box["y"] for box in boxes) < boxes[0]["y"] + boxes[0]["height"]
+    view = page.locator("section[aria-label=TrainingView]")
+    assert view.get_by_text("step 3 of 10").is_visible() and view.bounding_box()["height"] < 100
+
+
 def test_what_scrolls_on_a_phone_says_so_and_is_reached_once(page, committed_site, with_npm):
     page.set_viewport_size({"width": 390, "height": 844})
     opened(page, NOTEBOOKS[2].stem, None, committed_site)

@@ -39,7 +39,8 @@ class TrainingView(Panel):
         self.start: tuple[float, int] | None = None  # the time of the first update, and the steps before it
         plot = computed_lines("loss", xlabel="step", ylabel="loss (log scale)", alt="training loss", log=True)
         samples = computed("samples", (1, 1, 28, 28), alt="samples")
-        super().__init__("TrainingView", [], [[{"type": "progress"}], [plot], [samples]])
+        late = [[pane | {"late": True}] for pane in (plot, samples)]  # no room before they come
+        super().__init__("TrainingView", [], [[{"type": "progress"}], *late])
 
     def update(self, step: Progress) -> None:
         """Take one step; the page is redrawn at most twice a second, and at the end."""

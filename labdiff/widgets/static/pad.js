@@ -93,7 +93,10 @@ function makePad(pane, ui) {
   wipe();
   const caption = element("figcaption", {}, pane.caption, " ", clear);
   const figure = element("figure", { class: "labdiff-pictures" }, caption, canvas, spot);
-  return { el: figure, layout() {}, update() {} };
+  function layout(width) {
+    canvas.style.width = canvas.style.height = `${Math.min(168, Math.floor(width) - 4)}px`; // without its outline's margin
+  }
+  return { el: figure, layout, update() {}, least: 120 };
 }
 
 // The grey levels of a drawing, a DataView, in [-1, 1].

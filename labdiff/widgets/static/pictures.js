@@ -25,6 +25,7 @@ function makePictures(pane, ui) {
     canvas.height = Math.ceil(N / columns) * (H + GAP) - GAP;
     canvas.style.width = `${canvas.width * scale}px`;
     canvas.style.height = `${canvas.height * scale}px`;
+    figure.style.maxWidth = `${width}px`; // a long caption is broken
     image = context.createImageData(canvas.width, canvas.height);
     words = new Uint32Array(image.data.buffer).fill(GREY);
   }
@@ -102,6 +103,7 @@ function makePictures(pane, ui) {
     const shown = pane.computed ? ui.computed.says || "" : ui.says();
     canvas.setAttribute("aria-label", `${pane.alt}${shown ? `, ${shown}` : ""}`);
     canvas.style.visibility = values ? "visible" : "hidden"; // keeps its place
+    figure.hidden = !values && pane.late; // or not, where none may ever come
     if (pane.computed) caption.replaceChildren(...formula(ui.computed[`${pane.computed}_caption`] || pane.caption));
     if (!values) return;
     for (let n = 0, i = 0; n < N; n += 1) {

@@ -110,6 +110,7 @@ function makeLines(pane, ui) {
   function update() {
     const now = source();
     figure.style.visibility = now ? "visible" : "hidden";
+    figure.hidden = !now && pane.late;
     figure.style.display = pane.local && !now ? "none" : "";
     if (!now) return;
     const fresh = drawn !== now || pane.fit; // with fit the axis moves, too

@@ -126,7 +126,8 @@ function render({ model, el }) {
 
   function layout() {
     width = root.clientWidth || width || 640;
-    for (const row of rows) layOut(row, width - 12); // what outlines and padding leave
+    const { paddingLeft, paddingRight } = getComputedStyle(root);
+    for (const row of rows) layOut(row, width - parseFloat(paddingLeft) - parseFloat(paddingRight) - 8); // with outlines
   }
 
   for (const control of spec.controls) {
