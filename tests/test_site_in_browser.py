@@ -238,3 +238,52 @@ def test_on_paper_all_is_black_on_white_and_nothing_is_cut_off(name, page, galle
         assert page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 27, 31)"
     finally:
         page.emulate_media(media="screen", color_scheme="light")
+
+
+def test_the_lessons_of_the_sliders_can_be_seen(page, tmp_path):
+    betas = (0.001, 0.004, 0.009, 0.012)  # where a posterior underflows: 0 log 0
+    panels = [W.reverse_slider(S, ld.two_bumps(), t=41, beta=beta) for beta in betas]
+    beta_tilde = {"beta_tilde_t": S.beta_tilde[2:]}
+    panels += [
+        W.posterior_slider(S, t=3),
+        W.curve_slider(range(2, S.T + 1), beta_tilde, ylabel="beta_tilde_t", yscale="log"),
+        W.schedule_slider(X0[:1]),
+    ]
+    page.set_viewport_size({"width": 900, "height": 900})
+    page.goto(page_of(tmp_path, panels))
+    page.wait_for_selector("html[data-ready]")
+    *reverse, posterior, curve, schedule = page.locator("section.labdiff").all()
+
+    x = torch.linspace(-4, 4, 20001, dtype=torch.float64)
+    prior = ld.two_bumps().noised(S.alpha_bar[40].item()).log_prob(x[:, None])
+    for section, beta in zip(reverse, betas, strict=True):
+        p = (prior - (1 - beta) * x**2 / (2 * beta)).softmax(0)
+        mean = (p * x).sum()
+        bell = (-((x - mean) ** 2) / (2 * (p * (x - mean) ** 2).sum())).log_softmax(0)
+        kl = torch.xlogy(p, p).sum() - (p * bell).sum()
+        assert float(section.locator("td").last.inner_text()) == pytest.approx(kl.item(), rel=0.06), beta
+
+    numbers = """(svg, which) => [...svg.querySelectorAll(`text.${which}`)].map((e) =>
+        [Number(e.textContent.replace("−", "-")), e.getBoundingClientRect().y]).filter(([v]) => !isNaN(v))"""
+
+    def axis(section, which):
+        return section.locator("svg[role=img]").evaluate(numbers, which)
+
+    near = [
+        v for v, _ in axis(posterior, "middle")
+    ]  # at t = 3 all three curves are thin, and the axis is short
+    slider = posterior.get_by_role("slider", name="noise level t")
+    slider.focus()
+    page.keyboard.press("End")
+    far = [v for v, _ in axis(posterior, "middle")]
+    assert max(near) - min(near) < 1 < 2 < max(far) - min(far)
+    assert min(near) < 0.5 <= max(near)  # x_0, where the slider stands
+    levels = axis(curve, "end")
+    steps = {(a[0] / b[0], round(b[1] - a[1])) for a, b in zip(levels, levels[1:], strict=False)}
+    assert len(levels) > 1 and {round(ratio, 3) for ratio, _ in steps} == {0.1} and len(steps) == 1
+
+    last = schedule.get_by_role("slider").last
+    kind = schedule.get_by_role("combobox")
+    for choice, enabled in (("cosine", False), ("linear", True)):
+        kind.select_option(label=choice)
+        assert last.is_enabled() == enabled
