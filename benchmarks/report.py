@@ -75,6 +75,12 @@ def seconds(results):
     if "sampling" in results:
         samplers = results["sampling"]["samplers"].items()
         lines += ["64 digits: " + ", ".join(f"{name} {duration(times)}" for name, times in samplers) + "."]
+    if results.get("threads"):
+        both = [
+            f"{name} " + " and ".join(f"{duration(times)} on {n}" for n, times in each.items())
+            for name, each in results["threads"].items()
+        ]
+        lines += ["On one thread and on all, in turns: " + ", ".join(both) + "."]
     if "slider" in results:
         frames = [f"{name} {duration(times)}" for name, times in results["slider"]["times"].items()]
         frames += [f"{name} {1000 * t:.0f} ms" for name, t in results["slider"]["browser"].items()]

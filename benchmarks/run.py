@@ -166,6 +166,31 @@ def sampling(device, rounds):
     return {"samplers": turns(samplers, device, rounds=3, warmup=0), "loops": turns(loops, device, rounds)}
 
 
+def threads(device, images, rounds):
+    """One thread beside all of them: the network for a few digits and for many, and a training step."""
+    every, model = torch.get_num_threads(), ld.load_pretrained()[0]
+    if device.type != "cpu" or every == 1:
+        return {}
+
+    def on(n, job):
+        torch.set_num_threads(n)
+        job()
+
+    @torch.no_grad()
+    def look(n):
+        model(images[:n], torch.full((n,), 500))
+
+    jobs = {f"{n} digit{'s' * (n > 1)}": functools.partial(look, n) for n in (1, 4, 16, 64)}
+    jobs["a training step of 128"] = functools.partial(next, labdiff(images, 128, device)[2])
+    try:
+        return {
+            name: turns({f"{n}": functools.partial(on, n, job) for n in (1, every)}, device, rounds)
+            for name, job in jobs.items()
+        }
+    finally:
+        torch.set_num_threads(every)
+
+
 def slider(rounds):
     """A frame of 8x8 digits: in the browser that draws the lab's sliders, and redrawn by matplotlib in the
     kernel."""
@@ -321,7 +346,8 @@ def commit():
 
 
 def main():
-    sections = ["ceiling", "step", "forward", "sampling", "slider", "import", "notebooks", "quality"]
+    sections = ["ceiling", "step", "forward", "sampling", "threads"]
+    sections += ["slider", "import", "notebooks", "quality"]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -364,6 +390,7 @@ def main():
         "step": lambda: step(device, digits.images, args.rounds),
         "forward": lambda: forward(device, digits.images, args.rounds),
         "sampling": lambda: sampling(device, args.rounds),
+        "threads": lambda: threads(device, digits.images, args.rounds),
         "slider": lambda: slider(args.rounds),
         "import": lambda: imports(5),
         "notebooks": notebooks,

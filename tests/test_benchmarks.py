@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -112,6 +113,28 @@ def test_the_table_says_when_and_of_which_tree(load):
         said
         == "step, import on 2026-11-24, commit abc; forward (2.0 min) on 2026-12-01, commit def, load 0.3"
     )
+
+
+def test_one_thread_is_measured_beside_all(load, monkeypatch):
+    run, seen, before = load("run"), set(), torch.get_num_threads()
+    network = lambda x, t: seen.add((len(x), torch.get_num_threads()))  # noqa: E731
+    steps = (seen.add(("step", torch.get_num_threads())) for _ in itertools.count())
+    monkeypatch.setattr(run.ld, "load_pretrained", lambda: (network, None))
+    monkeypatch.setattr(run, "labdiff", lambda *_: (None, None, steps))
+    images = torch.zeros(64, 1, 28, 28)
+    torch.set_num_threads(2)
+    try:
+        result = run.threads(torch.device("cpu"), images, 3)
+        assert torch.get_num_threads() == 2
+        torch.set_num_threads(1)
+        assert run.threads(torch.device("cpu"), images, 3) == {}
+    finally:
+        torch.set_num_threads(before)
+    assert seen == set(itertools.product([1, 4, 16, 64, "step"], [1, 2]))
+    assert [*result] == ["1 digit", "4 digits", "16 digits", "64 digits", "a training step of 128"]
+    assert all(len(times) == 3 for each in result.values() for times in (each["1"], each["2"]))
+    said = load("report").seconds({"threads": {"1 digit": {"1": [0.004], "2": [0.1]}}})
+    assert said.endswith("in turns: 1 digit 4.00 ms [4.00–4.00] on 1 and 100 ms [100–100] on 2.")
 
 
 def test_the_docs_quote_what_was_measured(load):
