@@ -444,6 +444,22 @@ LAYOUTS = {
         },
         {"anna": 3, "ben": 3, "carl": 3, "dora": 1, "emil": 1, "fay": 1},
     ),
+    "groups with files": (
+        {f"g{i}/{name}_{ONE}": FULL for i, name in ((1, "anna"), (1, "ben"), (2, "carl"), (2, "dora"))},
+        {"anna": 3, "ben": 3, "carl": 3, "dora": 3},
+    ),
+    "a folder for each week": (
+        {
+            f"week {i}/{name}/{file}": made
+            for i, file, made in ((1, ONE, FULL), (2, TWO, FULL2))
+            for name in ("anna", "ben")
+        },
+        {"anna": 5, "ben": 5},
+    ),
+    "no groups: names that all have": (
+        {f"{who}/Untitled{i}.ipynb": FULL for who in ("anna", "ben") for i in ("", "1")},
+        {"anna": 3, "ben": 3},
+    ),
     "no groups: versions": (
         {f"{who}/{what}/{ONE}": HALF for who, what in (("anna", "old"), ("anna", "lab"), ("ben", "lab 2"))},
         {"anna": 1, "ben": 1},
@@ -559,6 +575,12 @@ def test_modules_beside_the_notebook_come_along_and_a_change_of_them_is_noticed(
 def test_a_file_without_a_students_name_is_flagged(tmp_path):
     found = submissions.collect(as_folder(tmp_path / "mine", {ONE: FULL, TWO: FULL2}), COURSE)
     assert list(found.students) == ["mine"] and "no student's name" in right(found.students["mine"])[1][0]
+
+
+def test_files_with_two_names_in_one_folder_are_flagged(tmp_path):
+    files = {"g1/anna_" + ONE: FULL, "g1/ben_" + ONE: FULL, "carl/" + ONE: FULL, "carl/lab.ipynb": FULL}
+    found = submissions.collect(as_folder(tmp_path, files), COURSE).students
+    assert "not g1/ben_" in right(found["g1"])[1][0] and right(found["carl"])[1] == []
 
 
 def test_one_bad_entry_costs_that_entry(tmp_path):

@@ -77,11 +77,16 @@ def best(
     rows.sort(key=lambda row: row[:2])
     _, _, chosen, given = rows[0]
     found = load(chosen)  # again: together they may be larger than the memory
-    folder = chosen.inner.parent  # answers in another folder may be another student's
+    folder, who = chosen.inner.parent, owner.of_file(chosen.stem, [trusted])
+
+    def may_be_anothers(file: File) -> bool:
+        other = owner.of_file(file.stem, [trusted])
+        return file.inner.parent != folder or bool(who and other and who != other)
+
     copies = [
         file
         for _, _, file, answers in rows[1:]
-        if not file.autosaved and (answers - given or answers and file.inner.parent != folder)
+        if not file.autosaved and (answers - given or answers and may_be_anothers(file))
     ]
     if copies:
         names = ", ".join(str(f.inner) for f in copies[:3])

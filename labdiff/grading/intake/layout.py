@@ -1,7 +1,6 @@
 """Which folders are students': not those on top, nor those that hold a notebook of many, or a group."""
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
@@ -27,25 +26,27 @@ def shelves_of(found: Found, contents: Contents, course: Sequence[Trusted], top:
     """
     names = {f.inner.parts[top] for f in contents if len(f.inner.parts) > top + 1}
     names |= {f.parts[top] for f in found.folders if len(f.parts) > top}
-    if are_sections(contents, course, top):
+    if are_groups(contents, course, top):
         return names
     return {name for name in names if is_shelf(name, contents, course, top)}
 
 
-def are_sections(contents: Contents, course: Sequence[Trusted], top: int) -> bool:
-    """Whether the folders are groups of a class: group-1/anna, group-1/ben, group-2/carl.
+def are_groups(contents: Contents, course: Sequence[Trusted], top: int) -> bool:
+    """Whether the folders are no students' but group them: tuesday/anna, tuesday/ben.ipynb, friday/carl.
 
-    In most of them one notebook lies in several folders; these are no versions, and no two have one name.
+    In most of them several files or folders, which are no versions, hold one notebook; and nobody handed a
+    notebook in twice.
     """
-    groups: dict[str, dict[str, list[str]]] = {}  # group -> folder in it -> stems of the notebooks there
+    groups: dict[str, set[tuple[str, str]]] = {}  # folder -> (name, stem) of what lies in it
     for file, (stems, _) in contents.items():
-        parts = file.inner.parts[top:]
-        if len(parts) < 3 or owner.VERSION.fullmatch(parts[1]) or owner.named(parts[1], course):
+        group, *inner = file.inner.parts[top:]
+        who = inner[0] if len(inner) > 1 else inner and owner.of_file(file.stem, course)
+        if not who or owner.VERSION.fullmatch(who) or len(inner) > 1 and owner.named(who, course):
             return False
-        groups.setdefault(parts[0], {}).setdefault(parts[1], []).extend(stems)
-    people = [name for group in groups.values() for name in group]
-    shared = [any(set(a) & set(b) for a, b in combinations(group.values(), 2)) for group in groups.values()]
-    return len(groups) > 1 and len(set(people)) == len(people) and 2 * sum(shared) > len(groups)
+        groups.setdefault(group, set()).update((who, stem) for stem in stems)
+    shared = [len(group) > len({stem for _, stem in group}) for group in groups.values()]
+    once = len(set().union(*groups.values())) == sum(map(len, groups.values()))
+    return len(groups) > 1 and once and 2 * sum(shared) > len(groups)
 
 
 def is_shelf(name: str, contents: Contents, course: Sequence[Trusted], top: int) -> bool:
