@@ -50,7 +50,11 @@ SHORTER = {
         "s_10 = ld.Schedule(torch.cat([s.beta[:1], 1 - alpha_bar[1:] / alpha_bar[:-1]]).double())\nfour = ",
         "test.images[:128].to(device), test.labels[:128]": "test.images[:48].to(device), test.labels[:48]",
     },
+    "06_lets_try.ipynb": {"(3, 4, 5)": "(3,)"},
 }
+
+# The number behind a verdict differs in its last digits from machine to machine; the verdict is compared.
+NOT_COMPARED = {r"(: (?:True|False)) \([^()]*\)": r"\1"}
 
 
 def pytest_configure(config):
@@ -90,6 +94,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.name in SHORTER:
             item.cell.source = shorter(item.path.name, item.cell.source)
+        if hasattr(item.parent, "sanitize_patterns"):
+            item.parent.sanitize_patterns.update(NOT_COMPARED)
 
 
 def shorter(notebook, source):

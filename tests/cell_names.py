@@ -39,6 +39,11 @@ class Names(ast.NodeVisitor):
 
     visit_ImportFrom = visit_Import
 
+    def visit_ExceptHandler(self, node):
+        if node.name:
+            self.bound.add(node.name)
+        self.generic_visit(node)
+
     def visit_FunctionDef(self, node):
         """Its body runs later: what it reads may be bound anywhere in the cell."""
         args = node.args

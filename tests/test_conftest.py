@@ -54,6 +54,16 @@ def test_notebooks_run_where_home_cannot_be_written(folder):
     assert end.returncode == 0, end.stdout
 
 
+def test_of_a_verdict_and_its_number_only_the_verdict_is_compared(folder):
+    notebook = nbformat.v4.new_notebook()
+    for n, source in enumerate(["print('near: True (0.21, 3e-05)')", "print('near: False (0.2)')"], 1):
+        output = nbformat.v4.new_output("stream", name="stdout", text="near: True (0.2)\n")
+        notebook.cells.append(nbformat.v4.new_code_cell(source, execution_count=n, outputs=[output]))
+    nbformat.write(notebook, folder / "verdict.ipynb")
+    end = run_pytest(folder, "--nbval", plugin="nbval.plugin", JUPYTER_RUNTIME_DIR=str(folder / "runtime"))
+    assert "1 failed, 1 passed" in end.stdout, end.stdout
+
+
 def test_a_worker_gets_whole_files(folder):
     """The cells of a notebook need the cells before them."""
     for name in "abcd":

@@ -217,6 +217,32 @@ def names_of_06():
     return names | {"torch": torch, "pairwise": itertools.pairwise, "test": ld.load_digits("test")}
 
 
+def test_a_kept_network_that_does_not_fit_gives_way_to_the_one_that_ships(tmp_path, monkeypatch, capsys):
+    """Notebook 06: the learner's own network where there is one; otherwise one line says why not."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "trained").mkdir()
+    path, s = tmp_path / "trained" / "labelled_1.checkpoint", ld.linear_schedule(20)
+
+    def owner():
+        shipped = ld.UNet(channels=8, classes=10, alpha_bar=s.alpha_bar)
+        names = {"ld": ld, "Path": Path, "model": shipped, "s": s}
+        exec(one(NOTEBOOKS[5], "device").source, names)
+        said = capsys.readouterr().out.splitlines()[-1]
+        whose = "ships" if names["own"] is shipped and names["own_s"] is s else "yours"
+        assert whose in said
+        return whose, said
+
+    assert owner()[0] == "ships"
+    for sizes, whose in (({}, "yours"), ({"channels": 8}, "ships"), ({"classes": 3}, "ships")):
+        net = ld.UNet(**{"classes": 10, "alpha_bar": s.alpha_bar} | sizes)
+        (step,) = ld.train(net, s, torch.eye(8).mul(2).sub(1).expand(2, 1, 8, 8), n_steps=1, batch_size=1)
+        ld.save_checkpoint(path, step)
+        said = owner()
+        assert said[0] == whose and ("size mismatch" in said[1]) == (whose == "ships"), said
+    path.write_bytes(b"half a file")
+    assert owner()[0] == "ships" and "corrupt" in owner()[1]
+
+
 @pytest.mark.parametrize(
     "name, needed, driven",
     [
@@ -266,6 +292,7 @@ def test_code_names_nothing_before_it_is_there():
     late = [nbformat.v4.new_code_cell(source) for source in ("def f():\n    return later", "later = 1")]
     with pytest.raises(AssertionError, match="later"):
         needs(late)
+    assert cell_names("try: a\nexcept b as e: print(e)") == ({"a", "b"}, {"e"})
     assert cell_names("x = x + 1\nfor y in z: y") == ({"x", "z"}, {"x", "y"})
     assert cell_names("def f(a, b=c):\n    return a + d\nd = 1") == ({"c"}, {"f", "d"})
     assert cell_names("def f(a):\n    b = c\n    return lambda x: a + b + d") == ({"c", "d"}, {"f"})
