@@ -84,11 +84,12 @@ def interpolate(a: torch.Tensor, b: torch.Tensor, w: float) -> torch.Tensor:
     Raises: TypeError, ValueError: wrong arguments.
     Source: Shoemake 1985; for x_T: Song, Meng & Ermon 2021, appendix D.5.
     """
-    axes = tuple(range(1, a.ndim))
-    lengths = (a.square().sum(axes, True) * b.square().sum(axes, True)).sqrt()
-    theta = ((a * b).sum(axes, True) / lengths).clamp(-1, 1).acos()
+    u, v = (x.reshape(len(x), -1).to(torch.promote_types(x.dtype, torch.float32)) for x in (a, b))
+    cos = (u * v).sum(1) / (u.norm(dim=1) * v.norm(dim=1))  # half precision has no room for sums of squares
+    theta = cos.clamp(-1, 1).acos().reshape(-1, *[1] * (a.ndim - 1))
     arc = (torch.sin((1 - w) * theta) * a + torch.sin(w * theta) * b) / torch.sin(theta)
-    return torch.where(torch.sin(theta).abs() > 1e-6, arc, (1 - w) * a + w * b)  # parallel: the arc is a line
+    x = torch.where(torch.sin(theta).abs() > 1e-6, arc, (1 - w) * a + w * b)  # parallel: the arc is a line
+    return x.to(a.dtype)
 
 
 @torch.no_grad()

@@ -323,6 +323,24 @@ def inpaint_by_index(s, x_prev, x0, mask, t, eps):
     return out
 
 
+def inpaint_one_channel_by_index(s, x_prev, x0, mask, t, eps):
+    out, known = x_prev.clone(), ld.q_sample(s, x0, t - 1, eps)
+    out[mask == 1] = known[mask == 1]
+    return out
+
+
+def slerp_of_images(a, b, w):
+    u, v = a.view(len(a), -1), b.view(len(b), -1)
+    theta = ((u * v).sum(1) / (u.norm(dim=1) * v.norm(dim=1))).acos().view(-1, 1, 1, 1)
+    return (torch.sin((1 - w) * theta) * a + torch.sin(w * theta) * b) / torch.sin(theta)
+
+
+def slerp_over_three_axes(a, b, w):
+    inner, lengths = (a * b).sum((1, 2, 3), True), [x.square().sum((1, 2, 3), True).sqrt() for x in (a, b)]
+    theta = (inner / (lengths[0] * lengths[1])).acos()
+    return (torch.sin((1 - w) * theta) * a + torch.sin(w * theta) * b) / torch.sin(theta)
+
+
 def inpaint_clean_at_the_end(s, x_prev, x0, mask, t, eps):
     known = x0 if t == 1 else ld.q_sample(s, x0, t - 1, eps)
     return x_prev + mask * (known - x_prev)
@@ -610,12 +628,13 @@ MORE = {
     "ddim_step": [ddim_by_scaled_states],
     "guided_eps": [lambda u, c, w: sum(k * v for k, v in ((1 - w, u), (w, c)))],
     "inpaint_step": [
+        inpaint_one_channel_by_index,
         lambda s, x, x0, m, t, e: torch.lerp(x, ld.q_sample(s, x0, t - 1, e), m.expand_as(x).to(x.dtype)),
         lambda s, x, x0, m, t, e: x.clone().masked_scatter_(
             m.bool().expand_as(x), ld.q_sample(s, x0, t - 1, e)[m.bool().expand_as(x)]
         ),
     ],
-    "interpolate": [slerp_with_a_threshold],
+    "interpolate": [slerp_with_a_threshold, slerp_of_images, slerp_over_three_axes],
     "flow_velocity": [
         lambda x, tau, e: torch.vmap(lambda u, k, z: (z - u) / (1 - k))(x, tau, e),
         lambda x, tau, e: (torch.diag(1 / (1 - tau)) @ (e - x).flatten(1)).view_as(x),

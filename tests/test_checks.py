@@ -1343,13 +1343,31 @@ def test_yours_is_used_once_it_is_right(capsys, monkeypatch):
         return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * eps
 
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")  # where check() raises, this does not
-    assert ld.yours("q_sample", mine, ld.q_sample) is mine
+    used = ld.yours("q_sample", mine, ld.q_sample)
+    x0, eps = torch.linspace(-1, 1, 96).reshape(2, 3, 1, 4, 4)
+    s, t = ld.linear_schedule(9), torch.tensor([1, 5, 9])
+    assert torch.equal(used(s, x0, t, eps), mine(s, x0, t, eps))
     assert ld.yours("q_sample", wrong, ld.q_sample) is ld.q_sample
     assert ld.yours("q_sample", not_yet, None) is None
     said = [line.split(" ")[1] for line in capsys.readouterr().out.splitlines()]
     assert said == ["yours", "labdiff,", "labdiff,"]
     with pytest.raises(ValueError, match="yours: name: expected one of"):
         ld.yours("q_samples", mine, ld.q_sample)
+
+
+@pytest.mark.parametrize("kind", ["float64", "NumPy"])
+def test_yours_gives_what_the_next_cell_takes(kind):
+    """A schedule's tables are float64: an answer that stays so is right, but no network takes its result."""
+
+    def inpaint_step(s, x_prev, x0, mask, t, eps):
+        a = s.alpha_bar[t - 1].reshape(1, 1, 1, 1)
+        x = mask * (a.sqrt() * x0 + (1 - a).sqrt() * eps) + (1 - mask) * x_prev
+        return x if kind == "float64" else x.numpy()
+
+    s, x = ld.linear_schedule(9), torch.linspace(-1, 1, 192).reshape(4, 3, 1, 4, 4)
+    mask = (x[3] > 0).float()
+    made = ld.yours("inpaint_step", inpaint_step, None)(s, x[0], x[1], mask, 5, x[2])
+    assert made.dtype == torch.float32 and torch.equal(made[mask == 0], x[0][mask == 0])
 
 
 @pytest.mark.parametrize("name", ["q_step", "q_sample", "q_posterior", "predict_x0", "p_mean", "eps_loss"])

@@ -58,6 +58,12 @@ def test_interpolate_goes_along_the_arc():
     torch.testing.assert_close(ld.interpolate(a, 2 * a, 0.5), 1.5 * a)  # parallel: the arc is a line
     one_by_one = torch.cat([ld.interpolate(a[i : i + 1], b[i : i + 1], 0.3) for i in range(4)])
     torch.testing.assert_close(ld.interpolate(a, b, 0.3), one_by_one)
+    half = ld.interpolate(
+        40 * a.half(), 40 * b.half(), 0.3
+    )  # their squared lengths are beyond half precision
+    torch.testing.assert_close(half.double(), 40 * ld.interpolate(a, b, 0.3), rtol=0.01, atol=0.2)
+    numbers = torch.tensor([1.0, 2.0, -3.0])  # each a sample of its own
+    torch.testing.assert_close(ld.interpolate(numbers, 2 * numbers, 0.5), 1.5 * numbers)
 
 
 def test_invert_leads_to_the_noise_that_leads_back():

@@ -10,7 +10,7 @@ from labdiff.checks.in_kernel.collect import collect
 from labdiff.checks.in_kernel.state import preserved
 from labdiff.checks.judging.report import CORRECT, Report
 from labdiff.checks.judging.verdict import IMAGES_ONLY, judge
-from labdiff.checks.shapes import as_images
+from labdiff.checks.shapes import as_images, like_its_data
 from labdiff.signature import checked
 
 EXERCISES = own.BUILT_IN
@@ -55,17 +55,20 @@ def yours(name: str, function: Callable, otherwise: Callable | None) -> Callable
         name, function: as for check().
         otherwise: what to use in its place.
 
-    Returns: function or otherwise. An answer that is right for images alone comes with a reshape around it,
-        so that it also takes numbers and points.
+    Returns: a function that calls the student's, or otherwise. Its results are tensors of the data's dtype
+        and device, also where the answer's are float64 or NumPy arrays; one that is right for images alone
+        also takes numbers and points.
     Raises: ValueError: no such exercise.
     """
     exercise = _exercise("yours", name)
     report = _report(exercise, function)
     right = report.status == CORRECT
     print(f"{name}: {'yours' if right else 'labdiff, in place of yours until that passes its check'}")
-    if right and any(key == "note" and IMAGES_ONLY in text for key, text in report.rows):
-        return as_images(exercise.arguments, function)
-    return function if right else otherwise
+    if not right:
+        return otherwise
+    if any(key == "note" and IMAGES_ONLY in text for key, text in report.rows):
+        function = as_images(exercise.arguments, function)
+    return like_its_data(exercise.arguments, function)
 
 
 def _exercise(caller: str, name: str) -> Exercise:

@@ -1,10 +1,38 @@
-"""An answer that is right for images alone, made fit for the numbers and points of the notebooks' toys."""
+"""A right answer, made fit for the cells that use it: results like the data, data of any shape."""
 
+import functools
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 DATA = {"x_prev", "x0", "xt", "eps", "eps_hat", "eps_none", "eps_label", "a", "b", "x_tau", "z"}
+
+
+def like_its_data(arguments: tuple[str, ...], function: Callable) -> Callable:
+    """The function, whose results in float64 or as NumPy arrays come as tensors like the data given to it.
+
+    Args:
+        arguments: names of the function's arguments, in order; without data among them it stays as it is.
+    """
+    place = next((i for i, name in enumerate(arguments) if name in DATA), None)
+    if place is None:
+        return function
+
+    @functools.wraps(function)
+    def fitted(*args):
+        result = function(*args)
+        parts = result if isinstance(result, tuple) else (result,)
+        parts = tuple(_like(value, args[place]) for value in parts)
+        return parts if isinstance(result, tuple) else parts[0]
+
+    return fitted
+
+
+def _like(value, data):
+    if isinstance(value, np.ndarray):
+        value = torch.from_numpy(value)
+    return value.to(data) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
 
 
 def as_images(arguments: tuple[str, ...], function: Callable) -> Callable:

@@ -39,7 +39,7 @@ def _probes(seed):
     add("three samples", *_pair(seed + 1, (3, 1, 2, 3)), 0.3)
     add("as many samples as columns (B = W)", *_pair(seed + 2, (4, 1, 3, 4)), 0.6)
     add("three channels, float64", *_pair(seed + 3, (2, 3, 3, 5), torch.float64), 0.8)
-    add("2-D data (3, 4)", *_pair(seed + 4, (3, 4)), 0.4)
+    add("2-D data (3, 4)", *_pair(seed + 4, (3, 4)), 0.4, required=False)
     add("images of noise", *_pair(seed + 5, (2, 1, 16, 16)), 0.5, picture=True)
     same = _pair(seed + 6, (2, 1, 2, 2))[0]
     add("a = b", same, same.clone(), 0.5, required=False)
