@@ -637,6 +637,31 @@ def test_forged_calls_of_the_model_are_refused(calls):
         decode_outcome(exercise, honest | {"model_calls": calls})
 
 
+def test_a_step_of_ddim_with_another_x0_hat():
+    def squashed(m, s, x, t, t_prev):
+        eps_hat = m(x, many(t, x))
+        x0_hat = student("predict_x0")(s, x, many(t, x), eps_hat).tanh()
+        return student("q_sample")(s, x0_hat, many(t_prev, x), eps_hat)
+
+    report = check("ddim_step", squashed)
+    assert report.mistake == "x0-hat-changed" and "do something: where S5 gives" in report.hint
+
+
+def test_numbers_that_have_two_readings_are_not_named_after_one():
+    assert check("q_sample", lambda s, x0, t, eps: eps).hint.startswith("Your result is eps alone")
+    places = check("timestep_embedding", lambda t, d: torch.nn.functional.one_hot(t % d, d).float())
+    assert places.mistake == "one-hot"
+    right = solution("timestep_embedding")
+    assert check("timestep_embedding", lambda t, d: right(t % 10, d)).mistake != "column-constant"
+
+
+def test_what_the_model_got_is_told_by_as_few_terms_as_will_do():
+    hint = check("eps_loss", lost(lambda xt, x0, eps: xt + x0, lambda k, T: k)).hint
+    assert "given 1 x_t + 1 x0 in place of x_t" in hint
+    hint = check("eps_loss", lost(lambda xt, x0, eps: xt - 0.5 * eps, lambda k, T: k)).hint
+    assert "given 1 x_t - 0.5 eps in place of x_t" in hint
+
+
 def test_clues_on_an_embedding():
     right = solution("timestep_embedding")
     half = check("timestep_embedding", lambda t, dim: right(t, dim).half()).hint

@@ -51,6 +51,9 @@ variance-exploding: You add sqrt((1 - alpha_bar_t) / alpha_bar_t) eps to x_0 at 
     sqrt(alpha_bar_t), the other convention; on S5 the variance stays 1.
 product-of-beta: You multiply the betas. alpha_bar_t is the product of 1 - beta (S13), and s.alpha_bar has
     it.
+product-of-beta/alone: Your result is eps alone: x0 does not enter, or its factor is 0. (A product of betas is
+    0 at every t, for it begins with beta_0 = 0; alpha_bar_t is the product of 1 - beta, and s.alpha_bar has
+    it.)
 product-of-alpha-bar: You multiply the alpha_bars up to t. s.alpha_bar is the product of the alphas already
     (S13).
 sum-for-product: You add up the betas where their 1 - beta are multiplied: 1 - sum(beta) is alpha_bar_t for
@@ -78,7 +81,7 @@ t-0-noised: At t = 0 your result still holds noise. Level 0 is clean data: alpha
     wrong("off-by-one/noise", noise_table=before(alpha_bar)),
     wrong("one-eps-for-all-steps", noise_table=_walked),
     wrong("variance-exploding", signal=ones, noise=lambda a: ((1 - a) / a).sqrt()),
-    wrong("product-of-beta", table=lambda s: s.beta.cumprod(0)),
+    wrong("product-of-beta/alone", table=lambda s: s.beta.cumprod(0)),
     wrong("product-of-beta", table=lambda s: torch.cat([ones(s.beta[:1]), s.beta[1:].cumprod(0)])),
     wrong("product-of-alpha-bar", table=lambda s: s.alpha_bar.cumprod(0)),
     wrong("sum-for-product", table=lambda s: (1 - s.beta.cumsum(0)).clamp(min=0)),

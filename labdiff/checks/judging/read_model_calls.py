@@ -149,20 +149,30 @@ def _told_x(rows):
     low, high = row.x.min(), row.x.max()
     if close(row.right_x.clip(low, high), row.x, 1e-4) and low < high:
         return "clamped", f"Your model is given x_t cut off at {low:.4g} and {high:.4g} {end}"
-    basis = {"x_t": row.right_x, **{n: v for n, v in tensors.items() if not close(v, row.right_x, 1e-3)}}
-    told = []
-    for i in range(len(row.x)):
-        a = np.stack([v[i].ravel() for v in basis.values()], 1)
-        factors = np.linalg.lstsq(a, row.x[i].ravel(), rcond=None)[0]
-        if a.shape[0] <= a.shape[1] or not close(a @ factors, row.x[i].ravel(), 1e-3):
-            break
-        told.append(" + ".join(f"{f:.4g} {n}" for f, n in zip(factors, basis, strict=True) if abs(f) > 1e-3))
-    else:
-        which = f"; sample 1 of {len(told)}" * (len(told) > 1)
-        return "model-gets-another-x", f"Your model is given {told[0]} in place of x_t{which} {end}"
+    others = {n: v for n, v in tensors.items() if not close(v, row.right_x, 1e-3)}
+    alone = {"x_t": row.right_x}
+    bases = (alone, *({**alone, n: v} for n, v in others.items()), others)
+    told = [text for text in (_mixed(row.x, basis) for basis in bases) if text]
+    if told:  # the same numbers may be several sums: x_t as it is and something added is the plainest
+        plainest = min(told, key=lambda text: not text.startswith("1 x_t"))
+        which = f"; sample 1 of {len(row.x)}" * (len(row.x) > 1)
+        return "model-gets-another-x", f"Your model is given {plainest} in place of x_t{which} {end}"
     at = np.abs(row.x - row.right_x).argmax()
     there = f"{row.x.flat[at]:.4g} where x_t has {row.right_x.flat[at]:.4g}"
     return "model-gets-another-x", f"Your model is given another x than x_t: {there} {end}"
+
+
+def _mixed(x, basis):
+    """The first sample of x as a sum of the basis, in words; None unless all samples are such sums."""
+    factors = []
+    for i in range(len(x)):
+        a = np.stack([v[i].ravel() for v in basis.values()], 1) if basis else np.zeros((1, 1))
+        if a.shape[0] <= a.shape[1]:
+            return None
+        factors.append(np.linalg.lstsq(a, x[i].ravel(), rcond=None)[0])
+        if not close(a @ factors[-1], x[i].ravel(), 1e-3):
+            return None
+    return " + ".join(f"{f:.4g} {n}" for f, n in zip(factors[0], basis, strict=True)).replace("+ -", "- ")
 
 
 def _again(rows):

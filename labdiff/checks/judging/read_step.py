@@ -1,4 +1,4 @@
-"""What a step of Algorithm 2 does to x0_hat and to z, read off where no catalogue has the mistake."""
+"""What a step of Algorithm 2 or of DDIM does to x0_hat, and to z, where no catalogue has the mistake."""
 
 import numpy as np
 import torch
@@ -11,12 +11,26 @@ from labdiff.checks.judging.agreement import close
 
 def read_step(seen):
     """(id, sentence) on x0_hat or sigma_t of a step that is right but for one of them; None otherwise."""
-    if seen.exercise.name != "p_step" or len(seen.rows) < len(seen.all):
+    read = {"p_step": _read, "ddim_step": _read_ddim}.get(seen.exercise.name)
+    if read is None or len(seen.rows) < len(seen.all):
         return None
     with torch.no_grad():
-        steps = [_read(p, o.values["x_prev"]) for p, _, o in seen.rows if p.rtol <= 1e-4]
+        steps = [read(p, o.values["x_prev"]) for p, _, o in seen.rows if p.rtol <= 1e-4]
     steps = [step for step in steps if step is not None]
-    return (_changed_z(steps) or _noise(steps) or _x0_hat(steps)) if len(steps) > 3 else None
+    if len(steps) <= 3:
+        return None
+    return _x0_hat(steps) if read is _read_ddim else _changed_z(steps) or _noise(steps) or _x0_hat(steps)
+
+
+def _read_ddim(probe, got):
+    """The same as _read, without noise."""
+    model, s, xt, t, t_prev = probe.args
+    if got.shape != tuple(xt.shape) or xt.numel() < 6 or not np.isfinite(got).all():
+        return None
+    eps_hat = model(xt, many(t, xt))
+    x0_hat = solve(s, xt, many(t, xt), eps_hat).double().numpy().ravel()
+    signal, noise = float(s.alpha_bar[t_prev]) ** 0.5, (1 - float(s.alpha_bar[t_prev])) ** 0.5
+    return probe, s, t, 0 * x0_hat, x0_hat, signal, got.ravel() - noise * eps_hat.double().numpy().ravel()
 
 
 def _read(probe, got):
