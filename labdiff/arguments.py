@@ -33,6 +33,7 @@ def check_data(function: str, tensors: Mapping[str, Any]) -> torch.Tensor:
             use = f"{name}.float()" + " / 127.5 - 1" * (x.dtype == torch.uint8)
             expected = "real numbers such as float32"
             raise TypeError(f"{function}: {name}: expected {expected}, got {x.dtype}. Use {use}")
+        check_dense(function, name, x)
         if x.ndim == 0 or x.numel() == 0:
             got = tuple(x.shape)
             raise ValueError(f"{function}: {name}: expected a non-empty batch (B, ...), got shape {got}")
@@ -47,6 +48,16 @@ def check_data(function: str, tensors: Mapping[str, Any]) -> torch.Tensor:
         raise ValueError(f"{function}: {first_name}: expected a device that holds numbers, got meta")
     check_finite(function, tensors)
     return first
+
+
+def check_dense(function: str, name: str, x: torch.Tensor) -> None:
+    """Raise for real tensors that torch's formulas do not take: sparse ones, and floats of 8 bits."""
+    if x.layout is not torch.strided:
+        use = f"Use {name}.to_dense()"
+        raise ValueError(f"{function}: {name}: expected a dense tensor, got {x.layout}. {use}")
+    if x.is_floating_point() and x.dtype.itemsize < 2:
+        expected = "float16, bfloat16, float32 or float64"
+        raise TypeError(f"{function}: {name}: expected {expected}, got {x.dtype}. Use {name}.float()")
 
 
 def tensor_instead(name: str, x: object) -> str:
@@ -108,11 +119,12 @@ def check_t(
     return t
 
 
+LARGEST = 2**31 - 1  # whole numbers beyond are no sizes or counts
 _T_0 = ". t = 0 is clean data, the first noise level is t = 1"
 
 
 def check_choice(function: str, name: str, value: object, choices: tuple) -> None:
-    if value not in choices:
+    if not isinstance(value, str | int | None) or value not in choices:
         raise ValueError(
             f"{function}: {name}: expected one of {', '.join(map(repr, choices))}, got {value!r}"
         )
@@ -123,7 +135,8 @@ def check_int(function: str, name: str, value: Any, least: int = 1, most: float 
     if not isinstance(value, int) or isinstance(value, bool):
         got = "a tensor" if isinstance(value, torch.Tensor) else repr(value)
         raise TypeError(f"{function}: {name}: expected {expected}, got {got}")
-    if not least <= value <= most:
+    if not least <= value <= min(most, LARGEST):
+        expected = f"an int in {least}..{LARGEST}" if value > LARGEST else expected
         raise ValueError(f"{function}: {name}: expected {expected}, got {value}")
 
 

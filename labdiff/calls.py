@@ -7,8 +7,10 @@ from typing import Any
 import torch
 
 from labdiff.arguments import (
+    LARGEST,
     check_choice,
     check_data,
+    check_dense,
     check_finite,
     check_generator,
     check_int,
@@ -30,7 +32,7 @@ def levels(name: str, given: dict[str, Any]) -> None:
 
 def embedding(name: str, given: dict[str, Any]) -> None:
     given["t"], dim = check_t(name, given["t"], math.inf, 0), given["dim"]
-    if not isinstance(dim, int) or isinstance(dim, bool) or dim < 2 or dim % 2:
+    if not isinstance(dim, int) or isinstance(dim, bool) or not 2 <= dim <= LARGEST or dim % 2:
         raise ValueError(f"{name}: dim: expected an even int >= 2, got {dim!r}")
 
 
@@ -41,14 +43,16 @@ def normals(name: str, given: dict[str, Any]) -> None:
     for k, v in given.items():
         if isinstance(v, numbers.Real) and not isinstance(v, bool):
             given[k] = torch.tensor(v, dtype=like.dtype, device=like.device)
-        elif not isinstance(v, torch.Tensor) or not v.is_floating_point():
+            continue
+        if not isinstance(v, torch.Tensor) or not v.is_floating_point():
             got = v.dtype if isinstance(v, torch.Tensor) else type(v).__name__
             raise TypeError(f"{name}: {k}: expected real numbers, a tensor of them or one alone, got {got}")
-        elif v.device != like.device:
+        check_dense(name, k, v)
+        if v.device != like.device:
             raise ValueError(f"{name}: {k}: expected device {like.device} like the others, got {v.device}")
-        elif v.numel() == 0:
+        if v.numel() == 0:
             raise ValueError(f"{name}: {k}: expected at least one number, got shape {tuple(v.shape)}")
-        elif v.is_meta:
+        if v.is_meta:
             raise ValueError(f"{name}: {k}: expected a device that holds numbers, got meta")
     for k in ("var1", "var2"):
         if (least := given[k].min().item()) <= 0:
@@ -138,6 +142,7 @@ def inpaint(name: str, given: dict[str, Any]) -> None:
     check_data(name, {"x0": x0})
     if not isinstance(mask, torch.Tensor):
         raise TypeError(f"{name}: mask: expected a tensor of 0 and 1, got {type(mask).__name__}")
+    check_dense(name, "mask", mask)
     fits = mask.ndim == x0.ndim and all(n in (1, m) for n, m in zip(mask.shape, x0.shape, strict=True))
     if not fits or mask.device != x0.device:
         expected = f"shape {tuple(x0.shape)} like x0 or with 1 in places, on {x0.device}"

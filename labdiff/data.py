@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from labdiff.arguments import check_choice, check_path
+from labdiff.arguments import check_path
 from labdiff.signature import checked_class
 
 ASSETS = Path(__file__).parent / "assets"
@@ -58,7 +58,6 @@ def load_digits(
     Warns: UserWarning: `root` or `download` without `name`: the digits that ship do not use them.
     Source: LeCun et al. 1998, the MNIST database; the subset is drawn class by class by tools/make_digits.py.
     """
-    check_choice("load_digits", "download", download, (True, False))
     if split not in ("train", "test"):
         raise ValueError(f"load_digits: split: expected 'train' or 'test', got {split!r}")
     if name is not None and name not in TORCHVISION_SETS:

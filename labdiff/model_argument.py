@@ -61,6 +61,8 @@ def check_label(function: str, label: Any, classes: float, x: torch.Tensor) -> t
     )
     label = plain(label) if not isinstance(label, torch.Tensor) else label
     if label is None or (isinstance(label, int) and not isinstance(label, bool)):
+        if label is not None and not 0 <= label <= min(classes, 2**63 - 1):
+            raise ValueError(f"{function}: label: expected {expected}, got {label}")
         label = torch.full((len(x),), classes if label is None else label, device=x.device)
     if not isinstance(label, torch.Tensor) or label.dtype != torch.int64:
         got = label.dtype if isinstance(label, torch.Tensor) else f"{type(label).__name__} {label!r}"

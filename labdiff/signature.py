@@ -31,6 +31,7 @@ def checked(function: Callable[P, R], *checks: Check) -> Callable[P, R]:
     by_position = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
     as_numbers = {p.name: f for p in parameters if (f := _as_numbers(p.annotation)) is not None}
+    flags = [p.name for p in parameters if bool in _kinds(p.annotation)]
 
     @functools.wraps(function)
     def at_the_edge(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -41,6 +42,8 @@ def checked(function: Callable[P, R], *checks: Check) -> Callable[P, R]:
             _explain_call(name, signature, args, kwargs)
         for k, f in as_numbers.items():
             given[k] = f(given[k])
+        for k in flags:
+            given[k] = _flag(f"{name}: {k}", given[k], defaults.get(k))
         for check in checks:
             check(name, given)
         return plain(**given)
@@ -62,7 +65,7 @@ def plain(value: Any) -> Any:
 
 
 def _plain_of_numpy(value):
-    if isinstance(value, np.ndarray) and value.size == 1:
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.size == 1):
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return value
@@ -77,10 +80,24 @@ def _plain_items(values):
 
 def _as_numbers(annotation):
     """What makes plain numbers of an argument with this type hint; None where none are meant."""
-    kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    kinds = _kinds(annotation)
     if int in kinds or float in kinds:
         return _plain_of_numpy if torch.Tensor in kinds else plain
     return _plain_items if Sequence[int] in kinds else None
+
+
+def _kinds(annotation):
+    return get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+
+
+def _flag(where, value, default):
+    value = plain(value)
+    if value is None and default is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and value in (0, 1):
+        return bool(value)
+    got = repr(value) if isinstance(value, str | int | float) else type(value).__name__
+    raise ValueError(f"{where}: expected one of False, True, got {got}")
 
 
 def _explain_call(name, signature, args, kwargs):

@@ -883,7 +883,7 @@ OTHERS = [
         "load_digits: download",
         lambda: ld.load_digits("test", "MNIST", download="no"),
         ValueError,
-        "True, False, got 'no'",
+        "False, True, got 'no'",
     ),
     *[
         (

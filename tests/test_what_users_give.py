@@ -56,6 +56,39 @@ def made_in_inference_mode():
     return unet()
 
 
+@pytest.mark.parametrize("name", ["clip_x0", "any_schedule"])
+def test_a_switch_is_true_or_false(name):
+    for value in (True, np.True_, torch.tensor(False), 1):
+        ld.sample(lambda x, t: x, S, SHAPE, **{name: value})
+    for value, got in (("no", "got 'no'"), (IMAGES, "got Tensor"), (2, "got 2"), ([], "got list")):
+        with pytest.raises(ValueError, match=f"^sample: {name}: expected one of False, True, {got}"):
+            ld.sample(lambda x, t: x, S, SHAPE, **{name: value})
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: ld.q_sample(S, IMAGES.to_sparse(), 3, IMAGES), "x0: expected a dense tensor"),
+        (lambda: ld.q_sample(S, IMAGES.to_sparse(), 3, IMAGES), "Use x0.to_dense()"),
+        (lambda: train(images=IMAGES.to(torch.float8_e4m3fn)), "float8_e4m3fn. Use images.float()"),
+        (lambda: ld.normal_kl(0, IMAGES.abs().to_sparse(), 0, 1.0), "var1: expected a dense tensor"),
+        (lambda: ld.inpaint(OnlyX(), S, IMAGES, IMAGES.to_sparse()), "expected a callable (x, t)"),
+        (
+            lambda: ld.inpaint(WithT(), S, IMAGES, IMAGES.to_sparse()),
+            "mask: expected a dense tensor, got torch.sparse_coo. Use mask.to_dense()",
+        ),
+        (lambda: ld.linear_schedule(10**30), "T: expected an int in 1..2147483647, got 1000000"),
+        (lambda: ld.timestep_embedding(torch.tensor([1]), 10**30), "dim: expected an even int"),
+        (lambda: unet(classes=10**30), "UNet: classes: expected an int in"),
+        (lambda: ld.guided(WithLabel(), 10**30), "label: expected None, an int, or"),
+        (lambda: ld.sample(WithT(), S, SHAPE, method=np.array(["ddim", "ddpm"])), "method: expected one of"),
+    ],
+)
+def test_what_torch_would_stumble_over_is_told_at_the_call(call, words):
+    with pytest.raises((TypeError, ValueError), match=re.escape(words)):
+        call()
+
+
 @pytest.mark.parametrize(
     "call, words",
     [

@@ -64,7 +64,6 @@ def noise_slider(
     """
     check_schedule("noise_slider", s)
     check_images("noise_slider", x0=x0)
-    check_choice("noise_slider", "guess", guess, (False, True))
     generator = check_generator("noise_slider", generator)
     eps = randn(x0.shape, generator, like=x0) if eps is None else eps
     check_data("noise_slider", {"x0": x0, "eps": eps})

@@ -12,7 +12,7 @@ import torch
 from IPython import get_ipython
 from IPython.display import display
 
-from labdiff.arguments import check_choice, check_data, check_int, check_path, check_schedule
+from labdiff.arguments import check_data, check_int, check_path, check_schedule
 from labdiff.checkpoint import load_checkpoint, save_checkpoint
 from labdiff.edge import sample, train
 from labdiff.images import to_uint8
@@ -87,7 +87,6 @@ def training(
     check_int("training", "n_steps", n_steps)
     check_schedule("training", s)
     check_data("training", {"images": images})
-    check_choice("training", "restart", restart, (False, True))
     if paint is not None and not callable(paint):
         raise TypeError(f"training: paint: expected a callable ema -> images, got {type(paint).__name__}")
     path = None if checkpoint is None else check_path("training", "checkpoint", checkpoint, "a file's path")
