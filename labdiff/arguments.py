@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from labdiff.device import moved
@@ -67,7 +68,8 @@ def tensor_instead(name: str, x: object) -> str:
             return f". Give it {type(x).__name__.lower()}.{own}"
     if hasattr(x, "__array__") or isinstance(x, (list, tuple)):
         return f". Use torch.stack({name}) or torch.as_tensor({name})"
-    return ". Give it one tensor of all: torch.stack([x for x, *_ in dataset])" * hasattr(x, "__iter__")
+    many = hasattr(x, "__iter__") or hasattr(x, "__getitem__")
+    return ". Give it one tensor of all: torch.stack([x for x, *_ in dataset])" * many
 
 
 def check_finite(function: str, tensors: Mapping[str, torch.Tensor], got: str = "") -> None:
@@ -98,12 +100,13 @@ def check_t(
     if not isinstance(t, torch.Tensor):
         t = plain(t)
         if not isinstance(t, int) or isinstance(t, bool):
-            raise wrong(TypeError, f"{type(t).__name__} {t!r}")
+            use = ". Use torch.as_tensor(t)" * isinstance(t, list | tuple | np.ndarray)
+            raise wrong(TypeError, f"{type(t).__name__} {t!r}{use}")
         if not t_min <= t <= min(T, 2**63 - 1):
             raise wrong(ValueError, t)
         return torch.full((B,), t, device=None if x is None else x.device)
     if t.dtype != torch.int64:
-        raise wrong(TypeError, t.dtype)
+        raise wrong(TypeError, f"{t.dtype}{'. Use t.long()' * (t.dtype != torch.bool)}")
     if t.ndim == 0:
         t = t.repeat(B)
     if t.ndim != 1 or t.shape[0] == 0 or (x is not None and t.shape[0] != B):

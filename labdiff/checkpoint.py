@@ -116,7 +116,18 @@ def save_checkpoint(path: str | os.PathLike, step: Step, notes: dict | None = No
         tensors |= {f"{name}.{k}": v for k, v in unwrapped(module).state_dict().items()}
     for index, state in step.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
-    write("save_checkpoint", path, tensors, {"n": step.n, "notes": notes or {}})
+    write("save_checkpoint", path, tensors, {"n": step.n, "notes": _plain_notes(notes)})
+
+
+def _plain_notes(notes):
+    if notes is not None and not isinstance(notes, dict):
+        raise TypeError(f"save_checkpoint: notes: expected a dict, got {type(notes).__name__}")
+    try:
+        json.dumps(notes)
+    except (TypeError, ValueError) as error:
+        expected = "texts, numbers, lists and dicts of them, as JSON can hold"
+        raise TypeError(f"save_checkpoint: notes: expected {expected}, got others ({error})") from None
+    return notes or {}
 
 
 def load_checkpoint(path: str | os.PathLike) -> Checkpoint:

@@ -141,7 +141,8 @@ def _schedule(beta: torch.Tensor) -> Schedule:
 def _checked_beta(beta):
     """beta itself, where it is one that a Schedule can be made of."""
     if not isinstance(beta, torch.Tensor):
-        raise TypeError(f"Schedule: beta: expected a tensor of shape (T+1,), got {type(beta).__name__}")
+        got = f"{type(beta).__name__}. Use torch.as_tensor(beta)"
+        raise TypeError(f"Schedule: beta: expected a tensor of shape (T+1,), got {got}")
     if not beta.is_floating_point():
         raise TypeError(f"Schedule: beta: expected real numbers such as float32, got {beta.dtype}")
     if beta.ndim != 1 or len(beta) < 2:

@@ -32,6 +32,7 @@ def checked(function: Callable[P, R], *checks: Check) -> Callable[P, R]:
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
     as_numbers = {p.name: f for p in parameters if (f := _as_numbers(p.annotation)) is not None}
     flags = [p.name for p in parameters if bool in _kinds(p.annotation)]
+    texts = [p.name for p in parameters if str in _kinds(p.annotation)]
 
     @functools.wraps(function)
     def at_the_edge(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -44,6 +45,9 @@ def checked(function: Callable[P, R], *checks: Check) -> Callable[P, R]:
             given[k] = f(given[k])
         for k in flags:
             given[k] = _flag(f"{name}: {k}", given[k], defaults.get(k))
+        for k in texts:
+            if isinstance(given[k], torch.Tensor | np.ndarray):
+                raise TypeError(f"{name}: {k}: expected a text, got {type(given[k]).__name__}")
         for check in checks:
             check(name, given)
         return plain(**given)

@@ -17,6 +17,9 @@ def train(name: str, given: dict[str, Any]) -> None:
     model, s, resume, n_steps = (given[k] for k in ("model", "s", "resume", "n_steps"))
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"{name}: model: expected a torch.nn.Module, got {type(model).__name__}")
+    if any(torch.nn.parameter.is_lazy(p) for p in model.parameters()):
+        use = "Call it once before: model(images[:1], torch.ones(1, dtype=torch.int64))"
+        raise ValueError(f"{name}: model: expected weights of known shapes, got lazy ones. {use}")
     if not any(p.requires_grad for p in model.parameters()):
         got = f"a {type(model).__name__} without"
         raise ValueError(f"{name}: model: expected parameters that require gradients, got {got}")
@@ -106,7 +109,10 @@ def _labels(name, labels, images, model):
         raise ValueError(f"{name}: labels: expected a model with labels, such as UNet(classes=10), got {got}")
     expected = f"an int64 tensor of shape ({len(images)},) like the images, in 0..{classes - 1}"
     if not isinstance(labels, torch.Tensor) or labels.dtype != torch.int64:
-        got = labels.dtype if isinstance(labels, torch.Tensor) else type(labels).__name__
+        got = f"{type(labels).__name__}. Use torch.as_tensor(labels)"
+        if isinstance(labels, torch.Tensor):
+            use = "labels.argmax(1)" if labels.ndim == 2 else "labels.long()"
+            got = f"{labels.dtype}. Use {use}"
         raise TypeError(f"{name}: labels: expected {expected}, got {got}")
     if labels.shape != images.shape[:1]:
         raise ValueError(f"{name}: labels: expected {expected}, got shape {tuple(labels.shape)}")

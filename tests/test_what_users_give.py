@@ -56,6 +56,15 @@ def made_in_inference_mode():
     return unet()
 
 
+STEP = train(WithT())
+
+
+class Lazy(WithT):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.LazyLinear(3)
+
+
 @pytest.mark.parametrize("name", ["clip_x0", "any_schedule"])
 def test_a_switch_is_true_or_false(name):
     for value in (True, np.True_, torch.tensor(False), 1):
@@ -77,11 +86,36 @@ def test_a_switch_is_true_or_false(name):
             lambda: ld.inpaint(WithT(), S, IMAGES, IMAGES.to_sparse()),
             "mask: expected a dense tensor, got torch.sparse_coo. Use mask.to_dense()",
         ),
+        (lambda: train(images=torch.utils.data.TensorDataset(IMAGES)), "Give it one tensor of all"),
+        (lambda: train(unet(classes=3), labels=torch.eye(4)), "got torch.float32. Use labels.argmax(1)"),
+        (lambda: train(unet(classes=3), labels=torch.ones(4).int()), "got torch.int32. Use labels.long()"),
+        (lambda: train(unet(classes=3), labels=[1, 2, 1, 0]), "got list. Use torch.as_tensor(labels)"),
+        (lambda: train(Lazy()), "expected weights of known shapes, got lazy ones. Call it once before"),
+        (
+            lambda: ld.q_sample(S, IMAGES, [1, 2, 3, 4], IMAGES),
+            "got list [1, 2, 3, 4]. Use torch.as_tensor(t)",
+        ),
+        (lambda: ld.q_sample(S, IMAGES, torch.ones(4), IMAGES), "got torch.float32. Use t.long()"),
+        (lambda: ld.Schedule(np.array([0, 0.1])), "got ndarray. Use torch.as_tensor(beta)"),
+        (lambda: ld.plot.image_grid(IMAGES, title=IMAGES), "title: expected a text, got Tensor"),
+        (lambda: ld.plot.image_rows({"a": IMAGES}, columns=3), "columns: expected a list of texts"),
+        (lambda: ld.check(["q_sample"], typed), "name: expected one of alpha_bar"),
+        (lambda: ld.save_checkpoint("no", STEP, {"model": OnlyX()}), "notes: expected texts, numbers"),
+        (lambda: ld.save_checkpoint("no", STEP, [1]), "notes: expected a dict, got list"),
+        (
+            lambda: ld.widgets.interpolation_slider(WithT(), S, 3, n_steps=2),
+            "interpolation_slider: a: expected a tensor",
+        ),
+        (lambda: ld.widgets.repair_pad(unet(classes=3), S, labels=3), "labels: expected ints to choose from"),
+        (
+            lambda: ld.widgets.guidance_slider(unet(classes=3), S, labels=range(3), label=IMAGES, n_steps=2),
+            "label: expected one of [0, 1, 2]",
+        ),
         (lambda: ld.linear_schedule(10**30), "T: expected an int in 1..2147483647, got 1000000"),
         (lambda: ld.timestep_embedding(torch.tensor([1]), 10**30), "dim: expected an even int"),
         (lambda: unet(classes=10**30), "UNet: classes: expected an int in"),
         (lambda: ld.guided(WithLabel(), 10**30), "label: expected None, an int, or"),
-        (lambda: ld.sample(WithT(), S, SHAPE, method=np.array(["ddim", "ddpm"])), "method: expected one of"),
+        (lambda: ld.sample(WithT(), S, SHAPE, method=np.array(["ddim", "ddpm"])), "method: expected a text"),
     ],
 )
 def test_what_torch_would_stumble_over_is_told_at_the_call(call, words):

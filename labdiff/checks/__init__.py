@@ -73,7 +73,7 @@ def yours(name: str, function: Callable, otherwise: Callable | None) -> Callable
 
 def _exercise(caller: str, name: str) -> Exercise:
     with preserved():  # an own exercise's file may use random numbers
-        found = own.find(name)
+        found = own.find(name) if isinstance(name, str) else None
     if found is None:
         first = f"a function. The name comes first: {caller}('q_sample', q_sample)"
         got = first if callable(name) else repr(name)

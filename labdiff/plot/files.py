@@ -32,7 +32,7 @@ def save_gif(
     Raises: TypeError, ValueError: no states, or a wrong argument; OSError: the file can't be written.
     """
     path = _check("save_gif", path, n_columns, scale, ".gif")
-    check_number("save_gif", "seconds", seconds, "a number > 0", lambda v: v > 0)
+    check_number("save_gif", "seconds", seconds, "a number > 0", lambda v: 0 < v < 1e6)
     if not isinstance(states, Iterable) or isinstance(states, dict):
         raise TypeError(f"save_gif: states: expected the States of a sampler, got {type(states).__name__}")
     if isinstance(states, torch.Tensor) and states.ndim < 5:

@@ -34,6 +34,9 @@ def image_rows(
     """
     check_labelled("image_rows", "rows", rows)
     check_size("image_rows", "size", size)
+    if columns is not None and (isinstance(columns, str) or not isinstance(columns, Sequence)):
+        got = type(columns).__name__
+        raise TypeError(f"image_rows: columns: expected a list of texts, one for each column, got {got}")
     pixels = {label: to_uint8(x, name=f"image_rows: rows[{label!r}]") for label, x in rows.items()}
     n = max(len(x) for x in pixels.values())
     with settings():

@@ -14,7 +14,7 @@ from labdiff.widgets.controls import slider, stops
 from labdiff.widgets.in_browser import in_browser
 from labdiff.widgets.panel import Panel
 from labdiff.widgets.panes import computed
-from labdiff.widgets.samples import shape_of
+from labdiff.widgets.samples import labels_of, shape_of
 
 
 @checked
@@ -49,16 +49,11 @@ def guidance_slider(
     check_schedule("guidance_slider", s)
     check_model("guidance_slider", model, arguments=3)
     shape = shape_of("guidance_slider", n, image_shape)
-    if not isinstance(labels, Sequence) or isinstance(labels, str) or not labels:
-        got = repr(labels)
-        raise TypeError(
-            f"guidance_slider: labels: expected ints to choose from, such as range(10), got {got}"
-        )
-    labels = list(labels)
+    labels = labels_of("guidance_slider", labels)
     check_int("guidance_slider", "n_steps", n_steps, most=s.T)
     check_number("guidance_slider", "scale", scale, "a number in 0..6", lambda v: 0 <= v <= 6)
-    label = labels[0] if label is None and labels else label
-    if label not in labels:
+    label = labels[0] if label is None else label
+    if not isinstance(label, int) or label not in labels:
         raise ValueError(f"guidance_slider: label: expected one of {labels}, got {label!r}")
 
     words = "label {label}, scale {scale}, seed {seed}"

@@ -49,7 +49,7 @@ def marginal_slider(
     generator = check_generator("marginal_slider", generator)
     x0 = mixture.sample(n, generator)
     eps = randn(x0.shape, generator, like=x0)
-    call = caller(s, q_sample or process.q_sample, "marginal_slider")
+    call = caller(s, process.q_sample if q_sample is None else q_sample, "marginal_slider")
     own = is_own(q_sample)
     levels = evenly(s.T, s.T + 1 if own else how_many(lambda: call(x0, s.T, eps), calls=4))
     end = max(3.5, 1.2 * mixture.means.abs().max().item() + 3 * mixture.var**0.5)

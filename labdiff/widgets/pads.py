@@ -17,6 +17,7 @@ from labdiff.widgets.in_browser import in_browser
 from labdiff.widgets.live import Pad
 from labdiff.widgets.panel import Panel
 from labdiff.widgets.panes import computed
+from labdiff.widgets.samples import labels_of
 
 SCALE = 1.5  # of guidance, where a label is chosen
 HALVES = {  # what of the drawing is known: top, bottom, left, right
@@ -56,6 +57,7 @@ def repair_pad(
     check_schedule("repair_pad", s)
     check_model("repair_pad", model)
     check_int("repair_pad", "n_steps", n_steps)
+    labels = labels_of("repair_pad", labels)
     shape, generator = (1, 1, 28, 28), check_generator("repair_pad", generator)
     seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
 

@@ -99,6 +99,7 @@ def interpolation_slider(
     generator, like = check_generator("interpolation_slider", generator), torch.empty(0)
     shape = shape_of("interpolation_slider", n, image_shape)
     a = randn(shape, generator, like) if a is None else a
+    check_data("interpolation_slider", {"a": a})
     b = randn(a.shape, generator, a) if b is None else b
     check_data("interpolation_slider", {"a": a, "b": b})
     ws = [i / (n_stops - 1) for i in range(n_stops)]
@@ -126,6 +127,15 @@ def _great_circle(a, b, w):
     flat = [x.flatten(1) / x.flatten(1).norm(dim=1, keepdim=True) for x in (a, b)]
     angle = (flat[0] * flat[1]).sum(1).clamp(-1, 1).acos().clamp(min=1e-6).reshape(-1, *[1] * (a.ndim - 1))
     return (torch.sin((1 - w) * angle) * a + torch.sin(w * angle) * b) / torch.sin(angle)
+
+
+def labels_of(function, labels):
+    """The labels as a list; they are whole numbers to choose from."""
+    many = isinstance(labels, Sequence) and not isinstance(labels, str) and len(labels) > 0
+    if not many or not all(isinstance(k, int) and not isinstance(k, bool) for k in labels):
+        got = repr(labels) if isinstance(labels, list | tuple | str | int) else type(labels).__name__
+        raise TypeError(f"{function}: labels: expected ints to choose from, such as range(10), got {got}")
+    return list(labels)
 
 
 def shape_of(function, n, image_shape):
