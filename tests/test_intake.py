@@ -280,6 +280,15 @@ LAYOUTS = {
     "one folder on top": ({"lab/anna/" + ONE: FULL, "lab/ben/" + ONE: HALF}, {"anna": 3, "ben": 1}),
     "two on top": ({"a/b/anna/" + ONE: FULL, "a/b/ben/w/" + ONE: HALF}, {"anna": 3, "ben": 1}),
     "name behind": ({ONE[:-6] + "_s7.ipynb": FULL, ONE[:-6] + "_s8.ipynb": HALF}, {"s7": 3, "s8": 1}),
+    "name behind a copy's mark": (
+        {
+            ONE[:-6] + " (1) - kim.ipynb": FULL,
+            TWO[:-6] + " - kim.ipynb": FULL2,
+            ONE[:-6] + "-Copy1_lee.ipynb": HALF,
+            TWO[:-6] + "_lee.ipynb": RAW2,
+        },
+        {"kim": 5, "lee": 1},
+    ),
     "a name around": (
         {"x_" + ONE[:-6] + "_a.ipynb": FULL, "x_" + ONE[:-6] + "_b.ipynb": HALF},
         {"x_a": 3, "x_b": 1},

@@ -13,6 +13,7 @@ CANVAS = re.compile(
 COPIED = re.compile(
     r"([\s_-]*(\(\d+\)|(copy([\s_-]*of)?|kopie([\s_-]*von)?|copie([\s_-]*de)?)(\s*\d+)?))+[\s_-]*$", re.I
 )
+COPY_OF_WHOM = re.compile(r"[\s_-]*(\(\d+\)|-\s?(copy|kopie|copie)\d*)(?=[\s_-]+\w)", re.I)  # then a name
 DATE = re.compile(r"[\s_-]*(?<!\d)20\d\d-\d\d-\d\d([T\s_-]*\d\d[-:.h]?\d\d([-:.]?\d\d)?)?(?!\d)")
 VERSION = re.compile(r"(v|version|attempt|try|old|new|backup|draft|final|copy)[\s_-]*\d*", re.I)
 NO_NAME = re.compile(
@@ -58,7 +59,8 @@ def of_file(stem: str, course: Sequence[Trusted]) -> str:
     found = longest(stem, course)
     if found is None:
         return stem
-    before, after = (tidy(part) for part in (stem[: found[1].start()], stem[found[1].end() :]))
+    end = COPY_OF_WHOM.match(stem, found[1].end()) or found[1]
+    before, after = (tidy(part) for part in (stem[: found[1].start()], stem[end.end() :]))
     return "_".join(part for part in (before, after) if part)
 
 
