@@ -271,6 +271,18 @@ def test_what_fails_is_said_and_another_try_works(with_npm, tmp_path, monkeypatc
             assert near(pixels(section), x, 8)
         assert page.locator("#labdiff-still").is_hidden()
 
+        whole = lost.read_bytes()
+        for damaged in (whole[: len(whole) // 2], whole[:90_000] + b"A" * 90 + whole[90_090:]):
+            lost.write_bytes(damaged)
+            page = opened()
+            moved(page)
+            all_say(page, "A file in the folder network beside this page is damaged: copy the whole site")
+        lost.write_bytes(whole)
+        moved(page)
+        for section in page.locator("section.labdiff").all():
+            ended(section)
+            assert near(pixels(section), x, 8)
+
         page = opened(without="Worker")
         moved(page)
         all_say(page, "This browser can't compute it (Worker")

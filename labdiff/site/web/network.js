@@ -65,6 +65,10 @@ async function startWorker(fingerprint) {
     worker.onmessage = ({ data }) => listeners.get(data.owner)?.(data);
     return worker;
   } catch (error) {
+    if (error.message.includes(DAMAGED)) {
+      for (const name of Object.keys(loading)) delete loading[name]; // another try reads the files again
+      throw new Error(DAMAGED);
+    }
     throw new Error(`This browser can't compute it (${error.message}). One of 2023 or newer can, and so can the running notebook.`);
   }
 }

@@ -137,12 +137,16 @@ async function unzipped(base64) {
 }
 
 // network(x, t, label, copies) by onnxruntime-web: label for the first copy, none for the second.
+const DAMAGED = "A file in the folder network beside this page is damaged: copy the whole site once more.";
+
 async function openNetwork({ runtime, wasm, weights, classes }) {
-  const url = URL.createObjectURL(new Blob([await unzipped(runtime)], { type: "text/javascript" }));
+  const files = Promise.all([runtime, wasm, weights].map(unzipped));
+  const [code, binary, graph] = await files.catch(() => { throw new Error(DAMAGED); }); // gzip has a checksum
+  const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
   const ort = await import(url);
   URL.revokeObjectURL(url);
-  Object.assign(ort.env.wasm, { numThreads: 1, wasmBinary: await unzipped(wasm) });
-  const session = await ort.InferenceSession.create(await unzipped(weights));
+  Object.assign(ort.env.wasm, { numThreads: 1, wasmBinary: binary });
+  const session = await ort.InferenceSession.create(graph);
   return (shape) => async (x, t, label, copies) => {
     const [N, ...each] = shape;
     const n = N * copies;
