@@ -624,6 +624,25 @@ def test_calls_that_are_right_are_no_mistake():
         assert check("p_step", stepped(model, noise=torch.abs)).mistake == "z-changed"
 
 
+@pytest.mark.parametrize("calls", [0, 2])
+def test_a_right_formula_may_call_the_model_as_often_as_it_likes(calls):
+    def heun(m, s, x, t, t_prev):
+        first = m(x, many(t, x)) if calls else x
+        return x - 0.1 * (first + m(x - 0.1 * first, many(t, x)) if calls else x)
+
+    exercise = replace(
+        EXERCISES["ddim_step"], formula=heun, mistakes=(), forms=EXERCISES["ddim_step"].forms[:1]
+    )
+    probes = exercise.probes(PUBLIC)
+
+    def report(function):
+        return judge(exercise, probes, collect(exercise, function, probes))
+
+    assert report(heun).status == "correct"
+    wrong = report(lambda m, s, x, t, p: heun(m, s, x, t, p).sin())
+    assert wrong.status == "not yet" and "model" not in (wrong.mistake or "")
+
+
 @pytest.mark.parametrize(
     "calls",
     [None, [1], [[1, 2]], [[{"shape": [2], "numbers": [1, 2]}, {"shape": [], "numbers": [1]}]], [[]] * 9],
