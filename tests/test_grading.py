@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from labdiff.checks import EXERCISES
+from labdiff.checks import EXERCISES, check
+from labdiff.checks.exercises.probes import PUBLIC
 from labdiff.checks.in_kernel.collect import collect
 from labdiff.checks.judging.verdict import judge
+from labdiff.grading.intake import trusted
 from labdiff.grading.publish import pages
 from labdiff.grading.publish.solutions import solution
 from labdiff.grading.records import Record
+from labdiff.grading.run import job
 from labdiff.grading.run.student import seed_for
 from labdiff.grading.sandbox import isolate, package, protocol
 
@@ -50,6 +53,42 @@ def test_the_key_is_right_for_many_secret_seeds(name):
         assert (
             there_and_back(name, solution(name), seed_for("secret", str(student), name)).status == "correct"
         )
+
+
+def power(a_half):
+    def q_sample(s, x0, t, eps):
+        a = s.alpha_bar[t].reshape(-1, 1, 1, 1).to(x0.dtype)
+        return a_half(s, a) * x0 + (1 - a) ** 0.5 * eps
+
+    return q_sample
+
+
+PUBLIC_BETA = {round(p.args[0].beta[1].item(), 12) for p in EXERCISES["q_sample"].probes(PUBLIC)}
+
+
+@pytest.mark.parametrize(
+    "signal, hidden_only",
+    [
+        (lambda s, a: a**0.55, False),
+        (lambda s, a: a**0.5 if round(s.beta[1].item(), 12) in PUBLIC_BETA else a**0.55, True),
+    ],
+)
+def test_what_the_page_says_is_what_the_check_says(signal, hidden_only):
+    """Of the hidden probes a student sees one sentence, and no number."""
+    exercise, function, seed = EXERCISES["q_sample"], power(signal), seed_for("secret", "anna", "q_sample")
+    question = next(q for t in trusted.load() for q in t.questions if q.name == "q_sample")
+    probes = [exercise.probes(PUBLIC), exercise.probes(seed)]
+    graded = job.Job(question, exercise, probes, None, "", "")
+    sets = [[protocol.encode_outcome(o) for o in collect(exercise, function, p)] for p in probes]
+    graded.judge_sent(json.loads(json.dumps({"sets": sets})))
+    result, seen = graded.result, check("q_sample", function)
+    assert result.status == "wrong" and result.rows == tuple(seen.rows)
+    assert result.pictures == tuple((p.text, p.uri) for p in seen.pictures)
+    if hidden_only:
+        assert seen.status == "correct" and result.hint.startswith(job.ONLY_PUBLIC)
+        assert not set("0123456789") & set(result.hint)
+    else:
+        assert seen.status == "not yet" and seen.hint and result.hint == seen.hint
 
 
 def test_seeds_differ_by_student_exercise_and_secret():

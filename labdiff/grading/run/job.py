@@ -98,8 +98,7 @@ class Job:
         if public.status != CORRECT or hidden[0].status == CORRECT:
             verdict, outcomes, hint = public, found[0], public.hint
         else:  # numbers of the hidden probes are not shown
-            verdict, outcomes = hidden[0], found[1]
-            hint = ONLY_PUBLIC + (f" {verdict.hint}" if verdict.mistake else "")
+            verdict, outcomes, hint = hidden[0], found[1], ONLY_PUBLIC
         status = status_of(verdict, outcomes)
         told = self.ran.missing or status in (records.CORRECT, records.NOT_ATTEMPTED)
         if self.ran.early and self.ran.error and not told:
