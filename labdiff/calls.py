@@ -139,9 +139,10 @@ def inpaint(name: str, given: dict[str, Any]) -> None:
     x0, mask = given["x0"], given["mask"]
     check_model(name, given["model"])
     check_schedule(name, given["s"])
-    check_data(name, {"x0": x0})
-    if not isinstance(mask, torch.Tensor):
-        raise TypeError(f"{name}: mask: expected a tensor of 0 and 1, got {type(mask).__name__}")
+    check_data(name, {"x0": _finite(x0)})
+    if not isinstance(mask, torch.Tensor) or mask.is_complex():
+        got = mask.dtype if isinstance(mask, torch.Tensor) else type(mask).__name__
+        raise TypeError(f"{name}: mask: expected a tensor of 0 and 1, got {got}")
     check_dense(name, "mask", mask)
     fits = mask.ndim == x0.ndim and all(n in (1, m) for n, m in zip(mask.shape, x0.shape, strict=True))
     if not fits or mask.device != x0.device:
@@ -149,10 +150,20 @@ def inpaint(name: str, given: dict[str, Any]) -> None:
         raise ValueError(f"{name}: mask: expected {expected}, got {tuple(mask.shape)} on {mask.device}")
     if not ((mask == 0) | (mask == 1)).all():
         raise ValueError(f"{name}: mask: expected 1 (known) and 0 (open) alone, got other numbers")
+    check_finite(name, {"x0": torch.where(mask == 1, x0, 0)})  # what is open may be anything
     if given["n_steps"] is not None:
         check_int(name, "n_steps", given["n_steps"], most=given["s"].T)
     check_int(name, "resample", given["resample"])
     check_generator(name, given["generator"])
+
+
+def _finite(x):
+    """x with 0 for NaN and infinity; what is no tensor of plain real numbers as it is."""
+    real = isinstance(x, torch.Tensor) and x.layout == torch.strided and x.dtype in FLOATS
+    return torch.where(torch.isfinite(x), x, 0) if real else x
+
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def interpolate(name: str, given: dict[str, Any]) -> None:

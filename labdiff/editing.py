@@ -50,13 +50,13 @@ def inpaint(
     )
     levels = range(T + 1) if n_steps is None else even_levels(T, n_steps)[::-1]
     s = s if n_steps is None else every(s, levels)  # from here on t counts these levels
-    mask, sigma = mask.to(x0.dtype), s.beta.sqrt().tolist()
+    is_known, sigma = mask == 1, s.beta.sqrt().tolist()
     for t in range(s.T, 0, -1):
         for again in reversed(range(resample if t > 1 else 1)):
             mean = p_mean(s, x, t, noise_in("inpaint", model, x, levels[t]))
             new = mean + sigma[t] * randn(x.shape, generator, like=x) if t > 1 else mean
             known = q_sample(s, x0, t - 1, randn(x.shape, generator, like=x))
-            x = mask * known + (1 - mask) * new
+            x = torch.where(is_known, known, new)
             if again:
                 x = q_step(s, x, t, randn(x.shape, generator, like=x))
     return x

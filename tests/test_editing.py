@@ -95,3 +95,14 @@ def test_inpaint_in_fewer_steps_is_algorithm_2_on_fewer_levels():
     torch.testing.assert_close(got, by_hand)
     same = ld.inpaint(model, s, x0, mask, n_steps=20, generator=seeded())
     torch.testing.assert_close(same, ld.inpaint(model, s, x0, mask, generator=seeded()))
+
+
+def test_inpaint_takes_anything_outside_of_the_mask():
+    s, mask = ld.linear_schedule(20), torch.tensor([[1.0, 0.0]])
+    x0 = torch.tensor([[0.5, math.nan], [0.25, math.inf]])
+    with pytest.raises(ValueError, match="inpaint: x0: expected finite numbers"):
+        ld.inpaint(lambda x, t: 0 * x, s, x0, 1 - mask)
+    with pytest.raises(TypeError, match="inpaint: mask: expected a tensor of 0 and 1, got torch.complex64"):
+        ld.inpaint(lambda x, t: 0 * x, s, x0.nan_to_num(0, 0), mask.to(torch.complex64))
+    x = ld.inpaint(lambda x, t: 0 * x, s, x0, mask, generator=seeded())
+    assert torch.equal(x[:, 0], x0[:, 0]) and x.isfinite().all()
