@@ -1,6 +1,7 @@
 """Own images from a folder, as load_digits gives digits."""
 
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -17,7 +18,8 @@ def load_images(folder: str | os.PathLike, size: int = 28, channels: int = 1) ->
 
     Args:
         folder: has images (all labels are 0), or a subfolder for each label: 0, 1, ... in the order of their
-            names. PNG, JPEG, GIF (the first frame), WebP, TIFF, BMP and others that Pillow reads.
+            names, in which numbers count as numbers (2 before 10). PNG, JPEG, GIF (the first frame), WebP,
+            TIFF, BMP and others that Pillow reads.
         size: width and height of what is returned, >= 1; a UNet takes even ones.
         channels: 1 for grey, 3 for colour. Transparent pixels become white.
 
@@ -36,7 +38,7 @@ def load_images(folder: str | os.PathLike, size: int = 28, channels: int = 1) ->
         raise NotADirectoryError(f"{expected}, which is a file. Give the folder that it lies in")
     paths = sorted(path for path in folder.rglob("*") if _is_image(path, folder))
     tops = [path.relative_to(folder).parts[0] if path.parent != folder else "" for path in paths]
-    names = sorted(set(tops))
+    names = sorted(set(tops), key=_as_counted)
     if "" in names and len(names) > 1:
         raise ValueError(
             f"{expected} with images both in it and in its subfolders, such as {names[1]}. Subfolders are "
@@ -60,6 +62,11 @@ def load_images(folder: str | os.PathLike, size: int = 28, channels: int = 1) ->
             stacklevel=3,
         )
     return digits_from_uint8(np.stack(pixels), np.asarray(labels))
+
+
+def _as_counted(name: str) -> list[tuple[int, str]]:
+    """A key to sort by, in which the digits of a name are numbers."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _is_image(path: Path, folder: Path) -> bool:

@@ -139,6 +139,17 @@ def test_a_photo_is_turned_as_the_camera_was(tmp_path, orientation):
     torch.testing.assert_close(row, torch.tensor([grey(0), grey(100), grey(200)]), rtol=0, atol=0.03)
 
 
+def test_folders_that_are_numbers_are_labels_in_their_order(tmp_path):
+    names = ["0", "2", "10", "class 9", "class 11"]
+    for i, name in enumerate(names):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.full((9, 9), 50 * i, np.uint8)).save(tmp_path / name / "x.png")
+    digits = ld.load_images(tmp_path)
+    expected = torch.tensor([grey(50 * label) for label in digits.labels.tolist()])
+    assert sorted(digits.labels.tolist()) == [0, 1, 2, 3, 4]
+    torch.testing.assert_close(digits.images[:, 0, 0, 0], expected)
+
+
 def test_folders_of_folders_give_labels(tmp_path):
     for name, level, n in (("dogs", 50, 2), ("cats", 150, 3), ("Birds", 250, 1)):
         for i in range(n):

@@ -540,6 +540,7 @@ WRONG_AGAIN = {
         ("x-prev-at-t-1", lambda s, x, x0, m, t, e: m * Q(s, x0, t - 1, e) + (1 - m) * x if t > 1 else x),
         ("x0-at-t-1", lambda s, x, x0, m, t, e: m * Q(s, x0, t - 1, e) + (1 - m) * x if t > 1 else x0),
         ("first-mask-for-all", lambda s, x, x0, m, t, e: torch.where(m[:1] > 0, Q(s, x0, t - 1, e), x)),
+        ("only-noise", lambda s, x, x0, m, t, e: torch.where(m > 0, e, x)),
         ("rest-is-noise", lambda s, x, x0, m, t, e: m * Q(s, x0, t - 1, e) + (1 - m) * e),
         ("clamped", lambda s, x, x0, m, t, e: m * Q(s, x0, t - 1, e).clamp(-1, 1) + (1 - m) * x),
         ("inverted-mask", lambda s, x, x0, m, t, e: torch.where(m == 0, Q(s, x0, t - 1, e), x)),

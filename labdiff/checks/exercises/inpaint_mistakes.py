@@ -54,6 +54,7 @@ x-prev-at-t-1: At t = 1 you return x_prev: the known pixels are not put in there
 x0-at-t-1: At t = 1 you return x0 everywhere. Only the known pixels are x0's; the others are x_prev's.
 first-mask-for-all: You use the first sample's mask for all. Each sample has its own.
 rest-is-noise: Outside of the mask your pixels are eps. They are x_prev's.
+only-noise: Your known pixels are eps alone: x0 never enters. Noise x0 to level t-1 (S5).
 clamped/known: You clamp the known pixels to [-1, 1] after noising them. With noise they go beyond.
 """,
     *FRESH,
@@ -99,5 +100,6 @@ clamped/known: You clamp the known pixels to [-1, 1] after noising them. With no
     wrong("x0-at-t-1", out=lambda x, x_prev, x0, t: x if t > 1 else x0),
     wrong("first-mask-for-all", region=lambda mask: mask[:1].expand_as(mask)),
     wrong("rest-is-noise", outside=lambda x_prev, x0, eps: eps),
+    wrong("only-noise", known=lambda x0, x_prev, mask: 0 * x0, noise=lambda a: a / a),
     wrong("clamped/known", noised=lambda made: made.clamp(-1, 1)),
 )

@@ -2,6 +2,8 @@
 
 import re
 
+import torch
+
 # id, kinds of exception, pattern of the message, pattern of the student's line, hint
 KNOWN = (
     (
@@ -17,8 +19,7 @@ KNOWN = (
         "TypeError|ValueError|RuntimeError",
         r"one.element tensors|converted to (a )?(Python )?[Ss]calar|single element|0-dimensional arrays",
         "",
-        "A tensor of several numbers is used as one number. t has an entry for each sample of the batch: "
-        "index the arrays with all of t, s.beta[t], and calculate with tensors.",
+        "A tensor of several numbers is used as one number. {levels}Calculate with tensors.",
     ),
     (
         "if-on-a-batch",
@@ -94,16 +95,9 @@ KNOWN = (
         "TypeError",
         r"missing \d+ required|takes .*\d+ (positional )?arguments?|unexpected keyword|multiple values for",
         "",
-        "A function is called with other arguments than it takes: {message}. The model is called as "
-        "model(x, t).",
+        "A function is called with other arguments than it takes: {message}.{model}",
     ),
-    (
-        "index-out-of-range",
-        "IndexError",
-        "out of (bounds|range)",
-        "",
-        "{message}. labdiff's arrays have the entries t = 0..T, and entry t is the slides' t.",
-    ),
+    ("index-out-of-range", "IndexError", "out of (bounds|range)", "", "{message}.{arrays}"),
     (
         "shapes-do-not-fit",
         "RuntimeError|ValueError",
@@ -115,7 +109,15 @@ KNOWN = (
 )
 
 
-def named_exception(outcomes):
+LEVELS = (
+    "t has an entry for each sample of the batch: index the arrays with all of t, s.beta[t]. ",
+    "What has an entry for each sample of the batch, (B,), is used whole. ",
+)
+ARRAYS = " labdiff's arrays have the entries t = 0..T, and entry t is the slides' t."
+MODEL = " The model is called as model(x, t)."
+
+
+def named_exception(exercise, probes, outcomes):
     """(id, hint) if the first exception that the function raised is a known one, else None."""
     first = next((o for o in outcomes if o.problem == "raised"), None)
     if first is None:
@@ -126,5 +128,16 @@ def named_exception(outcomes):
             and re.search(message, first.message)
             and re.search(line, first.line)
         ):
-            return id, hint.format(message=first.message.rstrip("."))
+            return id, hint.format(
+                message=first.message.rstrip("."),
+                levels=LEVELS[not has_levels(exercise, probes)],
+                arrays=ARRAYS if {"s", "beta"} & {*exercise.arguments} else "",
+                model=MODEL if "model" in exercise.arguments else "",
+            )
     return None
+
+
+def has_levels(exercise, probes):
+    """Whether the function gets a t for each sample of the batch."""
+    given = dict(zip(exercise.arguments, probes[0].args, strict=False))
+    return isinstance(given.get("t"), torch.Tensor)

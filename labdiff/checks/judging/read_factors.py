@@ -55,7 +55,8 @@ def read_factors(seen):
         shown = next((row for row in told if f"{row[3][i][1]:.4g}" != f"{row[3][i][2]:.4g}"), told[0])
         name, want, have = shown[3][i]
         if all(abs(told[k][3][i][2]) < 1e-6 for k in range(len(told))):
-            sentences.append(f"{name} does not enter your result.")
+            tried = "; ".join(row[0].name for row in told)
+            sentences.append(f"{name} does not enter your result ({tried}).")
         else:
             known = _known(exercise, [(row[0], row[3][i][2]) for row in told])
             where = _where(exercise, shown[0])

@@ -41,7 +41,7 @@ def by_features(exercise, probes, outcomes):
     }
     if len(pairs) == 1:
         return (False, *pairs.popitem(), rows)
-    raised = named_exception(outcomes)
+    raised = named_exception(exercise, probes, outcomes)
     if raised is not None:
         return False, raised[0], raised[1:], rows
     told = "; ".join(f"{k}: {off[k]}" + (f" (should be: {RIGHT[k]})" if k in RIGHT else "") for k in shown)

@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from labdiff.checks.judging.agreement import agrees, close
+from labdiff.checks.judging.named_exceptions import has_levels
 from labdiff.checks.judging.read_factors import read_factors
 from labdiff.checks.judging.read_model_calls import read_model_calls
 from labdiff.checks.judging.read_step import read_step
@@ -157,9 +158,12 @@ def _only_at(seen):
 def _in_batches(seen):
     single = [name for name in seen.wrong if name.startswith("one pixel")]
     if seen.wrong and not single and any(name.startswith("one pixel") for name in seen.right):
+        other = (
+            ", at samples with different t," if has_levels(seen.exercise, [p for p, _, _ in seen.all]) else ""
+        )
         return (
-            f"Every single pixel is right, but these probes are not: {'; '.join(seen.wrong)}. Look at axes, "
-            "at samples with different t, and at numbers that should follow from the arguments."
+            f"Every single pixel is right, but these probes are not: {'; '.join(seen.wrong)}. Look at axes"
+            f"{other} and at numbers that should follow from the arguments."
         )
 
 

@@ -93,7 +93,7 @@ def _by_numbers(exercise, probes, outcomes):
         return Finding(False, found.id, found.hints, *shown)
     if drawn:
         return Finding(False, "fresh-noise", (FRESH,), *shown)
-    raised = named_exception(outcomes)
+    raised = named_exception(exercise, probes, outcomes)
     if raised is not None:
         return Finding(False, raised[0], raised[1:], *shown)
     told = list(clues(exercise, probes, expected, outcomes))
