@@ -33,6 +33,11 @@ def check_model(function: str, model: object, arguments: int = 2) -> None:
     raise TypeError(f"{function}: model: expected a callable ({', '.join(wanted)}) -> eps_hat, got {got}")
 
 
+def takes_label(model: Callable) -> bool:
+    """Whether it can be called as model(x, t, label), with a label that is not None."""
+    return _refused(model, 3) is None and getattr(model, "classes", 1) is not None
+
+
 def check_function(function: str, name: str, value: object, called: str) -> None:
     """Raise unless value can be called; `called` says how, such as "(a, b, w) -> x_T"."""
     if not callable(value):
@@ -54,9 +59,11 @@ def check_output(function: str, eps_hat: Any, x: torch.Tensor) -> None:
         raise ValueError(f"{function}: model(x, t): expected device {x.device} like x, got {eps_hat.device}")
 
 
-def check_label(function: str, label: Any, classes: float, x: torch.Tensor) -> torch.Tensor:
+def check_label(
+    function: str, label: Any, classes: float, x: torch.Tensor, expected: str = ""
+) -> torch.Tensor:
     """Raise unless label is None, an int or int64 (B,) in 0..classes; return a tensor; waits for no GPU."""
-    expected = (
+    expected = expected or (
         f"None, an int, or an int64 tensor of shape ({x.shape[0]},), in 0..{classes} ({classes}: no label)"
     )
     label = plain(label) if not isinstance(label, torch.Tensor) else label

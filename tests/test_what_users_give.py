@@ -114,7 +114,7 @@ def test_a_switch_is_true_or_false(name):
         (lambda: ld.linear_schedule(10**30), "T: expected an int in 1..2147483647, got 1000000"),
         (lambda: ld.timestep_embedding(torch.tensor([1]), 10**30), "dim: expected an even int"),
         (lambda: unet(classes=10**30), "UNet: classes: expected an int in"),
-        (lambda: ld.guided(WithLabel(), 10**30), "label: expected None, an int, or"),
+        (lambda: ld.guided(WithLabel(), 10**30), "label: expected an int, or an int64 tensor of shape"),
         (lambda: ld.sample(WithT(), S, SHAPE, method=np.array(["ddim", "ddpm"])), "method: expected a text"),
     ],
 )

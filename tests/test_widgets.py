@@ -472,6 +472,20 @@ def test_guidance_slider_heads_for_the_label(s):
 SEVEN = bytes(200 if 6 < i // 28 < 10 or 12 < i % 28 < 16 else 0 for i in range(784))
 
 
+def test_a_label_to_choose_is_one_that_the_model_knows():
+    s, three, none = ld.cosine_schedule(10), ld.UNet(8, classes=3), ld.UNet(8)
+    assert W.guidance_slider(three, s, n=1, n_steps=1).traits()["label"].values == [0, 1, 2]
+    for model, offered in ((three, ["any", "0", "1", "2"]), (none, ["any"]), (ld.guided(three, 1), ["any"])):
+        assert W.repair_pad(model, s, n_steps=1).traits()["label"].values == offered
+    for panel in (W.guidance_slider, W.repair_pad):
+        with pytest.raises(ValueError, match=r"labels: expected labels of the model, .* 0..2, got 99"):
+            panel(three, s, labels=[2, 99], n_steps=1)
+        with pytest.raises(ValueError, match="labels: expected labels of the model, which takes none"):
+            panel(none, s, labels=[2], n_steps=1)
+    with pytest.raises(ValueError, match="guidance_slider: model: expected one with labels"):
+        W.guidance_slider(none, s, n_steps=1)
+
+
 def test_repair_pad_keeps_what_is_known_and_heads_for_the_label():
     asked, s = [], ld.cosine_schedule(40)
 

@@ -22,7 +22,7 @@ def guidance_slider(
     model: Callable,
     s: Schedule,
     *,
-    labels: Sequence[int] = range(10),
+    labels: Sequence[int] | None = None,
     n: int = 8,
     image_shape: Sequence[int] = (1, 28, 28),
     n_steps: int = 10,
@@ -36,7 +36,7 @@ def guidance_slider(
         model: callable (x, t, label=None) -> eps_hat, such as a UNet with classes that was trained with
             labels.
         s: Schedule.
-        labels: the labels to choose from, ints.
+        labels: the labels to choose from, ints; None for all of the model's, 0..9 where it has no `classes`.
         n: number of samples.
         image_shape: (C, H, W) of one.
         n_steps: steps of DPM-Solver++.
@@ -49,7 +49,11 @@ def guidance_slider(
     check_schedule("guidance_slider", s)
     check_model("guidance_slider", model, arguments=3)
     shape = shape_of("guidance_slider", n, image_shape)
-    labels = labels_of("guidance_slider", labels)
+    labels = labels_of("guidance_slider", labels, model)
+    if not labels:
+        raise ValueError(
+            "guidance_slider: model: expected one with labels, such as UNet(classes=10), got none"
+        )
     check_int("guidance_slider", "n_steps", n_steps, most=s.T)
     check_number("guidance_slider", "scale", scale, "a number in 0..6", lambda v: 0 <= v <= 6)
     label = labels[0] if label is None else label

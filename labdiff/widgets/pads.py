@@ -34,7 +34,7 @@ def repair_pad(
     model: Callable,
     s: Schedule,
     *,
-    labels: Sequence[int] = range(10),
+    labels: Sequence[int] | None = None,
     n_steps: int = 25,
     generator: torch.Generator | None = None,
     t: int | None = None,
@@ -44,7 +44,8 @@ def repair_pad(
     Args:
         model: callable (x, t, label=None) -> eps_hat for images (1, 1, 28, 28), such as a UNet with classes.
         s: Schedule.
-        labels: the labels to choose from beside "any", ints.
+        labels: the labels to choose from beside "any", ints; None for all of the model's, 0..9 where it has
+            no `classes`.
         n_steps: DDIM steps from T, with as much noise as Algorithm 2; fewer from a smaller t.
         generator: source of the noise; None for a fresh one.
         t: where the slider starts, 1..T; default 0.6 T.
@@ -57,7 +58,7 @@ def repair_pad(
     check_schedule("repair_pad", s)
     check_model("repair_pad", model)
     check_int("repair_pad", "n_steps", n_steps)
-    labels = labels_of("repair_pad", labels)
+    labels = labels_of("repair_pad", labels, model)
     shape, generator = (1, 1, 28, 28), check_generator("repair_pad", generator)
     seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
 

@@ -1,5 +1,6 @@
 """Samples as functions of what made them: the noise, the number of steps, a label and the guidance scale."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from labdiff.arguments import check_data, check_generator, check_int, check_schedule, device_of, randn
 from labdiff.edge import ddim_steps, sample
 from labdiff.images import to_uint8
-from labdiff.model_argument import check_function, check_model
+from labdiff.model_argument import check_function, check_model, takes_label
 from labdiff.schedule import Schedule
 from labdiff.signature import checked
 from labdiff.widgets.controls import slider, stops
@@ -129,12 +130,18 @@ def _great_circle(a, b, w):
     return (torch.sin((1 - w) * angle) * a + torch.sin(w * angle) * b) / torch.sin(angle)
 
 
-def labels_of(function, labels):
-    """The labels as a list; they are whole numbers to choose from."""
+def labels_of(function, labels, model):
+    """The labels to choose from as a list, whole numbers that the model knows; all of them for None."""
+    known = getattr(model, "classes", math.inf) if takes_label(model) else 0
+    if labels is None:
+        return list(range(10 if known == math.inf else known or 0))
     many = isinstance(labels, Sequence) and not isinstance(labels, str) and len(labels) > 0
     if not many or not all(isinstance(k, int) and not isinstance(k, bool) for k in labels):
         got = repr(labels) if isinstance(labels, list | tuple | str | int) else type(labels).__name__
         raise TypeError(f"{function}: labels: expected ints to choose from, such as range(10), got {got}")
+    if wrong := [k for k in labels if not 0 <= k < (known or 0)]:
+        has = f"has the labels 0..{known - 1}" if known else "takes none. Make one: UNet(classes=10)"
+        raise ValueError(f"{function}: labels: expected labels of the model, which {has}, got {wrong[0]}")
     return list(labels)
 
 
