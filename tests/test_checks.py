@@ -392,6 +392,7 @@ EXACTLY = {
     ("p_step", 2): "factor-of-xt+factor-of-eps_hat+factor-of-z",
     ("p_step", 3): "factor-of-xt+factor-of-eps_hat+factor-of-z",
     ("ddim_step", 1): "factor-of-xt+factor-of-eps_hat",
+    ("guided_eps", 1): "sign-of-difference",
     ("interpolate", 0): "factor-of-a+factor-of-b",
     ("interpolate", 1): "factor-of-a+factor-of-b",
     ("interpolate", 2): "factor-of-a+factor-of-b",

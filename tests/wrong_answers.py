@@ -534,12 +534,15 @@ WRONG_AGAIN = {
         ("unit-difference", lambda u, c, w: u + w * (c - u) / nb(c - u)),
         ("multiplied", lambda u, c, w: u * (c - u) * w),
         ("low-precision", lambda u, c, w: (u + w * (c - u)).half()),
+        ("clamped", lambda u, c, w: u + w * torch.clip(c - u, -1, 1)),
+        ("sign-of-difference", lambda u, c, w: u.add((c - u).sign(), alpha=w)),
         ("in-place", lambda u, c, w: u.add_(c - u, alpha=w)),
     ],
     "inpaint_step": [
         ("x-prev-at-t-1", lambda s, x, x0, m, t, e: m * Q(s, x0, t - 1, e) + (1 - m) * x if t > 1 else x),
         ("x0-at-t-1", lambda s, x, x0, m, t, e: m * Q(s, x0, t - 1, e) + (1 - m) * x if t > 1 else x0),
         ("first-mask-for-all", lambda s, x, x0, m, t, e: torch.where(m[:1] > 0, Q(s, x0, t - 1, e), x)),
+        ("noises-x-prev", lambda s, x, x0, m, t, e: m * Q(s, x0, t - 1, e) + (1 - m) * (x + e)),
         ("only-noise", lambda s, x, x0, m, t, e: torch.where(m > 0, e, x)),
         ("rest-is-noise", lambda s, x, x0, m, t, e: m * Q(s, x0, t - 1, e) + (1 - m) * e),
         ("clamped", lambda s, x, x0, m, t, e: m * Q(s, x0, t - 1, e).clamp(-1, 1) + (1 - m) * x),
@@ -852,6 +855,7 @@ WRONG_MORE = {
     ],
     "interpolate": [
         ("factor-of-a+factor-of-b", lambda a, b, w: SL()(a, b, w**2)),
+        ("no-norms", SL(cos=lambda a, b: dt(a, b).clamp(1e-6 - 1, 1 - 1e-6))),
         ("factor-of-a+factor-of-b", SL(ang=lambda c: 2 * torch.acos(c))),
         ("mixes-samples", SL(cos=lambda a, b: (dt(a, b) / (nb(a) * nb(b))).mean())),
     ],

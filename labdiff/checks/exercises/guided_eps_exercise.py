@@ -102,6 +102,8 @@ guided-twice: You guide twice: starting from eps_label, you add 1 + scale times 
 rescaled/mixed: You bring the result towards the standard deviation of eps_label, as some samplers do
     afterwards (guidance_rescale). The formula is without it.
 distance-for-difference: You take the absolute value of the difference. Its sign says where the label leads.
+clamped/difference: You clamp the difference to [-1, 1]. It enters as it is.
+sign-of-difference: You take only the sign of the difference. It enters as it is, with its size.
 unit-difference: You divide the difference by its length. How long it is, is what the label has to say.
 """,
     wrong("one-plus-scale", strength=lambda w: 1 + w),
@@ -140,6 +142,8 @@ unit-difference: You divide the difference by its length. How long it is, is wha
     wrong("rescaled/mixed", out=lambda *args: 0.7 * _rescaled(*args) + 0.3 * args[0]),
     wrong("rescaled/mixed", out=lambda *args: 0.7 * _rescaled_each(*args) + 0.3 * args[0]),
     wrong("distance-for-difference", change=lambda none, label: (label - none).abs()),
+    wrong("clamped/difference", change=lambda none, label: (label - none).clamp(-1, 1)),
+    wrong("sign-of-difference", change=lambda none, label: (label - none).sign()),
     wrong("unit-difference", change=lambda none, label: (label - none) / norm(label - none)),
     wrong("multiplied", out=lambda eps, none, label, w: w * none * (label - none)),
 )

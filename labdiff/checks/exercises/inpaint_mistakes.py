@@ -76,6 +76,7 @@ clamped/known: You clamp the known pixels to [-1, 1] after noising them. With no
         keep=torch.ones_like,
         rest=lambda x_prev, mask: 0 * x_prev,
     ),
+    wrong("noises-x-prev", outside=lambda x_prev, x0, eps: x_prev + eps),
     wrong("noises-x-prev/known", known=lambda x0, x_prev, mask: x_prev),
     wrong("averaged", keep=lambda mask: mask / 2, rest=lambda x_prev, mask: (1 - mask / 2) * x_prev),
     wrong("variance-for-std", noise=lambda a: 1 - a),

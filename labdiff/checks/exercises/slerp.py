@@ -126,6 +126,8 @@ switched: You return a for small w and b for large w. The path between them is a
     wrong("swapped-w", share=lambda w: 1 - w),
     wrong("no-norms", cosine=dot),
     wrong("no-norms", cosine=lambda a, b: dot(a, b).clamp(-1, 1)),
+    wrong("no-norms", cosine=lambda a, b: dot(a, b).clamp(-1 + 1e-6, 1 - 1e-6)),
+    wrong("no-norms", cosine=lambda a, b: dot(a, b).clamp(-1 + 1e-7, 1 - 1e-7)),
     wrong("no-norms/one", cosine=lambda a, b: dot(a, b) / norm(a)),
     wrong("no-norms/one", cosine=lambda a, b: dot(a, b) / norm(a) ** 2),
     wrong("no-norms/mean", cosine=lambda a, b: dot(a, b) / a[0].numel()),
