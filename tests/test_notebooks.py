@@ -217,8 +217,11 @@ def names_of_06():
     return names | {"torch": torch, "pairwise": itertools.pairwise, "test": ld.load_digits("test")}
 
 
-def test_a_kept_network_that_does_not_fit_gives_way_to_the_one_that_ships(tmp_path, monkeypatch, capsys):
-    """Notebook 06: the learner's own network where there is one; otherwise one line says why not."""
+@pytest.mark.parametrize("number", [5, 6])
+def test_a_kept_network_that_does_not_fit_gives_way_to_the_one_that_ships(
+    number, tmp_path, monkeypatch, capsys
+):
+    """The learner's own network where there is one; otherwise one line says why not."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "trained").mkdir()
     path, s = tmp_path / "trained" / "labelled_1.checkpoint", ld.linear_schedule(20)
@@ -226,14 +229,14 @@ def test_a_kept_network_that_does_not_fit_gives_way_to_the_one_that_ships(tmp_pa
     def owner():
         shipped = ld.UNet(channels=8, classes=10, alpha_bar=s.alpha_bar)
         names = {"ld": ld, "Path": Path, "model": shipped, "s": s}
-        exec(one(NOTEBOOKS[5], "device").source, names)
+        exec(one(NOTEBOOKS[number - 1], "device").source, names)
         said = capsys.readouterr().out.splitlines()[-1]
-        whose = "ships" if names["own"] is shipped and names["own_s"] is s else "yours"
+        whose = "ships" if names["own"] is shipped and names["own_s"] is s else "your"
         assert whose in said
         return whose, said
 
     assert owner()[0] == "ships"
-    for sizes, whose in (({}, "yours"), ({"channels": 8}, "ships"), ({"classes": 3}, "ships")):
+    for sizes, whose in (({}, "your"), ({"channels": 8}, "ships"), ({"classes": 3}, "ships")):
         net = ld.UNet(**{"classes": 10, "alpha_bar": s.alpha_bar} | sizes)
         (step,) = ld.train(net, s, torch.eye(8).mul(2).sub(1).expand(2, 1, 8, 8), n_steps=1, batch_size=1)
         ld.save_checkpoint(path, step)
