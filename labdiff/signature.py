@@ -23,7 +23,7 @@ INSTEAD = {
 
 def checked(function: Callable[P, R], *checks: Check) -> Callable[P, R]:
     """`function` behind `checks`; each gets its name and its arguments by name, and may replace some."""
-    plain: Callable[..., R] = function
+    inner: Callable[..., R] = function
     name = function.__qualname__.removesuffix(".__init__")
     signature = inspect.signature(function)
     parameters = signature.parameters.values()
@@ -50,7 +50,7 @@ def checked(function: Callable[P, R], *checks: Check) -> Callable[P, R]:
                 raise TypeError(f"{name}: {k}: expected a text, got {type(given[k]).__name__}")
         for check in checks:
             check(name, given)
-        return plain(**given)
+        return inner(**given)
 
     return at_the_edge
 

@@ -291,6 +291,11 @@ def test_images_are_saved_one_by_one_or_together(tmp_path):
     assert [file.name for file in files] == [f"00{i}.png" for i in range(5)]
     with Image.open(files[3]) as image:
         assert np.array_equal(np.asarray(image)[::2, ::2], ld.plot.to_uint8(X)[3]) and image.size == (56, 56)
+    with pytest.warns(
+        UserWarning, match=r"^save_images: path: .*digits also holds 1 other .*, such as"
+    ) as said:
+        assert ld.plot.save_images(X[:-1], files[0].parent, scale=2) == files[:-1] and files[-1].exists()
+    assert said[0].filename == __file__
     (file,) = ld.plot.save_images(X, tmp_path / "all.png", together=True, n_columns=3)
     with Image.open(file) as image:
         assert np.array_equal(np.asarray(image), ld.plot.tile(ld.plot.to_uint8(X), 3))

@@ -1,6 +1,7 @@
 """Images as files: an animation, and single pictures."""
 
 import contextlib
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -69,6 +70,7 @@ def save_images(
 
     Returns: the files' paths.
     Raises: TypeError, ValueError: no images, or a wrong argument; OSError: a file can't be written.
+    Warns: UserWarning: the folder holds other PNG files, such as those of a larger x before; they stay.
     """
     path = _check("save_images", path, n_columns, scale, ".png" if together else "")
     if together:
@@ -83,6 +85,9 @@ def save_images(
         path.mkdir(parents=True, exist_ok=True)
         for file, image in zip(files, pixels, strict=True):
             _enlarged(image, scale).save(file)
+    if others := sorted(set(path.glob("*.png")) - set(files)):
+        what = f"{len(others)} other PNG files, such as {others[0].name}: load_images takes them too"
+        warnings.warn(f"save_images: path: {path} also holds {what}", stacklevel=3)
     return files
 
 
