@@ -309,6 +309,27 @@ def test_every_figure_has_an_alternative_text(committed_site):
             assert re.search(r"""alt=(["']).{7,}?\1""", tag), f"{page.name}: {tag[:200]}"
 
 
+def test_a_run_for_the_site_leaves_no_checkpoint_of_its_own_and_all_that_was_there(tmp_path):
+    """A short training for a page is not taken for the reader's own when the notebook is opened."""
+    path = course(
+        tmp_path / "course",
+        "import torch, labdiff as ld\ns = ld.linear_schedule(4)\nx = torch.zeros(2, 1, 8, 8)",
+        "def run(name):\n"
+        "    net = ld.UNet(8, mults=(1, 2), alpha_bar=s.alpha_bar)\n"
+        "    return ld.widgets.training(net, s, x, n_steps=2, batch_size=2, checkpoint=name)",
+        "run('trained/new.checkpoint')\nrun('kept.checkpoint')",
+        "print(ld.load_checkpoint('trained/new.checkpoint').n, 'steps')",
+    )
+    s = ld.linear_schedule(4)
+    net = ld.UNet(8, mults=(1, 2), alpha_bar=s.alpha_bar)
+    *_, last = ld.train(net, s, torch.zeros(2, 1, 8, 8), n_steps=2, batch_size=2)
+    ld.save_checkpoint(path.parent / "kept.checkpoint", last)
+    before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
+    assert cli.main(["site", str(tmp_path / "out"), str(path)]) == 0
+    assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
+    assert "2 steps\n" in (tmp_path / "out" / "mine.html").read_text("utf-8")
+
+
 def test_a_cell_that_fails_is_marked_and_the_rest_is_written(tmp_path, capsys):
     path = course(tmp_path / "course", "# Mine", "print('before')", "1 / 0", "print('af' + 'ter')")
     before = path.read_bytes()

@@ -202,6 +202,18 @@ def test_panels_need_no_more_room_than_there_is_and_none_for_what_may_never_come
     assert view.get_by_text("step 3 of 10").is_visible() and view.bounding_box()["height"] < 100
 
 
+def test_a_panel_is_painted_apart_from_its_page(page, gallery, with_npm):
+    """Else each move paints the whole page anew, which takes a frame where it is long."""
+    page.set_viewport_size({"width": 900, "height": 900})
+    page.goto(gallery)
+    page.wait_for_selector("html[data-ready]")
+    of = (
+        "([selector, name]) => [...document.querySelectorAll(selector)].map((e) => getComputedStyle(e)[name])"
+    )
+    assert set(page.evaluate(of, [".labdiff", "willChange"])) == {"transform"}
+    assert set(page.evaluate(of, [".cell", "isolation"])) == {"isolate"}
+
+
 def test_what_scrolls_on_a_phone_says_so_and_is_reached_once(page, committed_site, with_npm):
     page.set_viewport_size({"width": 390, "height": 844})
     opened(page, NOTEBOOKS[2].stem, None, committed_site)

@@ -205,6 +205,19 @@ def test_posterior_slider_draws_the_given_function():
     assert table["rows"][1]["texts"][9] == f"{s.beta_tilde[10].item() / 2:.5f}"
 
 
+def test_reverse_slider_sends_its_density_as_components_not_as_a_table():
+    s, mixture = ld.linear_schedule(50), ld.two_bumps()
+    panel = W.reverse_slider(s, mixture)
+    assert sum(map(len, panel.data)) < 20_000
+    prior = panes(panel)[0]["series"][0]
+    x = torch.linspace(-2, 2, 9, dtype=torch.float64)
+    for t in (1, 20, 50):
+        squares = (x[:, None] - torch.tensor(prior["means"] * prior["signal"][t - 1])) ** 2
+        logs = (torch.tensor(prior["weights"]) - squares / (2 * prior["vars"][t - 1])).logsumexp(1)
+        exact = mixture.noised(s.alpha_bar[t - 1].item()).log_prob(x[:, None].to(mixture.means))
+        assert torch.allclose((logs - logs[0]).to(exact), exact - exact[0], atol=1e-4)
+
+
 def test_marginal_slider_draws_with_the_given_function(s, g):
     panel = W.marginal_slider(s, ld.two_bumps(), q_sample=lambda s, x0, t, eps: 0 * x0 + 0.2, generator=g)
     plot, _ = panes(panel)

@@ -11,7 +11,7 @@ from labdiff.schedule import Schedule
 from labdiff.signature import checked
 from labdiff.toys import GaussianMixture
 from labdiff.widgets.controls import slider, stops, t_slider
-from labdiff.widgets.densities import bayes, bell, gaussian_of, log_density
+from labdiff.widgets.densities import bayes, bell, gaussian_of, noised_mixture
 from labdiff.widgets.marginals import check_mixture
 from labdiff.widgets.panel import Panel
 from labdiff.widgets.panes import lines
@@ -117,12 +117,9 @@ def reverse_slider(
     betas = [float(f"{0.001 * 950 ** (i / 150):.3g}") for i in range(151)]
     betas[min(range(151), key=lambda i: abs(betas[i] - beta))] = beta  # the start is one of the stops
     x = torch.linspace(-4, 4, 401, dtype=torch.float64)
-    log_prior = torch.stack(
-        [mixture.noised(v).log_prob(x[:, None].to(mixture.means)) for v in s.alpha_bar[:-1].tolist()]
-    )
     root = [math.sqrt(1 - b) for b in betas]
     curves = {
-        "q(x_{t-1})": log_density(log_prior),
+        "q(x_{t-1})": noised_mixture(mixture, s.alpha_bar[:-1]),
         "likelihood of x_t": bell(linear(("beta",), xt=[1 / r for r in root]), [b / (1 - b) for b in betas]),
         "q(x_{t-1}|x_t)": bayes(0, 1),
         "its Gaussian": gaussian_of(2),

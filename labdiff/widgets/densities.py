@@ -13,13 +13,22 @@ def bell(mean, var, peak=None):
     return {"mean": mean, "var": as_double(var), "peak": peak}
 
 
-def log_density(logs, axes=("t",)):
-    """exp(logs), scaled to height 1: (P, M) with P rows over axes."""
-    return {"logs": as_real(logs.float()), "axes": list(axes)}
+def noised_mixture(mixture, alpha_bar, axes=("t",)):
+    """The density of a GaussianMixture in one dimension that is noised to each level of alpha_bar (P,), its
+    highest value on the grid 1.
+    """
+    return {
+        "means": as_double(mixture.means.flatten().double()),
+        "weights": as_double(mixture.weights.double().log()),
+        "signal": as_double(alpha_bar.sqrt()),
+        "vars": as_double(alpha_bar * mixture.var + 1 - alpha_bar),
+        "axes": list(axes),
+    }
 
 
 def bayes(prior, likelihood):
-    """Their product, scaled to height 1, given their places among the curves: a log_density() and a bell().
+    """Their product, scaled to height 1, given their places among the curves: a noised_mixture() and a
+    bell().
 
     Numbers: "mean", "std" of it, and "kl", in nats, to the Gaussian with the same two.
     """

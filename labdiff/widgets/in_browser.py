@@ -13,6 +13,7 @@ from labdiff.unet import UNet
 from labdiff.widgets.tables import as_double
 
 KEEP = "LABDIFF_NETWORKS"  # environment variable: folder in which panels leave their networks for the site
+MADE = "made.txt"  # in that folder: names of the files of checkpoints that did not exist before
 
 
 def fingerprint(net: UNet) -> str:
@@ -21,6 +22,15 @@ def fingerprint(net: UNet) -> str:
     for name, tensor in sorted(net.state_dict().items()):
         digest.update(name.encode() + tensor.detach().cpu().float().numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def noted(path: Path) -> Path:
+    """The path; while the site is made, a file that is new is noted, to be removed after the run."""
+    folder = os.environ.get(KEEP)
+    if folder and not path.exists():
+        with (Path(folder) / MADE).open("a", encoding="utf-8") as file:
+            file.write(f"{path.resolve()}\n")
+    return path
 
 
 def in_browser(model: Callable | None, s: Schedule, **job) -> dict | None:

@@ -18,6 +18,7 @@ from labdiff.edge import sample, train
 from labdiff.images import to_uint8
 from labdiff.schedule import Schedule
 from labdiff.signature import checked
+from labdiff.widgets.in_browser import noted
 from labdiff.widgets.interrupts import stop_requests
 from labdiff.widgets.training_view import TrainingView
 
@@ -179,8 +180,8 @@ def _paint(paint, ema, n, gallery, view):
 
 def _save(path, step, losses):
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(path, step)
-    _losses_file(path).write_text("".join(f"{loss!r}\n" for loss in losses), "utf-8")
+    save_checkpoint(noted(path), step)
+    noted(_losses_file(path)).write_text("".join(f"{loss!r}\n" for loss in losses), "utf-8")
 
 
 def _read_losses(path, n):

@@ -7,9 +7,15 @@ function logBell({ mean, var: variances }, x, ui) {
   return Array.from(x, (v) => -((v - at) ** 2) / twice);
 }
 
-function logRow({ logs, axes }, x, ui) {
+// log sum_k w_k exp(-(x - signal m_k)^2 / 2 v), noised to the level of the controls
+function logMixture({ means, weights, signal, vars, axes }, x, ui) {
   const row = rowOf(axes, ui);
-  return logs.values.subarray(row * x.length, (row + 1) * x.length);
+  const [at, twice] = [means.values.map((m) => signal.values[row] * m), 2 * vars.values[row]];
+  return Float64Array.from(x, (v) => {
+    const logs = weights.values.map((w, k) => w - (v - at[k]) ** 2 / twice);
+    const top = logs.reduce((a, b) => Math.max(a, b));
+    return top + Math.log(logs.reduce((total, log) => total + Math.exp(log - top), 0));
+  });
 }
 
 function upToOne(logs) {
@@ -19,7 +25,7 @@ function upToOne(logs) {
 
 // The product, scaled to height 1. Its moments, and its KL to the Gaussian that has them, go to ui.measures.
 function bayesRule({ bayes: [prior, likelihood] }, series, x, ui) {
-  const log = logRow(series[prior], x, ui);
+  const log = logMixture(series[prior], x, ui);
   const product = upToOne(logBell(series[likelihood], x, ui).map((v, i) => v + log[i]));
   const sum = (f) => product.reduce((total, p, i) => total + f(p, x[i]), 0);
   const mass = sum((p) => p);

@@ -96,7 +96,7 @@ function makeLines(pane, ui) {
 
   function curve(series, others) {
     if (series.mean) return logBell(series, shape.x, ui).map(Math.exp);
-    if (series.logs) return upToOne(logRow(series, shape.x, ui));
+    if (series.means) return upToOne(logMixture(series, shape.x, ui));
     if (series.bayes) return bayesRule(series, others, shape.x, ui);
     if (series.gaussian_of !== undefined) return gaussianLike(shape.x, ui);
     if (!series.axes.length) return series.y.values;
