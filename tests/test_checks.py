@@ -45,7 +45,7 @@ from labdiff.grading.sandbox.protocol import decode_outcome, encode_outcome
 sys.path.insert(0, str(Path(__file__).parent))
 from right_answers import RIGHT  # noqa: E402
 from solutions import SOLUTIONS, solution  # noqa: E402
-from wrong_answers import WRONG, emb  # noqa: E402
+from wrong_answers import NAMED_BY_FACTORS, WRONG, emb  # noqa: E402
 
 NAMES = list(EXERCISES)
 CACHE = known_mistake._evaluated
@@ -421,6 +421,9 @@ EXACTLY = {
     ("inpaint_step", 2): "factor-of-x0+factor-of-eps",
     ("flow_velocity", 0): "factor-of-x_tau+factor-of-eps_hat",
     ("flow_velocity", 1): "constant-factor",
+    ("flow_velocity", 2): "factor-of-x_tau+factor-of-eps_hat",
+    ("guided_eps", 2): "factor-of-eps_none+factor-of-eps_label",
+    ("inpaint_step", 0): "number-added",
     ("p_mean", 1): "noise-unscaled+multiplied",
     ("timestep_embedding", 1): "fresh-noise",
     ("ddim_step", 0): "stays-at-t",
@@ -455,6 +458,16 @@ def test_wrong_answers_as_people_write_them(name):
     for i, (mistake, function) in enumerate(WRONG.get(name, ())):
         report = check(name, function)
         assert (report.status, report.mistake) == ("not yet", mistake), (i, report)
+
+
+@pytest.mark.parametrize("seed", (PUBLIC, 20261127))
+@pytest.mark.parametrize("name", NAMED_BY_FACTORS)
+def test_factors_are_read_off_and_named(name, seed):
+    exercise = EXERCISES[name]
+    probes = exercise.probes(seed)
+    for i, (words, function) in enumerate(NAMED_BY_FACTORS[name]):
+        report = judge(exercise, probes, collect(exercise, function, probes))
+        assert report.status == "not yet" and re.search(words, report.hint), (i, report)
 
 
 @pytest.mark.parametrize("name", NAMES)

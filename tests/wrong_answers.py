@@ -869,3 +869,137 @@ WRONG_MORE = {
 WRONG = {
     name: WRONG.get(name, []) + entries for name, entries in ({n: [] for n in WRONG} | WRONG_MORE).items()
 }
+
+# what no catalogue has: (words of the feedback, function), read off from the factors of the arguments
+NAMED_BY_FACTORS = {
+    "guided_eps": [
+        (r"k = int\(scale\)", lambda u, c, w: u + int(w) * (c - u)),
+        (r"k = round\(scale\)", lambda u, c, w: u + round(w) * (c - u)),
+        (r"k = max\(scale, 1\)", lambda u, c, w: u + w * (c - u) if w > 1 else c),
+        (r"k = \(scale where scale > 1, else 0\)", lambda u, c, w: u + w * (c - u) if w > 1 else u),
+        (r"k = 1 / scale,", lambda u, c, w: u + (c - u) / (w or 1)),
+        (r"k = 0.1 scale,", lambda u, c, w: u + w / 10 * (c - u)),
+        (r"k = 0.5 \+ scale,", lambda u, c, w: (u + c) / 2 + w * (c - u)),
+        (r"k = exp\(scale\)", lambda u, c, w: u + math.exp(w) * (c - u)),
+        (r"k = 7.5, whatever scale is", lambda u, c, w: u + 7.5 * (c - u)),
+        (r"factor of eps_label is 1; right is scale", lambda u, c, w: (1 - w) * u + c),
+        (r"factor of eps_none is -\(1 \+ scale\)", lambda u, c, w: w * c - (w + 1) * u),
+        (r"factor of eps_none is 0.5 scale", lambda u, c, w: w * (u + c) / 2),
+        (r"differ from sample to sample", lambda u, c, w: u + w * ((c - u) - dt(c - u, c) / dt(c, c) * c)),
+        (r"differ from sample to sample", lambda u, c, w: dt(u, c) / dt(u, u) * (1 - w) * u + w * c),
+        (r"You add a number, scale, ", lambda u, c, w: u + w + (c - u)),
+        (r"eps_none without its sign", lambda u, c, w: (1 - w) * u.abs() + w * c),
+        (r"its mean over the batch", lambda u, c, w: u + w * (c - u).mean(0, keepdim=True)),
+        (r"in reversed order", lambda u, c, w: u + w * (c.flip(0) - u)),
+        (r"mean \(eps_label, scale, eps_none\)", lambda w, u, c: u + w * (c - u)),
+    ],
+    "inpaint_step": [
+        (
+            r"0 at t = 1, 0 at t = 2, 2 at t = 3",
+            lambda s, x, x0, m, t, e: IP(lambda t: t - 1 if t > 2 else 0)(s, x, x0, m, t, e),
+        ),
+        (
+            r"4 at t = 1, 3 at t = 2, 2 at t = 3",
+            lambda s, x, x0, m, t, e: m * Q(s, x0, s.T - t, e) + (1 - m) * x,
+        ),
+        (r"2 at t = 1, 3 at t = 2", lambda s, x, x0, m, t, e: m * Q(s, x0, min(t + 1, s.T), e) + (1 - m) * x),
+        (
+            r"eps where mask = 1 is sqrt\(beta_tilde_t\)",
+            lambda s, x, x0, m, t, e: m * (r(ab(s, t - 1)) * x0 + r(s.beta_tilde[t]) * e) + (1 - m) * x,
+        ),
+        (
+            r"eps where mask = 1 is sqrt\(1 - alpha_bar_\{t-1\}\) / sqrt\(alpha_bar_\{t-1\}\)",
+            lambda s, x, x0, m, t, e: m * (x0 + r((1 - ab(s, t - 1)) / ab(s, t - 1)) * e) + (1 - m) * x,
+        ),
+        (
+            r"x_prev does not enter your result where mask = 0",
+            lambda s, x, x0, m, t, e: m * (Q(s, x0, t - 1, e) + x),
+        ),
+        (
+            r"x0 where mask = 0 is sqrt\(alpha_bar_\{t-1\}\)",
+            lambda s, x, x0, m, t, e: Q(s, x0, t - 1, m * e) + (1 - m) * x,
+        ),
+        (
+            r"noise the pixels where mask = 0 by one more step",
+            lambda s, x, x0, m, t, e: ld.q_step(s, IP()(s, x, x0, m, t, e), t, e),
+        ),
+        (r"x0 of the first sample", lambda s, x, x0, m, t, e: IP()(s, x, x0[:1], m, t, e)),
+        (r"x0 clamped to \[-1, 1\]", lambda s, x, x0, m, t, e: IP()(s, x, x0.clamp(-1, 1), m, t, e)),
+        (r"but not by the mask", lambda s, x, x0, m, t, e: torch.where(x0 > 0, Q(s, x0, t - 1, e), x)),
+    ],
+    "interpolate": [
+        (
+            r"angle (is )?in degrees",
+            SL(ang=lambda c: torch.tensor([math.degrees(math.acos(x)) for x in c.flatten()]).view(c.shape)),
+        ),
+        (r"\[0, pi/2\], cut off above", SL(ang=lambda c: torch.acos(c).clamp(max=math.pi / 2))),
+        (r"1 - the cosine", SL(ang=lambda c: 1 - c)),
+        (r"you take w theta", lambda a, b, w: SL(ang=lambda c: w * torch.acos(c))(a, b, w)),
+        (
+            r"one angle for all samples of a batch, the first sample's",
+            SL(cos=lambda a, b: (dt(a, b) / (nb(a) * nb(b)))[:1]),
+        ),
+        (r"one angle for all samples of a batch, the mean of theirs", SL(ang=lambda c: torch.acos(c).mean())),
+        (r"in place of w you take 3 w\^2 - 2 w\^3", lambda a, b, w: SL()(a, b, 3 * w**2 - 2 * w**3)),
+        (r"in place of w you take 0.01 w", lambda a, b, w: SL()(a, b, w / 100)),
+        (r"at w = 0 whatever w is", lambda a, b, w: a),
+        (
+            r"you go along the straight line",
+            lambda a, b, w: torch.where(dt(a, b) / (nb(a) * nb(b)) > 0.5, (1 - w) * a + w * b, SL()(a, b, w)),
+        ),
+        (
+            r"right direction and another length",
+            lambda a, b, w: SL()(a, b, w) / nb(SL()(a, b, w)) * ((1 - w) * nb(a) + w * nb(b)),
+        ),
+        (
+            r"factor of a is 1 - w,",
+            lambda a, b, w: SL(f=lambda a, b, w, th: (1 - w) * a + torch.sin(w * th) / torch.sin(th) * b)(
+                a, b, w
+            ),
+        ),
+        (
+            r"factor of a is sin\(w theta\) / sin\(theta\),",
+            SL(f=lambda a, b, w, th: torch.sin(w * th) / torch.sin(th) * (a + b)),
+        ),
+        (
+            r"factor of a is theta sin\(1 - w\) / sin\(theta\)",
+            SL(f=lambda a, b, w, th: (math.sin(1 - w) * th * a + math.sin(w) * th * b) / torch.sin(th)),
+        ),
+        (r"is that of single pixels", SL(cos=lambda a, b: a.sign() * b.sign() * 0.99)),
+    ],
+    "flow_velocity": [
+        (r"no lower than 0.3", FV(lambda x, u, e: (e - x) / (1 - u).clamp(min=0.3))),
+        (r"by 1.01 - tau", FV(lambda x, u, e: (e - x) / (1 - u + 0.01))),
+        (r"by 1 - 0.001 tau", FV(lambda x, u, e: (e - x) / (1 - u / 1000))),
+        (r"round tau to multiples of 0.1", FV(lambda x, u, e: (e - x) / (1 - (u * 10).round() / 10))),
+        (r"by \(1 - tau\) / tau|tau / \(1 - tau\)", FV(lambda x, u, e: u * (e - x) / (1 - u))),
+        (r"1 - tau on eps_hat and -tau on x_0", FV(lambda x, u, e: (1 - u) * e - u * (x - u * e) / (1 - u))),
+        (
+            r"p = sqrt\(1 - \(1 - tau\)\^2\) and q = 1 - tau",
+            FV(lambda x, u, e: e - (x - (1 - (1 - u) ** 2).sqrt() * e) / (1 - u)),
+        ),
+        (
+            r"1.571 / cos\(pi tau / 2\)",
+            FV(
+                lambda x, u, e: (
+                    math.pi
+                    / 2
+                    * (
+                        torch.cos(u * math.pi / 2) * e
+                        - torch.sin(u * math.pi / 2)
+                        * (x - torch.sin(u * math.pi / 2) * e)
+                        / torch.cos(u * math.pi / 2)
+                    )
+                )
+            ),
+        ),
+        (r"one number, .* Each sample has its own tau", lambda x, u, e: (e - x) / (1 - u.max())),
+        (r"neither x_tau nor eps_hat", FV(lambda x, u, e: 0 * x)),
+        (r"You add a number, tau / \(1 - tau\)", FV(lambda x, u, e: e + (x - u) / (1 - u) * -1)),
+        (
+            r"Only one pixel, tau = 0 is wrong",
+            FV(lambda x, u, e: torch.where(u == 0, 0 * x, (e - x) / (1 - u))),
+        ),
+        (r"mean \(eps_hat, tau, x_tau\)|wrong way round", FV(lambda e, u, x: (e - x) / (1 - u))),
+    ],
+}

@@ -73,11 +73,13 @@ def _probes(seed):
     add("one unknown pixel, t = 1", s, x_prev, x0, zero, 1, eps)
     add("one known pixel, t = 2", s, x_prev, x0, one, 2, eps)
     add("one known pixel, T = 1", schedule([0.7]), x_prev, x0, one, 1, eps)
-    for i, (t, shape) in enumerate(((1, (3, 1, 2, 4)), (4, (4, 1, 3, 4)), (5, (2, 1, 4, 3)))):
+    for i, (t, shape) in enumerate(
+        ((1, (3, 1, 2, 4)), (4, (4, 1, 3, 4)), (5, (2, 1, 4, 3)), (2, (2, 1, 3, 4)))
+    ):
         tensors = numbers(seed + 2 + i, shape, 3)
         add(f"{shape[0]} samples, t = {t}", s, *tensors[:2], _mask(seed + i, shape), t, tensors[2])
-    x_prev, x0, eps = numbers(seed + 5, (2, 3, 4, 3), 3)
-    add("three channels", s, x_prev, x0, _mask(seed + 5, x0.shape), 4, eps, required=False)
+    x_prev, x0, eps = numbers(seed + 10, (2, 3, 4, 3), 3)
+    add("three channels", s, x_prev, x0, _mask(seed + 10, x0.shape), 4, eps, required=False)
     x_prev, x0, eps = numbers(seed + 6, (3, 1, 3, 5), 3, torch.float64)
     add("float64", s, x_prev, x0, _mask(seed + 6, x0.shape).double(), 3, eps)
     for t in (2, 1000):

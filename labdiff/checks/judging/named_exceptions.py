@@ -97,6 +97,39 @@ KNOWN = (
         "",
         "A function is called with other arguments than it takes: {message}.{model}",
     ),
+    (
+        "mask-of-numbers",
+        "RuntimeError|TypeError|IndexError",
+        r"condition to be a boolean tensor|[~].*(on|type)|bitwise_not|used as indices must be",
+        "",
+        "A mask of numbers, 0 and 1, is used where True and False are expected: {message}. Make it one with "
+        ".bool() "
+        "or mask == 1, or calculate with it: mask * a + (1 - mask) * b.",
+    ),
+    (
+        "indexing-a-number",
+        "IndexError|TypeError",
+        "too many indices for tensor of dimension|invalid index of a 0-dim|cannot be indexed|not "
+        "subscriptable",
+        "",
+        "You index what is one number, or has fewer axes: {message}. Look at its shape.",
+    ),
+    (
+        "another-number-of-axes",
+        "RuntimeError|IndexError",
+        r"1D tensors expected|expected .*[12]-?D tensor|must be a (1D|2D|matrix)|Dimension out|dim must be",
+        "",
+        "A function of torch gets a tensor with another number of axes than it takes: {message}. Give each "
+        "sample's "
+        "numbers one axis first, for example with .flatten(1).",
+    ),
+    (
+        "labdiff-argument",
+        "ValueError|TypeError",
+        r"^\w+: \w+: expected ",
+        "",
+        "A function of labdiff that you call was given something else than it takes. {message}.",
+    ),
     ("index-out-of-range", "IndexError", "out of (bounds|range)", "", "{message}.{arrays}"),
     (
         "shapes-do-not-fit",

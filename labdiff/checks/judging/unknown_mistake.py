@@ -11,10 +11,12 @@ from labdiff.checks.judging.agreement import agrees, close
 from labdiff.checks.judging.named_exceptions import has_levels
 from labdiff.checks.judging.read_factors import read_factors
 from labdiff.checks.judging.read_model_calls import read_model_calls
+from labdiff.checks.judging.read_order import read_order
 from labdiff.checks.judging.read_step import read_step
+from labdiff.checks.judging.read_sums import read_sums
 from labdiff.checks.judging.read_terms import read_terms
 from labdiff.checks.judging.read_waves import read_waves
-from labdiff.checks.judging.value_clues import clamped, mixes_samples, rescaled, weighted
+from labdiff.checks.judging.value_clues import clamped, low_precision, mixes_samples, rescaled, weighted
 
 
 def clues(exercise, probes, expected, outcomes):
@@ -30,7 +32,9 @@ def clues(exercise, probes, expected, outcomes):
         ("", weighted),
         ("clamped", clamped),
         ("rescaled", rescaled),
-        ("low-precision", _low_precision),
+        ("argument-order", read_order),
+        ("", read_sums),
+        ("low-precision", low_precision),
         ("off-by-one", _shifted),
         ("mixes-samples", mixes_samples),
         ("", read_factors),
@@ -48,7 +52,7 @@ def clues(exercise, probes, expected, outcomes):
         if id is None or id not in ids:
             yield id, text
         ids.add(id)
-        if clue is read_model_calls:
+        if clue in (read_model_calls, read_order, read_sums):
             return  # the rest follows from it
 
 
@@ -153,6 +157,13 @@ def _only_at(seen):
         return f"One pixel is wrong at t = {'1' if off == [1] else 'T'} only; the other levels are right."
     if len(table) == 5 and off == [2, 3, 4, 5]:
         return "One pixel is right at t = 1 only, where alpha_bar_1 = alpha_1 and alpha_bar_0 = 1."
+    single = all(name.startswith("one ") for name in seen.wrong)
+    if seen.wrong and single and len(seen.wrong) <= 2 and len(seen.rows) == len(seen.all):
+        return (
+            f"Only {' and '.join(seen.wrong)} {'is' if len(seen.wrong) == 1 else 'are'} wrong, all other "
+            "probes are "
+            "right: look for what happens there alone, such as an if, a where or a clamp."
+        )
 
 
 def _in_batches(seen):
@@ -164,19 +175,6 @@ def _in_batches(seen):
         return (
             f"Every single pixel is right, but these probes are not: {'; '.join(seen.wrong)}. Look at axes"
             f"{other} and at numbers that should follow from the arguments."
-        )
-
-
-def _low_precision(seen):
-    far = [(want, have) for name in seen.exercise.outputs for want, have, _ in seen.pairs(name)]
-    if len(far) < len(seen.exercise.outputs) * len(seen.all):
-        return
-    off = np.concatenate([np.ravel(have - want) for want, have in far]) if far else np.zeros(1)
-    # rounding errs to both sides
-    if all(close(want, have, 2e-2) for want, have in far) and off.min() < 0 < off.max():
-        return (
-            "The numbers are right to two or three digits only: look for rounding, float16 or bfloat16, or "
-            "an approximation."
         )
 
 

@@ -58,6 +58,19 @@ def rescaled(seen):
     return f"Every number is {slope:.4g} times the right one, with {shift:.4g} added."
 
 
+def low_precision(seen):
+    far = [(want, have) for name in seen.exercise.outputs for want, have, _ in seen.pairs(name)]
+    if len(far) < len(seen.exercise.outputs) * len(seen.all):
+        return
+    off = np.concatenate([np.ravel(have - want) for want, have in far]) if far else np.zeros(1)
+    # rounding errs to both sides
+    if all(close(want, have, 2e-2) for want, have in far) and off.min() < 0 < off.max():
+        return (
+            "The numbers are right to two or three digits only: look for rounding, float16 or bfloat16, or "
+            "an approximation."
+        )
+
+
 def weighted(seen):
     """(id, sentence) for a loss that is the right one times a number: of t, or of the sizes."""
     if seen.exercise.outputs != ("loss", "gradient"):
