@@ -50,8 +50,9 @@ def gallery_panels():
     g = torch.Generator().manual_seed(0)
     few = ld.linear_schedule(40)
     states = [*ld.ddim_steps(NET, S, (2, 1, 28, 28), n_steps=3, generator=g)]
-    view = W.TrainingView(10)
+    view, ten = W.TrainingView(10), W.TrainingView(10)
     view.say("step 3 of 10", n=3)
+    ten.show(torch.zeros(10, 1, 28, 28))
     return [
         W.noise_slider(S, X0, generator=g, guess=True, model=NET, t=300),
         W.noise_slider(
@@ -71,6 +72,7 @@ def gallery_panels():
         W.repair_pad(NET, S, n_steps=4, generator=g),
         W.interpolation_slider(NET, S, n=2, n_stops=3, n_steps=2, generator=g),
         W.cloud_pad(few, n=100, generator=g),
+        ten,
         view,
     ]
 
@@ -198,7 +200,9 @@ def test_panels_need_no_more_room_than_there_is_and_none_for_what_may_never_come
     pad = page.locator("section[aria-label=drawing_pad]")
     boxes = [figure.bounding_box() for figure in pad.locator("figure").all()]
     assert len(boxes) == 5 and max(box["y"] for box in boxes) < boxes[0]["y"] + boxes[0]["height"]
-    view = page.locator("section[aria-label=TrainingView]")
+    ten = page.locator("section[aria-label=TrainingView]").first.locator("canvas")
+    assert ten.evaluate("(e) => [e.width, e.height]") == [5 * 30 - 2, 2 * 30 - 2]  # no empty places in a row
+    view = page.locator("section[aria-label=TrainingView]").last
     assert view.get_by_text("step 3 of 10").is_visible() and view.bounding_box()["height"] < 100
 
 

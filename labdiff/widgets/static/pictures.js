@@ -15,11 +15,9 @@ function makePictures(pane, ui) {
     room = width;
     const least = W < 64 ? 2 : 1;
     const wide = (n) => n * (W + GAP) - GAP;
-    columns = Math.min(pane.columns, N);
-    if (wide(columns) * least > width) {
-      columns = Math.max(1, Math.floor((width / least + GAP) / (W + GAP)));
-      columns = Math.ceil(N / Math.ceil(N / columns)); // rows of equal length
-    }
+    const most = Math.max(1, Math.floor((width / least + GAP) / (W + GAP)));
+    columns = Math.min(pane.columns, N, most);
+    if (pane.computed || most < pane.columns) columns = Math.ceil(N / Math.ceil(N / columns)); // rows of equal length
     const scale = Math.max(1, Math.min(pane.scale, Math.floor(width / wide(columns))));
     canvas.width = wide(columns);
     canvas.height = Math.ceil(N / columns) * (H + GAP) - GAP;

@@ -11,7 +11,7 @@ const PANES = { pictures: makePictures, lines: makeLines, numbers: makeNumbers, 
 
 function render({ model, el }) {
   const spec = unpack(model.get("spec"), model.get("data"));
-  const root = element("section", { class: "labdiff", "aria-label": spec.name });
+  const root = element("section", { class: "labdiff", role: "group", "aria-label": spec.name });
   const ui = { state: {}, controls: {}, computed: {}, local: {} };
   const { live } = model; // the page itself computes, at once, in the kernel's place
   const still = !live && (model.static || model.get("saved")); // no kernel behind it, and none to come
