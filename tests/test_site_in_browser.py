@@ -235,7 +235,8 @@ def test_what_scrolls_on_a_phone_says_so_and_is_reached_once(page, committed_sit
     }"""
     )
     assert {tuple(each) for each in found} == {(True,) * 3, (False,) * 3}
-    shrunk = "() => [...document.images].map((e) => [e.width / e.naturalWidth, e.width])"
+    shown = "[...document.images].filter((e) => e.checkVisibility())"
+    shrunk = f"() => {shown}.map((e) => [e.width / e.naturalWidth, e.width])"
     for share, width in page.evaluate(shrunk):
         assert share > 0.54 and (share < 0.56 or width <= 358)
 
@@ -252,6 +253,12 @@ def test_on_paper_all_is_black_on_white_and_nothing_is_cut_off(name, page, galle
         assert page.evaluate(wide) == []
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 27, 31)"
+        inks = """() => [...document.querySelectorAll(".in-light, .in-dark")]
+            .filter((e) => e.checkVisibility()).map((e) => e.className)"""
+        figures = {"in-light"} if name.startswith("0") else set()
+        assert set(page.evaluate(inks)) == figures
+        page.emulate_media(media="screen")
+        assert set(page.evaluate(inks)) == {each.replace("light", "dark") for each in figures}
     finally:
         page.emulate_media(media="screen", color_scheme="light")
 

@@ -42,8 +42,9 @@ def _both(match: re.Match) -> str:
     rest = f'{match[1]}{match[3]} style="--natural: {image.width}px"'
     if light is None or dark is None:
         return f'<img{rest} src="data:image/png;base64,{match[2]}">'
-    source = f'<source media="screen and (prefers-color-scheme: dark)" srcset="{dark}">'
-    return f'<picture>{source}<img{rest} src="{light}"></picture>'
+    # not a <picture>: paper would get what the screen has, for the printer does not wait for another file
+    both = (("in-light", light), ("in-dark", dark))
+    return "".join(f'<span class="{theme}"><img{rest} src="{data}"></span>' for theme, data in both)
 
 
 def _inked(image: Image.Image, ink: tuple[int, int, int]) -> str | None:
