@@ -2,6 +2,8 @@
 
 import os
 import random
+import re
+from types import SimpleNamespace
 
 import lab_in_browser
 import pytest
@@ -185,6 +187,50 @@ def test_the_keyboard_moves_every_slider_list_and_pixel(page, gallery, with_npm)
     mark.focus()
     page.keyboard.press("Enter")
     assert page.locator("section.labdiff").first.get_by_text("at t = 301").is_visible()
+
+
+def test_a_pixel_of_a_trajectory_has_its_path_over_t(page, tmp_path):
+    t = torch.tensor([1000, 400, 100, 0])
+    levels = torch.linspace(-1, 1, 4)  # of the first image; the other's pixels are opposite
+    runs = {
+        name: [
+            SimpleNamespace(t=int(k), x=sign * x.expand(2, 1, 8, 8), x0_hat=torch.zeros(2, 1, 8, 8))
+            for k, x in zip(t, levels, strict=True)
+        ]
+        for name, sign in (("up", torch.tensor([1, -1]).reshape(2, 1, 1, 1)), ("flat", 0))
+    }
+    page.set_viewport_size({"width": 900, "height": 900})
+    page.goto(page_of(tmp_path, [W.trajectory_player(runs, s=S)]))
+    page.wait_for_selector("html[data-ready]")
+    section = page.locator("section.labdiff")
+    assert section.locator("svg[role=img]").count() == 0 or section.locator("svg[role=img]").is_hidden()
+
+    def path(which):  # (x, y) from the left, that is from t = 0
+        d = section.locator("path.curve").nth(which).get_attribute("d")
+        return torch.tensor([float(v) for v in re.findall(r"[\d.]+", d)]).reshape(-1, 2)
+
+    def rising(points):  # heights as shares of the whole range
+        y = -points[:, 1]
+        return ((y - y.min()) / (y.max() - y.min())).tolist()
+
+    first = section.locator("canvas").first
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    assert rising(path(2)) == pytest.approx([1, 2 / 3, 1 / 3, 0], abs=0.01)  # 0 and 1 are keys of the legend
+    ts = (path(2)[:, 0] - path(2)[0, 0]) / (path(2)[-1, 0] - path(2)[0, 0])
+    assert ts.tolist() == pytest.approx([0, 0.1, 0.4, 1], abs=0.01)
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")  # into the second image
+    assert rising(path(2)) == pytest.approx([0, 1 / 3, 2 / 3, 1], abs=0.01)
+    assert section.locator(".labdiff-spot").count() == 2
+    dot = section.locator("svg[role=img] circle").first
+    at = float(dot.get_attribute("cx"))
+    assert at == pytest.approx(path(2)[-1, 0].item(), abs=0.1)  # the player stands at t = 1000
+    section.get_by_role("slider").focus()
+    page.keyboard.press("End")
+    assert float(dot.get_attribute("cx")) == pytest.approx(path(2)[0, 0].item(), abs=0.1)
+    section.get_by_role("combobox", name="run").select_option(label="flat")
+    assert path(2)[:, 1].std() < 0.1
 
 
 def test_panels_need_no_more_room_than_there_is_and_none_for_what_may_never_come(page, gallery, with_npm):

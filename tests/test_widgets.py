@@ -299,7 +299,8 @@ def test_sample_slider_gives_the_same_pictures_for_the_same_seed(s):
 
 def test_trajectory_player_keeps_first_and_last(s, g, monkeypatch):
     states = list(ld.ddpm_steps(lambda x, t: x, s, (2, 1, 28, 28), generator=g))
-    left, right = panes(W.trajectory_player(iter(states)))
+    left, right, path = panes(W.trajectory_player(iter(states)))
+    assert left["path"] == right["path"] == path["local"]
     assert np.array_equal(left["frames"], np.stack([to_uint8(state.x) for state in states]))
     assert np.array_equal(right["frames"][3], to_uint8(states[3].x0_hat))
     monkeypatch.setattr(W.players, "LARGEST", 5 * 2 * 2 * 784)

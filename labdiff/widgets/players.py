@@ -11,7 +11,7 @@ from labdiff.schedule import Schedule
 from labdiff.signature import checked
 from labdiff.widgets.controls import choice, stops
 from labdiff.widgets.panel import Panel
-from labdiff.widgets.panes import formula, frames
+from labdiff.widgets.panes import formula, frames, path_lines
 
 LARGEST = 16e6  # bytes of frames sent to the page
 
@@ -21,6 +21,7 @@ def trajectory_player(
     steps: Iterable | dict[str, Iterable], *, n_columns: int = 4, s: Schedule | None = None
 ) -> Panel:
     """Slide t through a reverse trajectory, or let it play: x_t beside the x0_hat that the model sees in it.
+    A pixel can be pointed at, to see its path over t.
 
     Args:
         steps: the States of ddpm_steps(), ddim_steps() or dpm_steps(), or any part of them, with images
@@ -55,12 +56,17 @@ def trajectory_player(
     ts = [levels[0][i] for i in kept]
     axes = ("run", "i") if isinstance(steps, dict) else ("i",)
 
-    def pane(which, caption, alt):
+    def pane(which, name, caption, alt):
         stack = np.stack([run[i][which] for run in runs.values() for i in kept])
-        return frames(stack, axes=axes, columns=n_columns, caption=caption, alt=alt)
+        look = {"columns": n_columns, "caption": caption, "alt": alt}
+        return frames(stack, axes=axes, **look) | {"path": "path", "track": name}
 
     rows = [
-        [pane(1, "x_t", "samples x_t"), pane(2, "x0_hat: what the model sees in it", "x0_hat of the samples")]
+        [
+            pane(1, "x_t", "x_t", "samples x_t"),
+            pane(2, "x0_hat", "x0_hat: what the model sees in it", "x0_hat of the samples"),
+        ],
+        [path_lines("path", xlabel="t", ylabel="pixel, as shown", alt="one pixel over t", mark="i")],
     ]
     head = None
     if s is not None:

@@ -51,30 +51,52 @@ function makePictures(pane, ui) {
 
   const clean = () => (pane.x0 === "drawing" ? ui.drawing() : pane.x0.values);
 
-  // A pixel that is pointed at: what it is at each t, on a curve of its own.
-  let pixel = null; // [x, y] on the canvas
+  // A pixel that is pointed at, ui.pixel: what it is at each t, on curves of its own.
+  let first = -1; // row of the frames that the curves begin with
+  const onCanvas = ({ n, u, v }) => [(n % columns) * (W + GAP) + u, Math.floor(n / columns) * (H + GAP) + v];
+  if (pane.track) (ui.tracks ||= []).push({ name: pane.track, values: pane.frames.values });
 
   function pointAt(x, y) {
     const [column, row] = [Math.floor(x / (W + GAP)), Math.floor(y / (H + GAP))];
     const [u, v, n] = [x % (W + GAP), y % (H + GAP), row * columns + column];
     if (u < 0 || v < 0 || u >= W || v >= H || column >= columns || n >= N) return;
-    pixel = [x, y];
-    const i = ((n * H + v) * W + u) * C;
-    const [clear, eps] = [clean()[i], pane.eps.values[i]];
-    const own = pane.signal.shape.length > 1;
-    const row0 = (p) => (own ? p * N + n : p);
+    ui.pixel = { n, u, v };
+    ui.local[pane.path] = pane.frames ? tracked() : mixedPath();
+    ui.refresh();
+  }
+
+  const inImages = () => ((ui.pixel.n * H + ui.pixel.v) * W + ui.pixel.u) * C;
+  const curve = (label, values) => ({ label, y: { values: Float64Array.from(values) }, axes: [] });
+
+  function mixedPath() {
     const { count, value } = ui.controls[pane.axes[0]];
     const places = Array.from({ length: count }, (_, p) => p);
-    const mean = places.map((p) => pane.signal.values[row0(p)] * clear);
-    const series = (label, values) => ({ label, y: { values: Float64Array.from(values) }, axes: [] });
-    ui.local[pane.path] = {
+    const [clear, eps] = [clean()[inImages()], pane.eps.values[inImages()]];
+    const row = (p) => (pane.signal.shape.length > 1 ? p * N + ui.pixel.n : p); // each picture may have its own t
+    const mean = places.map((p) => pane.signal.values[row(p)] * clear);
+    return {
       x: { values: Float64Array.from(places, value) },
       series: [
-        series("x_t of this pixel", mean.map((m, p) => m + pane.noise.values[row0(p)] * eps)),
-        series("its mean, without the noise", mean),
+        curve("x_t of this pixel", mean.map((m, p) => m + pane.noise.values[row(p)] * eps)),
+        curve("its mean, without the noise", mean),
       ],
     };
-    ui.refresh();
+  }
+
+  // of a trajectory: the last axis is its places, whose texts are t; as grey as they are shown
+  const place0 = () => rowOf(pane.axes, ui) - ui.controls[pane.axes.at(-1)].position(ui.state[pane.axes.at(-1)]);
+
+  function tracked() {
+    first = place0();
+    const { count, value, text } = ui.controls[pane.axes.at(-1)];
+    const t = (p) => Number(text(value(p)));
+    const places = Array.from({ length: count }, (_, p) => p).sort((a, b) => t(a) - t(b));
+    const at = (values, p) => values[(first + p) * N * H * W * C + inImages()] / 127.5 - 1;
+    return {
+      x: { values: Float64Array.from(places, t) },
+      series: ui.tracks.map(({ name, values }) => curve(`${name} of this pixel`, places.map((p) => at(values, p)))),
+      at: () => Number(text(ui.state[pane.axes.at(-1)])),
+    };
   }
 
   if (pane.path) {
@@ -90,13 +112,14 @@ function makePictures(pane, ui) {
       const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
       if (!step) return;
       event.preventDefault();
-      const [x, y] = pixel || [W >> 1, H >> 1];
+      const [x, y] = ui.pixel ? onCanvas(ui.pixel) : [W >> 1, H >> 1];
       const inside = (k, far) => (k % (far + GAP) >= far ? GAP + 1 : 1); // over the gap between two images
       pointAt(x + step[0] * inside(Math.max(0, x + step[0]), W), y + step[1] * inside(Math.max(0, y + step[1]), H));
     });
   }
 
   function update() {
+    if (pane.track && ui.pixel && first !== place0()) ui.local[pane.path] = tracked(); // another run
     const values = pixels();
     const shown = pane.computed ? ui.computed.says || "" : ui.says();
     canvas.setAttribute("aria-label", `${pane.alt}${shown ? `, ${shown}` : ""}`);
@@ -120,10 +143,11 @@ function makePictures(pane, ui) {
 
   // a frame around the pixel, beside the canvas: what is on the canvas stays true
   function place() {
-    if (!pixel) return;
+    if (!ui.pixel || !pane.path) return;
+    const [x, y] = onCanvas(ui.pixel);
     const scale = canvas.clientWidth / canvas.width;
-    spot.style.cssText = `width:${scale}px;height:${scale}px;left:${canvas.offsetLeft + pixel[0] * scale}px;` +
-      `top:${canvas.offsetTop + pixel[1] * scale}px`;
+    spot.style.cssText = `width:${scale}px;height:${scale}px;left:${canvas.offsetLeft + x * scale}px;` +
+      `top:${canvas.offsetTop + y * scale}px`;
     if (!spot.isConnected) figure.append(spot);
   }
   const spot = element("span", { class: "labdiff-spot" });

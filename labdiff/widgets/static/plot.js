@@ -115,7 +115,8 @@ function makeLines(pane, ui) {
     if (!now) return;
     const fresh = drawn !== now || pane.fit; // with fit the axis moves, too
     if (fresh) build(now);
-    const at = typeof pane.mark === "string" ? along([ui.state[pane.mark]])[0] : pane.mark ? linear(pane.mark, ui) : null;
+    const marked = () => (typeof pane.mark === "string" ? along([ui.state[pane.mark]])[0] : pane.mark ? linear(pane.mark, ui) : null);
+    const at = now.at ? now.at() : marked();
     mark.style.display = at === null ? "none" : "";
     if (at !== null) for (const end of ["x1", "x2"]) mark.setAttribute(end, shape.px(at));
     const other = pane.second ? ui.state[pane.second] : -1;
