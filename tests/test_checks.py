@@ -470,6 +470,30 @@ def test_factors_are_read_off_and_named(name, seed):
         assert report.status == "not yet" and re.search(words, report.hint), (i, report)
 
 
+HOSTILE = {
+    "huge": lambda x: 1e200 * x.double(),
+    "tiny": lambda x: 1e-30 * x,
+    "NaN": lambda x: x.log(),
+    "infinite": lambda x: torch.exp(1000 * x),
+    "empty": lambda x: x[:0],
+    "flat": lambda x: x.flatten(),
+    "one number": lambda x: torch.ones_like(x),
+    "sorted": lambda x: x.flatten().sort().values.reshape(x.shape),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("name", NAMED_BY_FACTORS)
+def test_numbers_of_any_size_and_shape_are_read_calmly(name, kind):
+    i = 1 if name == "inpaint_step" else 0
+    report = check(name, lambda *args: HOSTILE[kind](args[i]))
+    assert report.status == "not yet" and report.hint
+    if kind == "one number":
+        assert "Your result is one number, 1:" in report.hint
+    if kind == "tiny":
+        assert "the same factor" not in report.hint, report  # the ratios differ
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_unknown_mistakes_are_refused_and_not_named_wrongly(name):
     for i, function in enumerate(HELD_OUT[name]):

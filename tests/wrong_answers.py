@@ -870,9 +870,24 @@ WRONG = {
     name: WRONG.get(name, []) + entries for name, entries in ({n: [] for n in WRONG} | WRONG_MORE).items()
 }
 
+
+def squeezed(x):
+    s = x.flatten(1).abs().quantile(0.9, dim=1).clamp(min=1).view(-1, *[1] * (x.ndim - 1))
+    return torch.minimum(torch.maximum(x, -s), s) / s
+
+
 # what no catalogue has: (words of the feedback, function), read off from the factors of the arguments
 NAMED_BY_FACTORS = {
     "guided_eps": [
+        (r"k = scale\^1.5,", lambda u, c, w: u + w**1.5 * (c - u)),
+        (r"difference .* you take its tanh", lambda u, c, w: u + w * torch.tanh(c - u)),
+        (r"difference .* cut off at -0.7 and 0.7", lambda u, c, w: u + w * (c - u).clamp(-0.7, 0.7)),
+        (r"dynamic thresholding", lambda u, c, w: squeezed(u + w * (c - u))),
+        (r"-scale \(mean of eps_none over everything\)", lambda u, c, w: u + w * (c - u.mean())),
+        (
+            r"depend on the numbers: look for a length",
+            lambda u, c, w: u / nb(u) + w * (c / nb(c) - u / nb(u)),
+        ),
         (r"k = int\(scale\)", lambda u, c, w: u + int(w) * (c - u)),
         (r"k = round\(scale\)", lambda u, c, w: u + round(w) * (c - u)),
         (r"k = max\(scale, 1\)", lambda u, c, w: u + w * (c - u) if w > 1 else c),
@@ -894,6 +909,15 @@ NAMED_BY_FACTORS = {
         (r"mean \(eps_label, scale, eps_none\)", lambda w, u, c: u + w * (c - u)),
     ],
     "inpaint_step": [
+        (
+            r"another alpha_bar .* with 1 - \(beta_1 \+ \.\. \+ beta_\{t-1\}\)",
+            IP(tab=lambda s: (1 - s.beta.cumsum(0)).clamp(min=0)),
+        ),
+        (
+            r"are a mix of x_prev's and x0's",
+            lambda s, x, x0, m, t, e: IP()(s, x, x0, (m + m.flip(-1)) / 2, t, e),
+        ),
+        (r"In place of eps you take its square", IP(eps=lambda e: e * e.abs())),
         (
             r"0 at t = 1, 0 at t = 2, 2 at t = 3",
             lambda s, x, x0, m, t, e: IP(lambda t: t - 1 if t > 2 else 0)(s, x, x0, m, t, e),
@@ -928,6 +952,11 @@ NAMED_BY_FACTORS = {
         (r"but not by the mask", lambda s, x, x0, m, t, e: torch.where(x0 > 0, Q(s, x0, t - 1, e), x)),
     ],
     "interpolate": [
+        (
+            r"straight line and bring the result to another length",
+            lambda a, b, w: ((1 - w) * a + w * b) / nb((1 - w) * a + w * b) * (nb(a) + nb(b)) / 2,
+        ),
+        (r"factor of a is cos\(w pi / 2\)\^2", lambda a, b, w: a + (1 - math.cos(w * math.pi)) / 2 * (b - a)),
         (
             r"angle (is )?in degrees",
             SL(ang=lambda c: torch.tensor([math.degrees(math.acos(x)) for x in c.flatten()]).view(c.shape)),
@@ -968,6 +997,13 @@ NAMED_BY_FACTORS = {
         (r"is that of single pixels", SL(cos=lambda a, b: a.sign() * b.sign() * 0.99)),
     ],
     "flow_velocity": [
+        (r"by -log\(1 - tau\)", FV(lambda x, u, e: -(e - x) * torch.log(1 - u))),
+        (r"In place of x_0 you take its tanh", FV(lambda x, u, e: e - torch.tanh((x - u * e) / (1 - u)))),
+        (r"1 on eps_hat and -tau on x_0", FV(lambda x, u, e: e - u * (x - u * e) / (1 - u))),
+        (
+            r"two or three digits only",
+            FV(lambda x, u, e: ((e.half() - x.half()) / (1 - u.half())).to(x.dtype)),
+        ),
         (r"no lower than 0.3", FV(lambda x, u, e: (e - x) / (1 - u).clamp(min=0.3))),
         (r"by 1.01 - tau", FV(lambda x, u, e: (e - x) / (1 - u + 0.01))),
         (r"by 1 - 0.001 tau", FV(lambda x, u, e: (e - x) / (1 - u / 1000))),

@@ -59,6 +59,18 @@ def _flipped(rows):
     )
 
 
+def _line_rescaled(rows):
+    """The straight line, made longer or shorter."""
+    w = np.array([row.group.quantities["w"] for row in rows])
+    ratio = np.array([row.got for row in rows]) / np.stack([1 - w, w], -1)
+    if not same(ratio[:, 0], ratio[:, 1]):
+        return None
+    return (
+        "You go along the straight line and bring the result to another length: it is (1 - w) a + w b times "
+        f"{examples(ratio[:, 0], rows)}. The steps are not even then. Go along the arc."
+    )
+
+
 def _turned(rows):
     got = np.array([row.got for row in rows])
     theta = np.array([row.group.quantities["theta"] for row in rows])
@@ -145,4 +157,4 @@ def _scaled(rows):
     return f"{text}{'' if name else examples(ratio[:, 0], rows)}. The arc brings the length by itself."
 
 
-ARC = (_straight, _turned, _flipped, _slid, _scaled)
+ARC = (_straight, _turned, _line_rescaled, _flipped, _slid, _scaled)

@@ -21,7 +21,7 @@ def expression(values, quantities, over=()):
     if len(set(table[0].round(6))) < 3:
         return None
     with np.errstate(all="ignore"):
-        for found in (_single, _ratio, _product, _linear, _multiple):
+        for found in (_itself, _linear, _single, _power, _ratio, _product, _multiple):
             if (text := found(values, names, table, over)) is not None:
                 return text
     return None
@@ -33,9 +33,12 @@ def _fits(values, candidates):
     return int(hits.argmax()) if hits.any() else None
 
 
+def _itself(values, names, table, over):
+    return names[i] if (i := _fits(values, table)) is not None else None
+
+
 def _single(values, names, table, over):
     for words, made in (
-        ("{}", table),
         ("-{}", -table),
         ("1 - {}", 1 - table),
         ("1 / {}", 1 / table),
@@ -46,7 +49,7 @@ def _single(values, names, table, over):
         ("1 - 1 / {}", 1 - 1 / table),
     ):
         if (i := _fits(values, made)) is not None:
-            return words.format(_closed(names[i]) if words != "{}" else names[i])
+            return words.format(_closed(names[i]))
     return None
 
 
@@ -68,20 +71,36 @@ def _product(values, names, table, over):
             if (i := _fits(values, sign * product / divisor)) is not None:
                 one, other = divmod(i, len(names))
                 divided = f" / {_closed(below)}" if below else ""
-                return f"{words}{_closed(names[one])} {_closed(names[other])}{divided}"
+                both = (
+                    f"{_closed(names[one])}^2"
+                    if one == other
+                    else f"{_closed(names[one])} {_closed(names[other])}"
+                )
+                return f"{words}{both}{divided}"
     return None
 
 
 def _linear(values, names, table, over):
-    """c + k x and 1 / (c + k x), x the first quantity; x to a power."""
+    """c + k x and 1 / (c + k x), x the first quantity."""
     x = table[0]
-    for words, y in (("{}", values), ("1 / ({})", 1 / values)):
+    for words, y in (("{}", values), ("1 / {}", 1 / values)):
         if np.isfinite(y).all():
             k, c = np.polyfit(x, y, 1)
             if abs(k) > 1e-3 and _fits(y, (c + k * x)[None]) is not None:
-                line = f"{c:.4g} {'+' if k > 0 else '-'} {abs(k):.4g} {names[0]}".replace(" 1 ", " ")
-                return words.format(line if abs(c) > 1e-3 else f"{k:.4g} {names[0]}")
+                slope = names[0] if abs(abs(k) - 1) < 1e-4 else f"{abs(k):.4g} {names[0]}"
+                sign = "+" if k > 0 else "-"
+                line = f"{c:.4g} {sign} {slope}" if abs(c) > 1e-3 else f"{sign.strip('+')}{slope}"
+                return words.format(_closed(line) if words != "{}" else line)
     return None
+
+
+def _power(values, names, table, over):
+    """The first quantity to a power."""
+    x = table[0]
+    if not (x > 0).all() or not (values > 0).all():
+        return None
+    power = np.polyfit(np.log(x), np.log(values), 1)[0]
+    return f"{names[0]}^{power:.3g}" if _fits(values, (x**power)[None]) is not None else None
 
 
 def _multiple(values, names, table, over):

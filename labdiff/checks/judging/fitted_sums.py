@@ -1,7 +1,7 @@
 """The factors with which arguments add up to a result, for groups of its numbers, by least squares."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,10 +51,20 @@ def fitted(seen, known, terms, changes=(), twins=False):
                 return None
             if np.isnan(got).any():
                 continue
+            got[np.abs(got) < 1e-6 * np.abs(got).max()] = 0  # rounding
             right = np.full(count, np.nan) if right is None else right
             right = np.pad(right, (0, len(terms) - count))
+            if "1" in terms:
+                group = replace(group, quantities=group.quantities | _means(known, given, group.mask, want))
             rows.append(Row(probe.name, group, right, got))
     return rows or None
+
+
+def _means(known, given, mask, want):
+    """The means of the terms and of the right result, over a group's numbers and over all."""
+    values = {term: _array(given[term], want.shape) for term in known.right} | {"the right result": want}
+    found = {f"mean of {name}": x[mask].mean() for name, x in values.items()}
+    return found | {f"mean of {name} over everything": x.mean() for name, x in values.items()}
 
 
 def _array(x, shape):

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from labdiff.checks.judging.name_numbers import numbers
+from labdiff.checks.judging.sums import SUMS
 from labdiff.schedule import Schedule
 
 
@@ -34,6 +35,8 @@ def read_factors(seen):
             told.append(
                 (base[0], base[1].values[seen.first].item(), base[2].values[seen.first].item(), factors)
             )
+    if exercise.name in SUMS and any(not _linear(exercise, *row) for row in told):
+        return None  # differences between twins are no factors then
     if not told or not all(math.isfinite(x) for *_, fs in told for f in fs for x in f[1:]):
         return None
     probe, want_sum, have_sum, factors = told[0]
@@ -76,12 +79,16 @@ def read_factors(seen):
 def _id(exercise, told, off, gaps):
     """The id of wrong factors, where they are all that is wrong: the result is linear in the arguments, and
     exact."""
-    for probe, _, have, factors in told:
-        given = dict(zip(exercise.arguments, probe.args, strict=False))
-        linear = sum(factor * given[name].item() for name, _, factor in factors)
-        if "model" in given or abs(linear - have) > 1e-4 or max(map(max, gaps)) < 1e-3:
-            return None
+    if "model" in exercise.arguments or max(map(max, gaps)) < 1e-3:
+        return None
+    if not all(_linear(exercise, *row) for row in told):
+        return None
     return "+".join(f"factor-of-{told[0][3][i][0]}" for i in off)
+
+
+def _linear(exercise, probe, want, have, factors):
+    given = dict(zip(exercise.arguments, probe.args, strict=False))
+    return abs(sum(factor * given[name].item() for name, _, factor in factors) - have) < 1e-4
 
 
 def _where(exercise, probe):

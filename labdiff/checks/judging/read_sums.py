@@ -25,6 +25,10 @@ CHANGES = {
     "turned upside down or sideways": lambda x: x.flip(-1),
     "a number in its place": torch.ones_like,
 }
+DEPENDS = (
+    " One pixel shows that the factors depend on the numbers: look for a length, a dot product, a spread or "
+    "a maximum."
+)
 MIXING = ("of the first sample", "its mean over the batch", "of the samples in reversed order")
 
 
@@ -37,7 +41,8 @@ def read_sums(seen):
     for twins in (True, False):  # one pixel may do otherwise, where a length or a mean enters
         rows = fitted(seen, known, terms, twins=twins)
         if rows is not None:
-            return _told(seen, known, terms, rows)
+            told = _told(seen, known, terms, rows)
+            return told and (told[0], told[1] + ("" if twins else DEPENDS))
     if (rows := fitted(seen, known, [*terms, "1"])) is not None and any(
         abs(row.got[-1]) > 1e-3 for row in rows
     ):
@@ -53,7 +58,7 @@ def read_sums(seen):
     for words in MIXING:
         others = {f"{term} ({words})": CHANGES[words] for term in terms}
         rows = fitted(seen, known, [*terms, *others], others)
-        if rows is not None:
+        if rows is not None and any(np.abs(row.got[len(terms) :]).max() > 1e-3 for row in rows):
             used = [n for i, n in enumerate([*terms, *others]) if any(abs(row.got[i]) > 1e-3 for row in rows)]
             return "mixes-samples", (
                 f"Your result is made of {' and '.join(used)}: samples mix. Each sample has only its own "
@@ -84,8 +89,8 @@ def _with_a_number(seen, known, terms, rows):
 
 
 def _chosen(seen):
-    """Whether each pixel is one of the two that it may be, though not by the mask."""
-    wrong = total = 0
+    """Whether each pixel is one of the two that it may be, or a mix of them, though not by the mask."""
+    wrong = total = mixed = 0
     for probe, expected, outcome in seen.rows:
         s, x_prev, x0, mask, t, eps = probe.args
         if probe.rtol > 1e-4 or x0.numel() < 6:
@@ -95,10 +100,18 @@ def _chosen(seen):
         if have.shape != known.shape:
             return None
         far = [np.abs(have - x) / (1 + np.abs(x)) for x in (known, x_prev.double().numpy())]
-        if np.minimum(*far).max() > 1e-4:
+        between = (have - x_prev.double().numpy()) / (known - x_prev.double().numpy())
+        if (np.abs(between - 0.5) > 0.501).any():
             return None
+        mixed += int((np.minimum(*far) > 1e-4).sum())
         wrong += int((np.abs(have - expected.values[seen.first]) > 1e-3).sum())
         total += have.size
+    if mixed:
+        return "another-mask", (
+            f"{mixed} of {total} pixels are a mix of x_prev's and x0's, rightly noised, by a share between 0 "
+            "and 1. The "
+            "mask is 0 or 1 at each pixel: look for a mean or a blur of it."
+        )
     if not wrong:
         return None
     return "another-mask", (

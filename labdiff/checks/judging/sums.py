@@ -75,6 +75,7 @@ def _velocity(x, tau, eps):
         known |= {"tau^3": t**3, "exp(-tau)": math.exp(-t), "1 - (1 - tau)^2": 1 - (1 - t) ** 2}
         rooted = ("tau", "1 - tau", "1 - tau^2", "1 - (1 - tau)^2", "tau^2 + (1 - tau)^2")
         known |= {f"sqrt({name})": known[name] ** 0.5 for name in rooted}
+        known |= {"log(1 - tau)": math.log(1 - t)}
         known |= {"cos(pi tau / 2)": math.cos(math.pi * t / 2), "sin(pi tau / 2)": math.sin(math.pi * t / 2)}
         groups.append(Group(f"tau = {t:.4g}", "", mask, known))
     return groups
@@ -92,12 +93,15 @@ def _arc(a, b, w):
         angles = {name: known[name] for name in ("theta", "w theta", "(1 - w) theta", "w", "1 - w")}
         for name, angle in (angles | {"theta / 2": theta / 2, "w pi / 2": w * math.pi / 2}).items():
             known |= {f"sin({name})": math.sin(angle), f"cos({name})": math.cos(angle)}
+        known |= {"sin(theta)^2": math.sin(theta) ** 2}
         groups.append(Group(f"w = {w:g}, theta = {theta:.3g}", "", mask, known))
     return groups
 
 
 def by_sign(a, b, w):
-    """The groups of a point of the arc by pixels: those where a and b have the same sign, and the others."""
+    """The groups of a point of the arc by pixels, of one channel: a and b of one sign, and the rest."""
+    if a.shape[1] > 1:
+        return []
     same = (a * b > 0).numpy()
     return [
         Group(f"pixels where a and b have {'one sign' if mask is same else 'two signs'}", "", mask, {"w": w})
@@ -110,6 +114,11 @@ def _repair(s, x_prev, x0, mask, t, eps):
     named = {name: v.item() for name, v in numbers(s, np.array([t])).items() if name not in ("0", "1")}
     for name, share in (("(t-1)/T", (t - 1) / s.T), ("1 - (t-1)/T", 1 - (t - 1) / s.T)):
         named |= {name: share, f"sqrt({name})": share**0.5}
+    named |= {
+        "1 - (beta_1 + .. + beta_{t-1})": max(0.0, 1 - s.beta[:t].sum().item()),
+        "alpha_bar_T": s.alpha_bar[-1].item(),
+    }
+    named |= {"cos(pi/2 (t-1)/T)^2": math.cos(math.pi / 2 * (t - 1) / s.T) ** 2}
     return [
         Group(f"t = {t}", part, where, {"t": t, **named}, s.alpha_bar.numpy())
         for part, where in ((KNOWN, known), (OTHER, ~known))
@@ -131,7 +140,9 @@ SUMS = {
         _velocity, {"x_tau": "-1 / (1 - tau)", "eps_hat": "1 / (1 - tau)"}, over=("1 - tau", "tau")
     ),
     "interpolate": Sum(
-        _arc, {"a": "sin((1 - w) theta) / sin(theta)", "b": "sin(w theta) / sin(theta)"}, over=("sin(theta)",)
+        _arc,
+        {"a": "sin((1 - w) theta) / sin(theta)", "b": "sin(w theta) / sin(theta)"},
+        over=("sin(theta)", "sin(theta)^2"),
     ),
     "inpaint_step": Sum(
         _repair, {"x_prev": "1 - mask", "x0": "sqrt(alpha_bar_{t-1})", "eps": "sqrt(1 - alpha_bar_{t-1})"}

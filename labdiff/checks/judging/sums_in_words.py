@@ -14,7 +14,7 @@ def in_words(name, rows):
         "guided_eps": (_of_the_sample, _strength),
         "flow_velocity": (_common, _mix, _solved),
         "interpolate": ARC,
-        "inpaint_step": (_level, _again),
+        "inpaint_step": (_level, _again, _another_alpha_bar),
     }[name]
     with np.errstate(all="ignore"):
         told = next((text for view in words if (text := view(rows)) is not None), None)
@@ -161,4 +161,20 @@ def _again(rows):
         "You noise the pixels where mask = 0 by one more step, sqrt(alpha_t) x_prev + sqrt(beta_t) eps, up "
         "to level t, "
         "as between the repetitions of resampling. The result is wanted at level t - 1: x_prev as it is."
+    )
+
+
+def _another_alpha_bar(rows):
+    """Known pixels noised with an alpha_bar that is none of the schedule's."""
+    known = [row for row in rows if row.group.part == KNOWN]
+    if any(row.off.any() for row in rows if row.group.part != KNOWN):
+        return None
+    x_prev, signal, noise = np.array([row.got for row in known]).T
+    if not same(x_prev, 0) or not same(signal**2 + noise**2, 1) or min(signal.min(), noise.min()) < -1e-6:
+        return None
+    name = named(signal**2, known)
+    return (
+        "You noise the known pixels with another alpha_bar than that of level t - 1: with "
+        f"{name + ', ' if name else ''}"
+        f"{examples(signal**2, known)}. Take s.alpha_bar[t - 1]."
     )
