@@ -898,7 +898,7 @@ NAMED_BY_FACTORS = {
         (r"k = exp\(scale\)", lambda u, c, w: u + math.exp(w) * (c - u)),
         (r"k = 7.5, whatever scale is", lambda u, c, w: u + 7.5 * (c - u)),
         (r"factor of eps_label is 1; right is scale", lambda u, c, w: (1 - w) * u + c),
-        (r"factor of eps_none is -\(1 \+ scale\)", lambda u, c, w: w * c - (w + 1) * u),
+        (r"factor of eps_none is -1 - scale,", lambda u, c, w: w * c - (w + 1) * u),
         (r"factor of eps_none is 0.5 scale", lambda u, c, w: w * (u + c) / 2),
         (r"differ from sample to sample", lambda u, c, w: u + w * ((c - u) - dt(c - u, c) / dt(c, c) * c)),
         (r"differ from sample to sample", lambda u, c, w: dt(u, c) / dt(u, u) * (1 - w) * u + w * c),
