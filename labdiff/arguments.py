@@ -127,7 +127,7 @@ _T_0 = ". t = 0 is clean data, the first noise level is t = 1"
 
 
 def check_choice(function: str, name: str, value: object, choices: tuple) -> None:
-    if not isinstance(value, str | int | None) or value not in choices:
+    if not isinstance(value, str | int | None) or isinstance(value, bool) or value not in choices:
         raise ValueError(
             f"{function}: {name}: expected one of {', '.join(map(repr, choices))}, got {value!r}"
         )

@@ -132,10 +132,14 @@ def guided(name: str, given: dict[str, Any]) -> None:
     like = label if isinstance(label, torch.Tensor) and label.ndim == 1 else torch.empty(1)
     if label is None:
         raise TypeError(f"{name}: label: expected an int, or an int64 tensor of shape (B,), got None")
+    if isinstance(label, torch.Tensor) and label.is_meta:
+        raise ValueError(f"{name}: label: expected a device that holds numbers, got meta")
     classes = getattr(model, "classes", math.inf)
     within = f", in 0..{classes} ({classes}: no label)" if classes != math.inf else ""
     expected = f"an int, or an int64 tensor of shape (B,){within}"
     check_label(name, label, classes, like, expected)
+    if isinstance(label, torch.Tensor) and label.numel() == 0:
+        raise ValueError(f"{name}: label: expected {expected}, got shape {tuple(label.shape)}")
 
 
 def inpaint(name: str, given: dict[str, Any]) -> None:

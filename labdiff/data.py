@@ -24,16 +24,19 @@ class Digits:
     Attributes:
         images: (N, C, H, W) float32 in [-1, 1]; -1 is black, the background of digits.
         labels: (N,) int64, 0..9 for digits.
+        names: of the labels, where they have some: names[label].
     """
 
     images: torch.Tensor
     labels: torch.Tensor
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __repr__(self) -> str:
-        return f"Digits(images={tuple(self.images.shape)}, labels={tuple(self.labels.shape)})"
+        names = f", names={self.names}" if self.names else ""
+        return f"Digits(images={tuple(self.images.shape)}, labels={tuple(self.labels.shape)}{names})"
 
 
 def load_digits(
@@ -89,7 +92,7 @@ def load_digits(
     return _download(name, root_path, split)
 
 
-def digits_from_uint8(images: np.ndarray, labels: np.ndarray) -> Digits:
+def digits_from_uint8(images: np.ndarray, labels: np.ndarray, names: tuple[str, ...] = ()) -> Digits:
     """Digits from grey levels 0..255, uint8 of shape (N, H, W) or (N, H, W, C), and as many labels."""
     if images.dtype != np.uint8 or len(images) != len(labels):
         raise ValueError(
@@ -97,7 +100,7 @@ def digits_from_uint8(images: np.ndarray, labels: np.ndarray) -> Digits:
         )
     x = torch.from_numpy(images)
     x = x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)
-    return Digits(x.float() / 127.5 - 1, torch.from_numpy(np.asarray(labels, dtype=np.int64)))
+    return Digits(x.float() / 127.5 - 1, torch.from_numpy(np.asarray(labels, dtype=np.int64)), names)
 
 
 def _read(name: str, root: Path, split: str, download: bool = False) -> Digits:

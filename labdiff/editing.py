@@ -85,7 +85,8 @@ def interpolate(a: torch.Tensor, b: torch.Tensor, w: float) -> torch.Tensor:
     Source: Shoemake 1985; for x_T: Song, Meng & Ermon 2021, appendix D.5.
     """
     u, v = (x.reshape(len(x), -1).to(torch.promote_types(x.dtype, torch.float32)) for x in (a, b))
-    cos = (u * v).sum(1) / (u.norm(dim=1) * v.norm(dim=1))  # half precision has no room for sums of squares
+    u, v = (x / x.abs().amax(1, keepdim=True) for x in (u, v))  # so that no sum of squares overflows
+    cos = (u * v).sum(1) / (u.norm(dim=1) * v.norm(dim=1))
     theta = cos.clamp(-1, 1).acos().reshape(-1, *[1] * (a.ndim - 1))
     arc = (torch.sin((1 - w) * theta) * a + torch.sin(w * theta) * b) / torch.sin(theta)
     x = torch.where(torch.sin(theta).abs() > 1e-6, arc, (1 - w) * a + w * b)  # parallel: the arc is a line

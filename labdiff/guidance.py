@@ -15,14 +15,22 @@ class Guided(torch.nn.Module):
         self.model, self.label, self.scale = model, label, scale
 
     def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        label = self.label if isinstance(self.label, int) else self.label.to(x.device)
+        if self.scale == 0 or not hasattr(self.model, "classes"):  # else the model looks at its label
+            _check_length(label, x)
         if self.scale == 0:
             return self.model(x, t)
-        label = self.label if isinstance(self.label, int) else self.label.to(x.device)
         eps_label = self.model(x, t, label)
         if self.scale == 1:
             return eps_label
         eps_none = self.model(x, t)
         return eps_none + self.scale * (eps_label - eps_none)
+
+
+def _check_length(label, x):
+    if isinstance(label, torch.Tensor) and label.shape not in ((), x.shape[:1]):
+        expected = f"an int, or an int64 tensor of shape ({len(x)},)"
+        raise ValueError(f"guided: label: expected {expected}, got shape {tuple(label.shape)}")
 
 
 def guided(model: Callable[..., torch.Tensor], label: Levels, scale: float = 1.0) -> Guided:

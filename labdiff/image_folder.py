@@ -10,7 +10,8 @@ import numpy as np
 from labdiff.arguments import check_choice, check_int, check_path
 from labdiff.data import Digits, digits_from_uint8
 
-SUFFIXES = frozenset(".png .jpg .jpeg .jfif .gif .bmp .webp .tif .tiff .ppm .pgm .avif .heic .heif".split())
+SUFFIXES = frozenset(".png .jpg .jpeg .jfif .gif .bmp .webp .tif .tiff .ppm .pgm .avif".split())
+HEIC = frozenset((".heic", ".heif"))  # of telephones; Pillow reads them once another package has taught it
 
 
 def load_images(folder: str | os.PathLike, size: int = 28, channels: int = 1) -> Digits:
@@ -23,7 +24,8 @@ def load_images(folder: str | os.PathLike, size: int = 28, channels: int = 1) ->
         size: width and height of what is returned, >= 1; a UNet takes even ones.
         channels: 1 for grey, 3 for colour. Transparent pixels become white.
 
-    Returns: Digits: images (N, channels, size, size) float32 in [-1, 1], labels (N,) int64; sorted by path.
+    Returns: Digits: images (N, channels, size, size) float32 in [-1, 1], labels (N,) int64; sorted by path;
+        names, those of the subfolders, by label.
     Raises: TypeError, ValueError: wrong arguments; FileNotFoundError, NotADirectoryError: no such folder;
         ValueError: no image in it can be read, or images lie both in it and in its subfolders.
     Warns: UserWarning: names the files that are corrupt; they are skipped.
@@ -61,7 +63,7 @@ def load_images(folder: str | os.PathLike, size: int = 28, channels: int = 1) ->
             f"{_few(corrupt)}",
             stacklevel=3,
         )
-    return digits_from_uint8(np.stack(pixels), np.asarray(labels))
+    return digits_from_uint8(np.stack(pixels), np.asarray(labels), tuple(name for name in names if name))
 
 
 def _as_counted(name: str) -> list[tuple[int, str]]:
@@ -71,13 +73,17 @@ def _as_counted(name: str) -> list[tuple[int, str]]:
 
 def _is_image(path: Path, folder: Path) -> bool:
     hidden = any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)
-    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
+    return path.suffix.lower() in SUFFIXES | HEIC and not hidden and path.is_file()
 
 
 def _read(path: Path, size: int, channels: int) -> np.ndarray:
     """(size, size) or (size, size, 3) uint8."""
     from PIL import Image, ImageOps
 
+    if path.suffix.lower() in HEIC and not HEIC & Image.registered_extensions().keys():
+        raise ValueError(
+            "Pillow does not read HEIC: save it as JPEG, or call pillow_heif.register_heif_opener()"
+        )
     with Image.open(path) as file:
         image = ImageOps.exif_transpose(file)
         if image.mode.startswith(("I", "F")):  # 16 and 32 bit: Pillow would clip them to 0..255

@@ -116,6 +116,8 @@ def _labels(name, labels, images, model):
         raise TypeError(f"{name}: labels: expected {expected}, got {got}")
     if labels.shape != images.shape[:1]:
         raise ValueError(f"{name}: labels: expected {expected}, got shape {tuple(labels.shape)}")
+    if labels.is_meta:
+        raise ValueError(f"{name}: labels: expected a device that holds numbers, got meta")
     low, high = (v.item() for v in labels.aminmax())
     if low < 0 or high >= classes:
         raise ValueError(f"{name}: labels: expected {expected}, got {low}..{high}")

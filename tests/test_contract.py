@@ -666,6 +666,26 @@ OTHERS = [
     ],
     ("guided: label", lambda: ld.guided(COND, None, 2.0), TypeError, "got None"),
     ("UNet: label", lambda: ld.guided(COND, L4[:3], 2.0)(X, T4), ValueError, r"got shape \(3,\)"),
+    ("guided: label", lambda: ld.guided(COND, L4[:3], 0)(X, T4), ValueError, r"got shape \(3,\)"),
+    *[
+        (
+            "guided: label",
+            lambda scale=scale: ld.guided(lambda x, t, label=None: x, L4[:3], scale)(X, T4),
+            ValueError,
+            r"expected an int, or an int64 tensor of shape \(4,\), got shape \(3,\)",
+        )
+        for scale in (0, 1, 2.0)
+    ],
+    *[
+        ("guided: label", lambda v=v: ld.guided(COND, v, 0), ValueError, words)
+        for v, words in ((META_LABEL, "that holds numbers, got meta"), (L4[:0], r"got shape \(0,\)"))
+    ],
+    (
+        "train: labels",
+        lambda: ld.train(COND, S, X, labels=META_LABEL),
+        ValueError,
+        "expected a device that holds numbers, got meta",
+    ),
     ("guided: model", lambda: ld.guided(NET, 3, 2.0), ValueError, r"UNet\(classes=10\), got a UNet without"),
     ("guided: model", lambda: ld.guided(None, 3, 2.0), TypeError, "expected a callable"),
     *[

@@ -66,6 +66,12 @@ def test_interpolate_goes_along_the_arc():
     torch.testing.assert_close(ld.interpolate(numbers, 2 * numbers, 0.5), 1.5 * numbers)
 
 
+@pytest.mark.parametrize("size", [1e20, 1e-30])
+def test_interpolate_takes_vectors_whose_squares_float32_has_not(size):
+    a, b = (torch.randn(3, 1, 4, 4, generator=seeded(i)) for i in range(2))
+    torch.testing.assert_close(ld.interpolate(size * a, size * b, 0.3) / size, ld.interpolate(a, b, 0.3))
+
+
 def test_invert_leads_to_the_noise_that_leads_back():
     """For N(m, v) the map is known: x_T = (x_0 - m) / sqrt(v) in the limit of many steps and alpha_bar_T =
     0."""

@@ -270,3 +270,30 @@ def test_twenty_photos_one_corrupt_train_and_sample_in_colour(tmp_path, g):
     *_, step = ld.train(model, s, photos.images, n_steps=3, batch_size=4, generator=g)
     x = ld.sample(step.ema, s, (2, 3, 32, 32), method="ddim", n_steps=3, generator=g)
     assert x.shape == (2, 3, 32, 32) and x.isfinite().all()
+
+
+def test_names_of_subfolders_are_the_names_of_labels(tmp_path):
+    for name in ("dogs", "cats", "10", "9"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(BANDS).save(tmp_path / name / "a.png")
+    digits = ld.load_images(tmp_path)
+    assert digits.names == ("9", "10", "cats", "dogs") and digits.labels.tolist().count(2) == 1
+    assert repr(digits).endswith("names=('9', '10', 'cats', 'dogs'))")
+    assert ld.load_images(tmp_path / "cats").names == ()
+
+
+@pytest.mark.parametrize("suffix", [".heic", ".HEIF"])
+def test_what_pillow_does_not_read_is_named_with_a_way_out(tmp_path, suffix):
+    (tmp_path / f"photo{suffix}").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(ValueError, match=r"photo.*Pillow does not read HEIC: save it as JPEG") as caught:
+        ld.load_images(tmp_path)
+    assert ".heic" not in str(caught.value).rpartition("end in")[2]
+    Image.fromarray(BANDS).save(tmp_path / "bands.png")
+    with pytest.warns(UserWarning, match="1 of 2 files can not be read .*HEIC"):
+        assert len(ld.load_images(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("channels", [True, 2, "1", 1.0])
+def test_channels_are_1_or_3(tmp_path, channels):
+    with pytest.raises(ValueError, match="load_images: channels: expected one of 1, 3, got"):
+        ld.load_images(tmp_path, channels=channels)
