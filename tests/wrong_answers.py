@@ -879,6 +879,7 @@ def squeezed(x):
 # what no catalogue has: (words of the feedback, function), read off from the factors of the arguments
 NAMED_BY_FACTORS = {
     "guided_eps": [
+        (r"one of eps_label and eps_none", lambda u, c, w: torch.where(c.abs() > u.abs(), c, u)),
         (r"k = scale\^1.5,", lambda u, c, w: u + w**1.5 * (c - u)),
         (r"difference .* you take its tanh", lambda u, c, w: u + w * torch.tanh(c - u)),
         (r"difference .* cut off at -0.7 and 0.7", lambda u, c, w: u + w * (c - u).clamp(-0.7, 0.7)),
@@ -909,6 +910,16 @@ NAMED_BY_FACTORS = {
         (r"mean \(eps_label, scale, eps_none\)", lambda w, u, c: u + w * (c - u)),
     ],
     "inpaint_step": [
+        (
+            r"eps does not enter your result: another one changes nothing",
+            lambda s, x, x0, m, t, e: IP()(
+                s, x, x0, m, t, torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x.dtype)
+            ),
+        ),
+        (
+            r"Your result is 0 for t = 1 where mask = 0; elsewhere",
+            lambda s, x, x0, m, t, e: IP()(s, x * (t > 1), x0, m, t, e),
+        ),
         (
             r"another alpha_bar .* with 1 - \(beta_1 \+ \.\. \+ beta_\{t-1\}\)",
             IP(tab=lambda s: (1 - s.beta.cumsum(0)).clamp(min=0)),
@@ -952,6 +963,7 @@ NAMED_BY_FACTORS = {
         (r"but not by the mask", lambda s, x, x0, m, t, e: torch.where(x0 > 0, Q(s, x0, t - 1, e), x)),
     ],
     "interpolate": [
+        (r"factor of a is the right one, .*, plus 0.05", lambda a, b, w: SL()(a, b, w) + 0.05 * (a + b)),
         (
             r"straight line and bring the result to another length",
             lambda a, b, w: ((1 - w) * a + w * b) / nb((1 - w) * a + w * b) * (nb(a) + nb(b)) / 2,
@@ -997,6 +1009,15 @@ NAMED_BY_FACTORS = {
         (r"is that of single pixels", SL(cos=lambda a, b: a.sign() * b.sign() * 0.99)),
     ],
     "flow_velocity": [
+        (
+            r"with the tau of another sample",
+            lambda x, u, e: FV(lambda x, u, e: (e - x) / (1 - u))(x, u.flip(0), e),
+        ),
+        (
+            r"Your result is 0 for tau = .*; elsewhere it is right",
+            FV(lambda x, u, e: (e - x) / (1 - u) * (u > 0.55)),
+        ),
+        (r"factor of x_tau is 1 - tau,", FV(lambda x, u, e: (1 - u) * x + u * e)),
         (r"by -log\(1 - tau\)", FV(lambda x, u, e: -(e - x) * torch.log(1 - u))),
         (r"In place of x_0 you take its tanh", FV(lambda x, u, e: e - torch.tanh((x - u * e) / (1 - u)))),
         (r"1 on eps_hat and -tau on x_0", FV(lambda x, u, e: e - u * (x - u * e) / (1 - u))),

@@ -36,7 +36,7 @@ def read_factors(seen):
                 (base[0], base[1].values[seen.first].item(), base[2].values[seen.first].item(), factors)
             )
     if exercise.name in SUMS and any(not _linear(exercise, *row) for row in told):
-        return None  # differences between twins are no factors then
+        return _ignored(told)  # differences between twins are no factors then
     if not told or not all(math.isfinite(x) for *_, fs in told for f in fs for x in f[1:]):
         return None
     probe, want_sum, have_sum, factors = told[0]
@@ -84,6 +84,18 @@ def _id(exercise, told, off, gaps):
     if not all(_linear(exercise, *row) for row in told):
         return None
     return "+".join(f"factor-of-{told[0][3][i][0]}" for i in off)
+
+
+def _ignored(told):
+    """(id, sentence) on the first argument that makes no difference in any pair of twins; else None."""
+    for i, (name, *_) in enumerate(told[0][3]):
+        if all(row[3][i][2] == 0 and row[3][i][1] for row in told):
+            where = "; ".join(row[0].name for row in told)
+            return (
+                f"ignores-{name}",
+                f"{name} does not enter your result: another one changes nothing ({where}).",
+            )
+    return None
 
 
 def _linear(exercise, probe, want, have, factors):

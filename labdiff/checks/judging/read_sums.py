@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from labdiff.checks.judging.chosen_numbers import by_another_mask, one_of
 from labdiff.checks.judging.expressions import expression, short
 from labdiff.checks.judging.fitted_sums import Row, fitted
 from labdiff.checks.judging.sums import KNOWN, OTHER, SUMS, by_sign
@@ -72,7 +73,8 @@ def read_sums(seen):
             "your angle is that of single pixels. Sum over all axes but the first, for example with "
             "flatten(1)."
         )
-    return _chosen(seen) if seen.exercise.name == "inpaint_step" else None
+    told = by_another_mask(seen) if seen.exercise.name == "inpaint_step" else None
+    return told or one_of(seen, terms)
 
 
 def _with_a_number(seen, known, terms, rows):
@@ -88,39 +90,6 @@ def _with_a_number(seen, known, terms, rows):
     )
 
 
-def _chosen(seen):
-    """Whether each pixel is one of the two that it may be, or a mix of them, though not by the mask."""
-    wrong = total = mixed = 0
-    for probe, expected, outcome in seen.rows:
-        s, x_prev, x0, mask, t, eps = probe.args
-        if probe.rtol > 1e-4 or x0.numel() < 6:
-            continue
-        have, level = outcome.values[seen.first], s.alpha_bar[t - 1].item()
-        known = (level**0.5 * x0.double() + (1 - level) ** 0.5 * eps.double()).numpy()
-        if have.shape != known.shape:
-            return None
-        far = [np.abs(have - x) / (1 + np.abs(x)) for x in (known, x_prev.double().numpy())]
-        between = (have - x_prev.double().numpy()) / (known - x_prev.double().numpy())
-        if (np.abs(between - 0.5) > 0.501).any():
-            return None
-        mixed += int((np.minimum(*far) > 1e-4).sum())
-        wrong += int((np.abs(have - expected.values[seen.first]) > 1e-3).sum())
-        total += have.size
-    if mixed:
-        return "another-mask", (
-            f"{mixed} of {total} pixels are a mix of x_prev's and x0's, rightly noised, by a share between 0 "
-            "and 1. The "
-            "mask is 0 or 1 at each pixel: look for a mean or a blur of it."
-        )
-    if not wrong:
-        return None
-    return "another-mask", (
-        f"Each of your pixels is x_prev's or a rightly noised one of x0, but not by the mask: {wrong} of "
-        f"{total} pixels "
-        "are the wrong one of the two. Take x0's exactly where mask = 1, each sample by its own mask."
-    )
-
-
 def _told(seen, known, terms, rows):
     """(id, sentences) on the factors that are wrong, or None."""
     wrong = [term for i, term in enumerate(terms) if any(row.off[i] for row in rows)]
@@ -129,6 +98,10 @@ def _told(seen, known, terms, rows):
     id = "+".join(f"factor-of-{term}" for term in wrong)
     if all(np.abs(row.got).max() < 1e-6 for row in rows):
         return id, f"Your result is 0: neither {' nor '.join(terms)} enters."
+    off = [row for row in rows if row.off.any()]
+    if len(off) < len(rows) and all(np.abs(row.got).max() < 1e-6 for row in off):
+        places = list(dict.fromkeys(f"{row.group.at}{row.group.part}" for row in off))
+        return id, f"Your result is 0 for {', '.join(places[:4])}; elsewhere it is right."
     whole = in_words(seen.exercise.name, rows)
     if whole is not None:
         return whole[0] or id, whole[1]
@@ -151,6 +124,8 @@ def _sentence(known, i, term, part, rows):
         expression([row.got[i] for row in some], [row.group.quantities for row in some], known.over)
         for some in (rows, off)
     )
+    rest = [row.got[i] - row.right[i] for row in rows]
+    beside = None if whole or named else expression(rest, [row.group.quantities for row in rows], known.over)
     named = whole or named
     should = known.right[term]
     if part:
@@ -158,6 +133,12 @@ def _sentence(known, i, term, part, rows):
     got, right = short(off[0].got[i]), short(off[0].right[i])
     fine = sorted({row.group.at for row in rows} - {row.group.at for row in off})
     where = f" It is right for {' and '.join(fine)}." if 0 < len(fine) < 3 and not whole else ""
+    only = sorted({row.group.at for row in off})
+    if len(fine) > 2 and len(only) < 3 and not whole:
+        where = f" That is so for {' and '.join(only)} only."
+    if beside is not None:
+        yield f"Your factor of {term}{part} is the right one, {should}, plus {beside}."
+        return
     if named == "0":
         yield f"{term} does not enter your result{part}; its factor is {should}.{where}"
     else:

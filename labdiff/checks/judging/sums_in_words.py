@@ -80,6 +80,9 @@ def _common(rows):
             f"You divide all samples of a batch by one number, {short(divisor[mixed[0][0]])} in the probe of "
             f"{rows[mixed[0][0]].probe}. Each sample has its own tau."
         )
+    others = [[j for j in batch if abs(tau[j] - 1 + divisor[k]) < 1e-4] for batch in mixed for k in batch]
+    if mixed and all(others) and any(abs(tau[k] - 1 + divisor[k]) > 1e-2 for batch in mixed for k in batch):
+        return "mixes-samples", "You divide by 1 - tau with the tau of another sample. Each has its own."
     low, high = divisor.min(), divisor.max()
     if same(divisor, np.maximum(1 - tau, low)) and (1 - tau > low + 1e-3).sum() > 2:
         return f"You let 1 - tau go no lower than {low:.4g}. Divide by 1 - tau as it is: tau is below 1."
@@ -117,6 +120,9 @@ def _mix(rows):
 def _solved(rows):
     """eps_hat less an x_0 that is solved for with other factors."""
     x, eps = np.array([row.got for row in rows]).T
+    direct = [named(x, rows), named(eps, rows)]
+    if all(direct) and "/" not in "".join(direct):
+        return None
     divisor, noise = named(-1 / x, rows), named((1 - eps) / x, rows, ("1 - tau", "tau"))
     if divisor is None or noise is None:
         return None
