@@ -636,6 +636,7 @@ MORE = {
     ],
     "interpolate": [slerp_with_a_threshold, slerp_of_images, slerp_over_three_axes],
     "flow_velocity": [
+        lambda x, tau, e: (e - x) / (1 - tau.view(-1, *[1] * (x.ndim - 1)) + 1e-5),
         lambda x, tau, e: torch.vmap(lambda u, k, z: (z - u) / (1 - k))(x, tau, e),
         lambda x, tau, e: (torch.diag(1 / (1 - tau)) @ (e - x).flatten(1)).view_as(x),
     ],
