@@ -963,6 +963,10 @@ NAMED_BY_FACTORS = {
         (r"but not by the mask", lambda s, x, x0, m, t, e: torch.where(x0 > 0, Q(s, x0, t - 1, e), x)),
     ],
     "interpolate": [
+        (
+            r"0.7 times the right one plus 0.3 times the straight line",
+            lambda a, b, w: 0.7 * SL()(a, b, w) + 0.3 * ((1 - w) * a + w * b),
+        ),
         (r"factor of a is the right one, .*, plus 0.05", lambda a, b, w: SL()(a, b, w) + 0.05 * (a + b)),
         (
             r"straight line and bring the result to another length",
@@ -1009,6 +1013,10 @@ NAMED_BY_FACTORS = {
         (r"is that of single pixels", SL(cos=lambda a, b: a.sign() * b.sign() * 0.99)),
     ],
     "flow_velocity": [
+        (
+            r"its mean over each row\): pixels mix",
+            FV(lambda x, u, e: ((e - x).mean(-1, keepdim=True) / (1 - u)).expand_as(x)),
+        ),
         (
             r"with the tau of another sample",
             lambda x, u, e: FV(lambda x, u, e: (e - x) / (1 - u))(x, u.flip(0), e),

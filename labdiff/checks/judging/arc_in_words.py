@@ -39,9 +39,8 @@ def _straight(rows):
         return None
     return (
         f"For {'; '.join(row.group.at for row in off[:2])} you go along the straight line, (1 - w) a + w b; "
-        "for the "
-        "other samples along the arc, which is right at these angles too: the line is for angles near 0 "
-        "alone."
+        "for the other samples along the arc, which is right at these angles too: the line is for angles "
+        "near 0 alone."
     )
 
 
@@ -54,8 +53,7 @@ def _flipped(rows):
         return None
     return (
         "You take -b in place of b where its angle to a is above 90 degrees, as one does with rotations. "
-        "Here b and "
-        "-b are two different samples: keep the sign."
+        "Here b and -b are two different samples: keep the sign."
     )
 
 
@@ -66,8 +64,8 @@ def _line_rescaled(rows):
     if not same(ratio[:, 0], ratio[:, 1]):
         return None
     return (
-        "You go along the straight line and bring the result to another length: it is (1 - w) a + w b times "
-        f"{examples(ratio[:, 0], rows)}. The steps are not even then. Go along the arc."
+        "You go along the straight line and bring the result to another length: it is (1 - w) a + w b "
+        f"times {examples(ratio[:, 0], rows)}. The steps are not even then. Go along the arc."
     )
 
 
@@ -78,8 +76,7 @@ def _turned(rows):
         if same(got, _arc(rows, angle=change(theta)), 2e-2 if "degrees" in words else 2e-3):
             return (
                 "Your weights are those of another angle: in place of theta = arccos(cosine) you take "
-                f"{words}, "
-                f"{examples(change(theta), rows)}."
+                f"{words}, {examples(change(theta), rows)}."
             )
     grid = np.linspace(0.02, 3.1, 1541)
     far = np.stack([np.abs(_arc(rows, angle=np.full(len(rows), x)) - got).max(-1) for x in grid])
@@ -103,8 +100,7 @@ def _turned(rows):
         which = f", {found[0]}" if len(found) == 1 else ""
         return "mixes-samples", (
             f"You take one angle for all samples of a batch{which}: {short(near[whole[0][0]])} in the probe "
-            "of "
-            f"{rows[whole[0][0]].probe}. Each sample has its own."
+            f"of {rows[whole[0][0]].probe}. Each sample has its own."
         )
     wrong = [k for k, row in enumerate(rows) if row.off.any()]
     text = examples(near[wrong], [rows[k] for k in wrong])
@@ -142,8 +138,7 @@ def _slid(rows):
     first = [i for i in range(len(rows)) if not np.isclose(w[:i], w[i]).any()]
     return (
         "Your result lies on the arc, but elsewhere on it: in place of w you take "
-        f"{name + ', ' if name else ''}"
-        f"{examples(used[first], [rows[i] for i in first])}."
+        f"{name + ', ' if name else ''}{examples(used[first], [rows[i] for i in first])}."
     )
 
 
@@ -157,4 +152,19 @@ def _scaled(rows):
     return f"{text}{'' if name else examples(ratio[:, 0], rows)}. The arc brings the length by itself."
 
 
-ARC = (_straight, _turned, _line_rescaled, _flipped, _slid, _scaled)
+def _between(rows):
+    """A sum of the arc and the straight line."""
+    w = np.array([row.group.quantities["w"] for row in rows])
+    both = np.stack([np.ravel(_arc(rows)), np.ravel(np.stack([1 - w, w], -1))], -1)
+    got = np.ravel([row.got for row in rows])
+    shares, _, rank, _ = np.linalg.lstsq(both, got, rcond=None)
+    if rank < 2 or not same(got, both @ shares) or min(abs(shares)) < 1e-3:
+        return None
+    arc, line = (short(share) for share in shares)
+    return (
+        f"Your result is {arc} times the right one plus {line} times the straight line (1 - w) a + w b. Take "
+        "the arc alone."
+    )
+
+
+ARC = (_straight, _turned, _line_rescaled, _flipped, _slid, _scaled, _between)

@@ -23,16 +23,15 @@ def by_another_mask(seen):
         total += have.size
     if mixed:
         return "another-mask", (
-            f"{mixed} of {total} pixels are a mix of x_prev's and x0's, rightly noised, by a share between 0 "
-            "and 1. The "
-            "mask is 0 or 1 at each pixel: look for a mean or a blur of it."
+            f"{mixed} of {total} pixels are a mix of x_prev's and x0's, rightly noised, by a share between "
+            "0 and 1. The mask is 0 or 1 at each pixel: look for a mean or a blur of it."
         )
     if not wrong:
         return None
     return "another-mask", (
         f"Each of your pixels is x_prev's or a rightly noised one of x0, but not by the mask: {wrong} of "
-        f"{total} pixels "
-        "are the wrong one of the two. Take x0's exactly where mask = 1, each sample by its own mask."
+        f"{total} pixels are the wrong one of the two. Take x0's exactly where mask = 1, each sample by its "
+        "own mask."
     )
 
 
@@ -57,6 +56,5 @@ def one_of(seen, terms):
         return None
     return "numbers-chosen", (
         f"Each of your numbers is one of {' and '.join(sorted(used))}: look for a where, a mask, a maximum "
-        "or a threshold "
-        "that picks one of them, pixel by pixel."
+        "or a threshold that picks one of them, pixel by pixel."
     )

@@ -46,8 +46,7 @@ def read_elementwise(seen):
         if len(large) > 3 and all(_squeezed(*pair) for pair in large):
             return "function-applied", (
                 f"You cut {words} off at a threshold of each sample's own and divide by it (dynamic "
-                "thresholding, which "
-                "is made for pictures). It enters as it is."
+                "thresholding, which is made for pictures). It enters as it is."
             )
     return None
 

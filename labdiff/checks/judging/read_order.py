@@ -25,8 +25,7 @@ def read_order(seen):
             mine = ", ".join(exercise.arguments[i] for i in order)
             return (
                 f"Your arguments are in another order: your numbers are right if they mean ({mine}). Your "
-                "function is "
-                f"called as {exercise.name}({', '.join(exercise.arguments)}), by position."
+                f"function is called as {exercise.name}({', '.join(exercise.arguments)}), by position."
             )
     return None
 

@@ -24,13 +24,19 @@ CHANGES = {
     "less its mean over each sample": lambda x: x - x.mean(tuple(range(1, x.ndim)), keepdim=True),
     "of the samples in reversed order": lambda x: x.flip(0),
     "turned upside down or sideways": lambda x: x.flip(-1),
+    "its mean over each row": lambda x: x.mean(-1, keepdim=True).expand_as(x),
     "a number in its place": torch.ones_like,
 }
 DEPENDS = (
-    " One pixel shows that the factors depend on the numbers: look for a length, a dot product, a spread or "
-    "a maximum."
+    " One pixel shows that the factors depend on the numbers: look for a length, a dot product, a spread "
+    "or a maximum."
 )
-MIXING = ("of the first sample", "its mean over the batch", "of the samples in reversed order")
+MIXING = {  # what mixes with what
+    "of the first sample": "sample",
+    "its mean over the batch": "sample",
+    "of the samples in reversed order": "sample",
+    "its mean over each row": "pixel",
+}
 
 
 def read_sums(seen):
@@ -56,22 +62,20 @@ def read_sums(seen):
                 f"Your result has {term} {words} where {term} as it is belongs."
                 + (f" {told[1]}" if told else "")
             )
-    for words in MIXING:
+    for words, kind in MIXING.items():
         others = {f"{term} ({words})": CHANGES[words] for term in terms}
         rows = fitted(seen, known, [*terms, *others], others)
         if rows is not None and any(np.abs(row.got[len(terms) :]).max() > 1e-3 for row in rows):
             used = [n for i, n in enumerate([*terms, *others]) if any(abs(row.got[i]) > 1e-3 for row in rows)]
-            return "mixes-samples", (
-                f"Your result is made of {' and '.join(used)}: samples mix. Each sample has only its own "
-                "numbers in "
-                f"its result, {' and '.join(terms)}."
+            return f"mixes-{kind}s", (
+                f"Your result is made of {' and '.join(used)}: {kind}s mix. Each {kind} has only its own "
+                f"numbers in its result, {' and '.join(terms)}."
             )
     if seen.exercise.name == "interpolate" and fitted(seen, replace(known, groups=by_sign), terms):
         return "pixel-angle", (
             "Your weights are one pair of numbers where a and b have the same sign, and another one where "
-            "they have not: "
-            "your angle is that of single pixels. Sum over all axes but the first, for example with "
-            "flatten(1)."
+            "they have not: your angle is that of single pixels. Sum over all axes but the first, for "
+            "example with flatten(1)."
         )
     told = by_another_mask(seen) if seen.exercise.name == "inpaint_step" else None
     return told or one_of(seen, terms)

@@ -33,9 +33,8 @@ def _of_the_sample(rows):
             values = " and ".join(f"{short(none)} and {short(label)}" for none, label in got[:2])
             return (
                 f"Your factors of eps_none and eps_label differ from sample to sample at {at}: {values}. "
-                "Look for a length, a dot product, a spread or a maximum of the predictions, or an index of "
-                "the batch. The "
-                "right ones are 1 - scale and scale, for every sample."
+                "Look for a length, a dot product, a spread or a maximum of the predictions, or an index "
+                "of the batch. The right ones are 1 - scale and scale, for every sample."
             )
     return None
 
@@ -77,8 +76,8 @@ def _common(rows):
     mixed = [batch for batch in batches if np.ptp(tau[batch]) > 1e-2]
     if mixed and all(np.ptp(divisor[batch]) < 2e-5 for batch in mixed):
         return "mixes-samples", (
-            f"You divide all samples of a batch by one number, {short(divisor[mixed[0][0]])} in the probe of "
-            f"{rows[mixed[0][0]].probe}. Each sample has its own tau."
+            f"You divide all samples of a batch by one number, {short(divisor[mixed[0][0]])} in the probe "
+            f"of {rows[mixed[0][0]].probe}. Each sample has its own tau."
         )
     others = [[j for j in batch if abs(tau[j] - 1 + divisor[k]) < 1e-4] for batch in mixed for k in batch]
     if mixed and all(others) and any(abs(tau[k] - 1 + divisor[k]) > 1e-2 for batch in mixed for k in batch):
@@ -111,8 +110,7 @@ def _mix(rows):
     if on_x0 and on_eps and "/" not in on_x0 + on_eps:
         return (
             f"With x_0 = (x_tau - tau eps_hat) / (1 - tau), your result has the factor {on_eps} on eps_hat "
-            "and "
-            f"{on_x0} on x_0. The velocity is eps_hat - x_0, without factors."
+            f"and {on_x0} on x_0. The velocity is eps_hat - x_0, without factors."
         )
     return None
 
@@ -128,8 +126,7 @@ def _solved(rows):
         return None
     return (
         f"You take x_0 = (x_tau - p eps_hat) / q with p = {noise} and q = {divisor}. On the straight path p "
-        "is "
-        "tau and q is 1 - tau."
+        "is tau and q is 1 - tau."
     )
 
 
@@ -151,9 +148,8 @@ def _level(rows):
         used[row.group.quantities["t"]] = int(fits.argmax())
     told = ", ".join(f"{level} at t = {t}" for t, level in sorted(used.items()))
     return (
-        f"You noise the known pixels to another level than t - 1, that of x_prev: to level {told}. For every "
-        "t "
-        "it is t - 1."
+        f"You noise the known pixels to another level than t - 1, that of x_prev: to level {told}. For "
+        "every t it is t - 1."
     )
 
 
@@ -165,8 +161,8 @@ def _again(rows):
         return None
     return (
         "You noise the pixels where mask = 0 by one more step, sqrt(alpha_t) x_prev + sqrt(beta_t) eps, up "
-        "to level t, "
-        "as between the repetitions of resampling. The result is wanted at level t - 1: x_prev as it is."
+        "to level t, as between the repetitions of resampling. The result is wanted at level t - 1: x_prev "
+        "as it is."
     )
 
 
@@ -181,6 +177,5 @@ def _another_alpha_bar(rows):
     name = named(signal**2, known)
     return (
         "You noise the known pixels with another alpha_bar than that of level t - 1: with "
-        f"{name + ', ' if name else ''}"
-        f"{examples(signal**2, known)}. Take s.alpha_bar[t - 1]."
+        f"{name + ', ' if name else ''}{examples(signal**2, known)}. Take s.alpha_bar[t - 1]."
     )
