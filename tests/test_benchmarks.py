@@ -211,6 +211,21 @@ def test_a_log_is_written_over_none_and_compared(enter, tmp_path, capsys):
     assert names == ["mine.seed0.2.json", "mine.seed0.3.json", "mine.seed0.json"]
 
 
+def test_gradescopes_leaderboard_stands_beside_the_score(enter, tmp_path):
+    (tmp_path / "old").mkdir()
+    new, old = tmp_path / "old" / "new.json", tmp_path / "old" / "results.json"
+    old.write_text('{"tests": [{"score": 1.0}], "leaderboard": []}')
+    for path in (new, old):
+        log = enter(NOISE, "--results", str(path))
+    assert json.loads(new.read_text())["score"] == 0  # Gradescope wants one
+    results = json.loads(old.read_text())
+    assert results["tests"] == [{"score": 1.0}] and "score" not in results
+    distance, seconds, evaluations, recall = results["leaderboard"]
+    assert distance == {"name": "distance", "value": round(log["fd"], 2), "order": "asc"}
+    assert seconds["order"] == evaluations["order"] == "asc" and evaluations["value"] == 1
+    assert recall == {"name": "recall", "value": round(log["recall"], 3)}
+
+
 def test_a_trial_writes_nothing(enter, capsys):
     assert enter(NOISE, "--try") is None
     said = capsys.readouterr()
