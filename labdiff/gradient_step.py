@@ -7,7 +7,7 @@ from torch import distributed as dist
 
 from labdiff.arguments import eval_mode
 from labdiff.device import processes
-from labdiff.objective import eps_loss
+from labdiff.objective import eps_errors
 from labdiff.optimizer import MuonAdamW
 from labdiff.schedule import Schedule
 from labdiff.trajectory import explained
@@ -25,6 +25,7 @@ def update(
     clip: float = 1.0,
     parts: int = 1,
     bf16: bool = False,
+    weight: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """One step on tensors alone, which torch.compile takes whole: gradient, clipping, optimizer, EMA.
 
@@ -34,11 +35,13 @@ def update(
         finite: a bool on the device, in place; once a loss or gradient is not finite, so that it is False, no
             step changes the weights.
         lr, decay: of this step; tensors where torch.compile shall not look at their values.
+        weight: (B,) weight of each sample's squared error in the gradient; None for 1.
 
-    Returns: (2,) the loss and the gradient's norm before clipping, on the device.
+    Returns: (2,) the simple loss, without weights, and the gradient's norm before clipping, on the device.
     """
     net.zero_grad()
-    loss = _backward(net, s, batch, parts, bf16)
+    weight = torch.ones(len(batch[0]), device=batch[0].device) if weight is None else weight
+    loss = _backward(net, s, [weight, *batch], parts, bf16)
     norm = torch.nn.utils.clip_grad_norm_(net.parameters(), clip)
     if processes()[1] > 1:
         dist.all_reduce(loss)
@@ -58,14 +61,15 @@ def update(
 
 
 def _backward(net, s, batch, parts, bf16):
-    """Put the gradient of the batch's mean loss into the parameters, one part at a time; return the loss."""
+    """Put the gradient of the batch's weighted loss into the parameters, one part at a time; return the loss
+    without the weights."""
     device, total = batch[0].device, torch.zeros((), device=batch[0].device)
     with torch.enable_grad(), eval_mode(net, training=True):
-        for x0, t, eps, *label in zip(*(a.chunk(parts) for a in batch), strict=True):
+        for weight, x0, t, eps, *label in zip(*(a.chunk(parts) for a in batch), strict=True):
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16), explained("train"):
-                loss = eps_loss(lambda x, t, label=label: net(x, t, *label), s, x0, t, eps) / parts
-            loss.backward()
-            total = total + loss.detach()
+                errors = eps_errors(lambda x, t, label=label: net(x, t, *label), s, x0, t, eps) / parts
+            (weight * errors).mean().backward()
+            total = total + errors.detach().mean()
     return total
 
 

@@ -39,6 +39,7 @@ def train(name: str, given: dict[str, Any]) -> None:
         raise ValueError(f"{name}: batch_size: expected {expected}, got {given['batch_size']}")
     check_number(name, "lr", given["lr"], "a number > 0", lambda v: 0 < v < math.inf)
     check_number(name, "clip", given["clip"], "a number > 0", lambda v: v > 0)
+    check_number(name, "min_snr", given["min_snr"], "a number > 0", lambda v: v > 0)
     check_number(name, "ema_decay", given["ema_decay"], "a number in [0, 1)", lambda v: 0 <= v < 1)
     check_number(name, "drop_label", given["drop_label"], "a number in [0, 1]", lambda v: 0 <= v <= 1)
     check_generator(name, given["generator"])

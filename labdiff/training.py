@@ -17,6 +17,8 @@ from labdiff.gradient_step import update
 from labdiff.optimizer import MuonAdamW
 from labdiff.schedule import Schedule
 
+EARLY = 1000  # steps over which the weight on the squared error rises to 1
+
 
 def train(
     model: torch.nn.Module,
@@ -29,6 +31,7 @@ def train(
     batch_size: int = 128,
     lr: float = 3e-3,
     warmup: int = 50,
+    min_snr: float = 5.0,
     ema_decay: float = 0.9999,
     clip: float = 1.0,
     accumulate: int = 1,
@@ -40,7 +43,9 @@ def train(
         x_0 ~ data;  t ~ Uniform{1..T};  eps ~ N(0, I);  step on grad || eps - eps_theta(x_t, t) ||^2
 
     Muon for the kernels of convolutions, AdamW for all else; gradient norm clipped. The learning rate rises
-    over `warmup` steps and then falls linearly to 0 at n_steps. t is stratified: one draw from each of
+    over `warmup` steps and then falls linearly to 0 at n_steps. In the first 1,000 steps the squared error at
+    t weighs less where there is little noise: w_t = min(1, min_snr / SNR_t) at the start, then rising to 1,
+    the simple loss; SNR_t = alpha_bar_t / (1 - alpha_bar_t). t is stratified: one draw from each of
     batch_size equal parts of 1..T. The EMA of the weights has its decay warmed up, min(ema_decay,
     (1+n)/(10+n)). On hardware that has it, the network runs in bfloat16. A step is yielded after the
     optimizer and the EMA are done, so that `break` loses nothing. Processes that torchrun started, and that
@@ -59,6 +64,8 @@ def train(
             number.
         lr: highest learning rate, > 0.
         warmup: steps until it is reached.
+        min_snr: signal-to-noise ratio above which w_t is less than 1 at the start, > 0; math.inf for the
+            simple loss from the first step on.
         ema_decay: highest decay of the EMA, in [0, 1).
         clip: largest gradient norm.
         accumulate: parts that each batch goes through the model in, for a GPU with little memory: the same
@@ -71,7 +78,7 @@ def train(
     Raises: TypeError, ValueError: wrong arguments, at the call; FloatingPointError: a loss or gradient that
         is NaN or infinite, before it reaches the weights.
     Source: Ho et al. 2020, Algorithm 1; slide S14. Stratified t: Kingma et al. 2021, app. I.1. Muon: Jordan
-        et al. 2024. Dropped labels: Ho & Salimans 2022.
+        et al. 2024. Dropped labels: Ho & Salimans 2022. w_t: Hang et al. 2023, "Min-SNR weighting".
     """
     device = device_of(model)
     if device.type == "cuda":
@@ -87,14 +94,18 @@ def train(
     done = 0 if resume is None else resume.restore(model, ema, optimizer, generator)
     _share_state(generator, device)  # every process draws the whole batch and takes its share
 
+    early = (min_snr * (1 - s.alpha_bar) / s.alpha_bar).nan_to_num(nan=1.0)  # w_t at n = 0; inf 0 is NaN
+    early = early.clamp(max=1).float().to(device)
     progress = [done]  # one list for all Steps: save_checkpoint knows one that is no longer the last
     finite, bf16 = torch.ones((), dtype=torch.bool, device=device), has_bf16(device)
     unread = []  # Steps whose loss is on its way: on a GPU it is read one step late, so that nothing waits
     for n in range(done + 1, n_steps + 1):
+        weight = torch.lerp(early, torch.ones_like(early), min(n / EARLY, 1.0))
         batch = [a[rank::world] for a in _draw(images, labels, drop_label, model, s.T, batch_size, generator)]
         lr_n = lr * min(n / max(warmup, 1), (n_steps + 1 - n) / max(n_steps - warmup, 1), 1.0)
         decay = min(ema_decay, (1 + n) / (10 + n))
-        seen = update(net, ema, optimizer, s, batch, finite, lr_n, decay, clip, accumulate, bf16)
+        w = weight[batch[1]]
+        seen = update(net, ema, optimizer, s, batch, finite, lr_n, decay, clip, accumulate, bf16, w)
         unread.append(Step(n, OnItsWay(seen), lr_n, ema, model, s, optimizer, generator, progress))
         step = unread[-1]
         while len(unread) > (device.type == "cuda" and n < n_steps):

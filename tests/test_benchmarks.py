@@ -145,9 +145,10 @@ def test_the_docs_quote_what_was_measured(load):
     assert (BENCHMARKS / "quality.png").exists() == ("quality" in results)
 
 
-def test_a_recipe_is_judged_and_its_evaluations_are_counted(load, classifier):
+@pytest.mark.parametrize("name, calls", [("labels", 100), ("no_labels", 50)])  # guidance takes two a step
+def test_a_recipe_is_judged_and_its_evaluations_are_counted(load, classifier, name, calls):
     record, quality = load("record"), load("quality")
-    entry = record.recipe(BENCHMARKS / "entries" / "labels.py")
+    entry = record.recipe(BENCHMARKS / "entries" / f"{name}.py")
     entry.N_STEPS = 2
     train, test = (
         ld.Digits(d.images[:200], d.labels[:200]) for d in (ld.load_digits(), ld.load_digits("test"))
@@ -156,8 +157,9 @@ def test_a_recipe_is_judged_and_its_evaluations_are_counted(load, classifier):
     with torch.random.fork_rng():
         images, log = record.drawn(entry, train, seed=0, n=12)
     log = record.judged(images, log, train.images[:12], judge)
-    assert log["evaluations"] == 2 * 50 and log["labels"] is True and log["seconds"] > 0 < log["cpu"]
-    row = record.ROW.format(**log | {"entry": "labels.py"})
+    assert log["evaluations"] == calls and log["labels"] == (name == "labels")
+    assert log["seconds"] > 0 < log["cpu"]
+    row = record.ROW.format(**log | {"entry": f"{name}.py"})
     table = (BENCHMARKS / "records.md").read_text().splitlines()
     assert row.count("|") == table[-1].count("|") == table[-2].count("|")
 

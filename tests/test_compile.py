@@ -45,8 +45,9 @@ def test_a_training_step(s):
     compiled, lr, decay = whole(update), torch.tensor(1e-2), torch.tensor(0.5)
     for n in (2, 3):
         finite = torch.ones((), dtype=torch.bool)
-        a = update(*ours, s, batch(s, n), finite, 1e-2, 0.5)
-        b = compiled(*theirs, s, batch(s, n), finite, lr, decay)
+        weight = torch.rand(4, generator=torch.Generator().manual_seed(n))
+        a = update(*ours, s, batch(s, n), finite, 1e-2, 0.5, weight=weight)
+        b = compiled(*theirs, s, batch(s, n), finite, lr, decay, weight=weight)
         torch.testing.assert_close(a, b)
         assert finite
     for mine, other in zip(ours[:2], theirs[:2]):

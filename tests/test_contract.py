@@ -567,7 +567,7 @@ OTHERS = [
             error,
             "expected a number > 0, got",
         )
-        for name in ("lr", "clip")
+        for name in ("lr", "clip", "min_snr")
         for v, error in ((0.0, ValueError), (-1, ValueError), (float("nan"), ValueError), ("1e-3", TypeError))
     ],
     ("train: lr", lambda: ld.train(NET, S, X, lr=float("inf")), ValueError, "expected a number > 0, got inf"),

@@ -8,6 +8,8 @@ import torch
 
 import labdiff as ld
 from conftest import Spy, make_net
+from labdiff import training
+from labdiff.gradient_step import update
 
 
 def seeded(seed=0):
@@ -435,6 +437,57 @@ def test_parts_of_a_batch_make_the_same_step(s, images):
     (one, weight), (three, same) = run(1), run(3)
     assert one == pytest.approx(three, rel=1e-9)
     torch.testing.assert_close(weight, same, rtol=1e-5, atol=1e-7)
+
+
+class Gradient(torch.optim.SGD):
+    """Leaves the weights and the gradient as they are."""
+
+    def step(self):
+        pass
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_weight_is_in_the_gradient_and_not_in_the_loss(s, g, parts):
+    model, x0, eps = Line(), *torch.randn(2, 6, 4, dtype=torch.float64, generator=g)
+    t, weight = torch.arange(1, 7), torch.rand(6, dtype=torch.float64, generator=g)
+    optimizer = Gradient(model.parameters(), lr=0.1)
+    finite = torch.tensor(True)
+    batch = x0, t, eps
+    seen = update(model, Line(), optimizer, s, batch, finite, 0.1, 0.5, math.inf, parts, weight=weight)
+    xt = ld.q_sample(s, x0, t, eps)
+    error = 0.5 * xt - eps
+    assert seen[0].item() == pytest.approx(error.square().mean().item())
+    by_hand = (weight[:, None] * 2 * error * xt).mean()
+    assert model.w.grad.item() == pytest.approx(by_hand.item())
+
+
+@pytest.mark.parametrize("min_snr", [5, 0.1, math.inf])
+def test_levels_with_little_noise_weigh_less_at_first(s, monkeypatch, min_snr):
+    seen = []
+
+    def spy(net, ema, optimizer, s, batch, *args):
+        seen.append((batch[1], args[-1]))
+        return update(net, ema, optimizer, s, batch, *args)
+
+    monkeypatch.setattr(training, "update", spy)
+    monkeypatch.setattr(training, "EARLY", 3)
+    for _ in ld.train(Line(), s, TOY, n_steps=4, batch_size=20, min_snr=min_snr, generator=seeded()):
+        pass
+    for n, (t, weight) in enumerate(seen, start=1):
+        snr = s.alpha_bar[t] / (1 - s.alpha_bar[t])
+        share = min(n / 3, 1)  # of the way to the simple loss
+        expected = (1 - share) * torch.minimum(snr, torch.tensor(float(min_snr))) / snr + share
+        torch.testing.assert_close(weight.double(), expected, rtol=1e-5, atol=1e-6)
+    assert (seen[0][1] < 0.99).any() == (min_snr != math.inf) and (seen[-1][1] == 1).all()
+
+
+@pytest.mark.filterwarnings("ignore:alpha_bar_T")
+def test_levels_without_noise_have_a_finite_weight():
+    clean = ld.Schedule(torch.tensor([0.0, 1e-20, 1e-20], dtype=torch.float64))
+    assert clean.alpha_bar[-1] == 1
+    for min_snr in (5.0, math.inf):
+        for step in ld.train(Line(), clean, TOY, n_steps=2, min_snr=min_snr, generator=seeded()):
+            assert math.isfinite(step.loss)
 
 
 def test_labels_reach_the_model_and_some_are_dropped(s):

@@ -49,7 +49,7 @@ EXERCISE = Exercise(
     make_probes=batch_probes(("model", "s", "x0", "t", "eps")),
     mistakes=MISTAKES,
     forms=(Form("the mean of (eps - eps_theta(x_t, t))^2"),),
-    blocked=(objective.eps_loss,),
+    blocked=(objective.eps_loss, objective.eps_errors),
     call=loss_and_gradient,
     intermediates=_intermediates,
 )
