@@ -246,6 +246,8 @@ def test_panels_need_no_more_room_than_there_is_and_none_for_what_may_never_come
     pad = page.locator("section[aria-label=drawing_pad]")
     boxes = [figure.bounding_box() for figure in pad.locator("figure").all()]
     assert len(boxes) == 5 and max(box["y"] for box in boxes) < boxes[0]["y"] + boxes[0]["height"]
+    cloud = page.locator("section[aria-label=cloud_pad]").get_by_role("application")
+    assert cloud.get_attribute("aria-label").startswith("a pad: draw a density with ")
     ten = page.locator("section[aria-label=TrainingView]").first.locator("canvas")
     assert ten.evaluate("(e) => [e.width, e.height]") == [5 * 30 - 2, 2 * 30 - 2]  # no empty places in a row
     view = page.locator("section[aria-label=TrainingView]").last

@@ -7,7 +7,7 @@ const STROKE = 12;
 function makePad(pane, ui) {
   const canvas = element("canvas", {
     width: SIDE, height: SIDE, role: "application", class: "labdiff-pad", tabindex: 0,
-    "aria-label": "a pad: draw a digit with mouse, pen or finger; by keyboard, arrows move the pen, " +
+    "aria-label": `a pad: ${pane.caption} with mouse, pen or finger; by keyboard, arrows move the pen, ` +
       "space lowers and lifts it, backspace clears",
   });
   const clear = element("button", { type: "button" }, "clear");
