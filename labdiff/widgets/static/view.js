@@ -126,8 +126,9 @@ function render({ model, el }) {
 
   function layout() {
     width = root.clientWidth || width || 640;
-    const { paddingLeft, paddingRight } = getComputedStyle(root);
-    for (const row of rows) layOut(row, width - parseFloat(paddingLeft) - parseFloat(paddingRight) - 8); // with outlines
+    const { paddingLeft, paddingRight } = getComputedStyle(root); // "" as long as it is not in the page
+    const padding = (parseFloat(paddingLeft) || 0) + (parseFloat(paddingRight) || 0);
+    for (const row of rows) layOut(row, width - padding - 8); // with outlines
   }
 
   for (const control of spec.controls) {
