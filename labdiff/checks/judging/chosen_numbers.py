@@ -3,6 +3,14 @@
 import numpy as np
 
 
+def precise(seen):
+    """(probe, right numbers, the student's) of exact probes with six or more; [] where shapes differ."""
+    rows = [(p, right.values[seen.first], mine.values[seen.first]) for p, right, mine in seen.rows]
+    if any(want.shape != have.shape or not np.isfinite(have).all() for _, want, have in rows):
+        return []
+    return [(p, want, have) for p, want, have in rows if p.rtol <= 1e-4 and want.size >= 6]
+
+
 def by_another_mask(seen):
     """Whether each pixel is one of the two that it may be, or a mix of them, though not by the mask."""
     wrong = total = mixed = 0
@@ -38,12 +46,7 @@ def by_another_mask(seen):
 def one_of(seen, terms):
     """Whether each number is an argument's or the right one, chosen by something else than the formula."""
     used = set()
-    for probe, expected, outcome in seen.rows:
-        want, have = (x.values[seen.first] for x in (expected, outcome))
-        if want.shape != have.shape or not np.isfinite(have).all():
-            return None
-        if probe.rtol > 1e-4 or want.size < 6:
-            continue
+    for probe, want, have in precise(seen):
         given = dict(zip(seen.exercise.arguments, probe.args, strict=True))
         choices = {"the right one": want} | {
             n: np.broadcast_to(given[n].double().numpy(), have.shape) for n in terms

@@ -103,8 +103,7 @@ KNOWN = (
         r"condition to be a boolean tensor|[~].*(on|type)|bitwise_not|used as indices must be",
         "",
         "A mask of numbers, 0 and 1, is used where True and False are expected: {message}. Make it one with "
-        ".bool() "
-        "or mask == 1, or calculate with it: mask * a + (1 - mask) * b.",
+        ".bool() or mask == 1, or calculate with it: mask * a + (1 - mask) * b.",
     ),
     (
         "indexing-a-number",
@@ -120,8 +119,7 @@ KNOWN = (
         r"1D tensors expected|expected .*[12]-?D tensor|must be a (1D|2D|matrix)|Dimension out|dim must be",
         "",
         "A function of torch gets a tensor with another number of axes than it takes: {message}. Give each "
-        "sample's "
-        "numbers one axis first, for example with .flatten(1).",
+        "sample's numbers one axis first, for example with .flatten(1).",
     ),
     (
         "labdiff-argument",
