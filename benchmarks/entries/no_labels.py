@@ -1,4 +1,4 @@
-"""labdiff's own recipe without labels: ld.train as it comes, DDIM with full noise."""
+"""labdiff's own recipe without labels: ld.train with an early weight, DDIM with full noise."""
 
 import torch
 
@@ -11,7 +11,7 @@ LABELS = False  # whether train() looks at the labels
 def train(digits, seed):
     s, generator = ld.cosine_schedule(), torch.Generator().manual_seed(seed)
     model = ld.UNet(alpha_bar=s.alpha_bar, generator=generator)
-    *_, step = ld.train(model, s, digits.images, n_steps=N_STEPS, generator=generator)
+    *_, step = ld.train(model, s, digits.images, n_steps=N_STEPS, min_snr=5.0, generator=generator)
     return step.ema
 
 

@@ -57,6 +57,7 @@ def training(
     batch_size: int = 128,
     lr: float = 3e-3,
     labels: torch.Tensor | None = None,
+    min_snr: float = math.inf,
     generator: torch.Generator | None = None,
     checkpoint: str | Path | None = None,
     restart: bool = False,
@@ -73,7 +74,7 @@ def training(
     KeyboardInterrupt as usual.
 
     Args:
-        model, s, images, n_steps, batch_size, lr, labels, generator: as for ld.train().
+        model, s, images, n_steps, batch_size, lr, labels, min_snr, generator: as for ld.train().
         checkpoint: file to save to, once a minute and at the end, and to resume from if it exists; the losses
             are kept in a text file beside it. None: nothing is saved.
         restart: start anew and overwrite the checkpoint.
@@ -101,7 +102,9 @@ def training(
         _paint(paint, ema := _restored(model, saved), n_steps, gallery, view)
         view.say(f"all {n_steps} steps were done before ({path}): restart=True trains anew", n=n_steps)
         return TrainingRun(n_steps, n_steps, ema, losses, gallery)
-    given: dict[str, Any] = dict(n_steps=n_steps, batch_size=batch_size, lr=lr, labels=labels)
+    given: dict[str, Any] = dict(
+        n_steps=n_steps, batch_size=batch_size, lr=lr, labels=labels, min_snr=min_snr
+    )
     steps = train(model, s, images, generator=generator, resume=saved, **given)
     _show(view)
     n, saved_at = saved.n if saved else 0, time.monotonic()
