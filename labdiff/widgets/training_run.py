@@ -1,6 +1,5 @@
 """Training on the page: it shows how it goes, stops calmly, and goes on where it stopped."""
 
-import copy
 import math
 import time
 from collections.abc import Callable
@@ -13,13 +12,13 @@ from IPython import get_ipython
 from IPython.display import display
 
 from labdiff.arguments import check_data, check_int, check_path, check_schedule
-from labdiff.checkpoint import load_checkpoint, save_checkpoint
+from labdiff.checkpoint import load_checkpoint
 from labdiff.edge import sample, train
 from labdiff.images import to_uint8
 from labdiff.schedule import Schedule
 from labdiff.signature import checked
-from labdiff.widgets.in_browser import noted
 from labdiff.widgets.interrupts import stop_requests
+from labdiff.widgets.saved_run import check_fits, read_losses, restored, save_run
 from labdiff.widgets.training_view import TrainingView
 
 SAVE_EVERY = 60.0  # seconds between two checkpoints; the last step is always saved
@@ -94,12 +93,12 @@ def training(
     path = None if checkpoint is None else check_path("training", "checkpoint", checkpoint, "a file's path")
     saved = load_checkpoint(path) if path and path.is_file() and not restart else None
     if saved:
-        _check_fits(path, saved, model, s, n_steps)
-    view, gallery, losses = TrainingView(n_steps), {}, _read_losses(path, saved.n) if saved else []
+        check_fits(path, saved, model, s, n_steps)
+    view, gallery, losses = TrainingView(n_steps), {}, read_losses(path, saved.n) if saved else []
     paint = paint or _samples_of(s, images)
     if saved and saved.n == n_steps:
         _show(view)
-        _paint(paint, ema := _restored(model, saved), n_steps, gallery, view)
+        _paint(paint, ema := restored(model, saved), n_steps, gallery, view)
         view.say(f"all {n_steps} steps were done before ({path}): restart=True trains anew", n=n_steps)
         return TrainingRun(n_steps, n_steps, ema, losses, gallery)
     given: dict[str, Any] = dict(
@@ -120,7 +119,7 @@ def training(
                     losses.append(unread[0].loss)
                     view.update(unread.pop(0))
                 if save:
-                    _save(path, step, losses)
+                    save_run(path, step, losses)
                     saved_at = time.monotonic()
                 if last or n in (50, 150, 400) or n % 500 == 0:
                     _paint(paint, step.ema, n, gallery, view)
@@ -135,31 +134,6 @@ def training(
         view.say(text, n=n)
         print(text)  # for pages without widgets
     return TrainingRun(n, n_steps, step.ema, losses, gallery)
-
-
-def _check_fits(path, saved, model, s, n_steps):
-    """Raise unless the checkpoint is one of this model and schedule, and of no more than n_steps."""
-    anew = "Give another path, or restart=True to start anew"
-    model = copy.deepcopy(model)
-    getattr(model, "adopt", lambda alpha_bar: None)(s.alpha_bar)  # as train() does
-    states = saved.part("model"), model.state_dict()
-    theirs, own = ({k: v.shape for k, v in state.items()} for state in states)
-    other_schedule = not torch.equal(saved.s.beta, s.beta)
-    if other_schedule or theirs != own:
-        got = f"another schedule, {saved.s}" if other_schedule else "another model"
-        made = f"{path}, made with {got}. {anew}"
-        raise ValueError(f"training: checkpoint: expected one of this model and schedule, got {made}")
-    if saved.n > n_steps:
-        expected = f"at least the {saved.n} steps done in {path}"
-        raise ValueError(f"training: n_steps: expected {expected}, got {n_steps}. {anew}")
-
-
-def _restored(model, saved):
-    """Set the model to a finished run's weights; return the averaged model."""
-    ema = copy.deepcopy(model).requires_grad_(False).eval()
-    model.load_state_dict(saved.part("model"))
-    ema.load_state_dict(saved.part("ema"))
-    return ema
 
 
 def _samples_of(s, images):
@@ -179,23 +153,6 @@ def _paint(paint, ema, n, gallery, view):
         gallery[n] = x = paint(ema)
         to_uint8(x, name="training: paint")  # an error names who made it
         view.show(x)
-
-
-def _save(path, step, losses):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(noted(path), step)
-    noted(_losses_file(path)).write_text("".join(f"{loss!r}\n" for loss in losses), "utf-8")
-
-
-def _read_losses(path, n):
-    """The first n losses of the run saved at path; NaN where their file does not have them."""
-    file = _losses_file(path)
-    lines = file.read_text("utf-8").split()[:n] if file.is_file() else []
-    return [float(line) for line in lines] + [math.nan] * (n - len(lines))
-
-
-def _losses_file(path):
-    return path.with_name(path.name + ".losses")
 
 
 def _show(view):
