@@ -49,7 +49,7 @@ weights: .venv/lab-is-ready  ## train the weights that ship with the package, on
 bench: .venv/test-is-ready .venv/bench-is-ready  ## measure everything beside its peers: three hours on two idle cores
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 
-clean:  ## all but work/, which is yours
+clean:  ## what was set up and built; what you made (work/, weights/, results/) stays
 	rm -rf .venv build *.egg-info
 
 .venv/%-is-ready: pyproject.toml

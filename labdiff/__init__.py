@@ -1,7 +1,7 @@
 """labdiff: the library behind the diffusion lab notebooks.
 
 t is the slides' t everywhere: t = 1..T are noise levels, t = 0 is clean data. Randomness comes only from
-`generator` or an explicit `eps`. Start with `import labdiff as ld`.
+`generator`, a slider's `seed` or an explicit `eps`. Start with `import labdiff as ld`.
 """
 
 from typing import Any as _Any

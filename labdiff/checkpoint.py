@@ -55,7 +55,7 @@ class Checkpoint:
     notes: dict
 
     def part(self, prefix: str) -> dict[str, torch.Tensor]:
-        """The tensors whose names start with `prefix`., without it: a state_dict for "model" and "ema"."""
+        """The tensors of the part `prefix`, by their names in it: a state_dict for "model" and "ema"."""
         return {k[len(prefix) + 1 :]: v for k, v in self.tensors.items() if k.startswith(prefix + ".")}
 
     def restore(
@@ -106,8 +106,8 @@ def save_checkpoint(path: str | os.PathLike, step: Step, notes: dict | None = No
         step: the Step that train() yielded last.
         notes: what else to keep, such as the arguments of the run, as JSON can hold it.
 
-    Raises: TypeError: path is no path, or step no Step; ValueError: the run has gone on since that step;
-        OSError: the file can't be written.
+    Raises: TypeError: path is no path, step no Step, or notes not as said; ValueError: the run has gone on
+        since that step; OSError: the file can't be written.
     """
     path = check_path("save_checkpoint", "path", path, "a file's path")
     check_latest("save_checkpoint", step)
@@ -137,7 +137,8 @@ def load_checkpoint(path: str | os.PathLike) -> Checkpoint:
         path: the file.
 
     Returns: a Checkpoint; give it to train(..., resume=...). `.part("ema")` is a state_dict for the model.
-    Raises: FileNotFoundError: no such file; ValueError: it is corrupt, or not a checkpoint.
+    Raises: TypeError: path is no path; FileNotFoundError: no such file; ValueError: it is corrupt, or not a
+        checkpoint.
     """
     path = check_path("load_checkpoint", "path", path, "a file's path")
     expected = f"load_checkpoint: path: expected a file that save_checkpoint wrote, got {path}"

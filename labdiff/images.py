@@ -23,7 +23,7 @@ def to_uint8(x: torch.Tensor, *, name: str = "to_uint8: x") -> np.ndarray:
         got = f"{type(x).__name__}{tensor_instead(argument, x)}"
         if isinstance(x, torch.Tensor):
             got = f"{tuple(x.shape)}. Four channels are RGB and alpha; a single image is x[None]"
-        raise ValueError(f"{name}: expected pictures of shape (N, 1 or 3, H, W), got {got}")
+        raise ValueError(f"{name}: expected pictures of shape (N, 1, 3 or 4, H, W), got {got}")
     check_data(function, {argument: x})
     x = x.detach().float()
     _warn_if_scaled(name, x)

@@ -80,7 +80,7 @@ def ddim_steps(
 
     Args:
         model, s, shape, xt, t, clip_x0, any_schedule, generator: as in ddpm_steps.
-        n_steps: calls of the model, 1..T.
+        n_steps: calls of the model, 1..T, or 1..t with xt.
         eta: 0 for DDIM, 1 for as much noise as DDPM with beta_tilde; in [0, 1].
 
     Yields: State, n_steps+1 of them, the last at t = 0.

@@ -42,14 +42,14 @@ def train(
 
         x_0 ~ data;  t ~ Uniform{1..T};  eps ~ N(0, I);  step on grad || eps - eps_theta(x_t, t) ||^2
 
-    Muon for the kernels of convolutions, AdamW for all else; gradient norm clipped. The learning rate rises
-    over `warmup` steps and then falls linearly to 0 at n_steps. With min_snr the squared error at t weighs
-    less in the first 1,000 steps where there is little noise: w_t = min(1, min_snr / SNR_t) at first, rising
-    to 1, the simple loss; SNR_t = alpha_bar_t / (1 - alpha_bar_t). t is stratified: one draw from each of
-    batch_size equal parts of 1..T. The EMA of the weights has its decay warmed up, min(ema_decay,
-    (1+n)/(10+n)). On hardware that has it, the network runs in bfloat16. A step is yielded after the
-    optimizer and the EMA are done, so that `break` loses nothing. Processes that torchrun started, and that
-    have initialized torch.distributed, train one model: the same run as that of one process.
+    Muon for the kernels of convolutions between layers, AdamW for all else; gradient norm clipped. The
+    learning rate rises over `warmup` steps and then falls linearly to 0 at n_steps. With min_snr the squared
+    error at t weighs less in the first 1,000 steps where there is little noise: w_t = min(1, min_snr / SNR_t)
+    at first, rising to 1, the simple loss; SNR_t = alpha_bar_t / (1 - alpha_bar_t). t is stratified: one draw
+    from each of batch_size equal parts of 1..T. The EMA of the weights has its decay warmed up,
+    min(ema_decay, (1+n)/(10+n)). On hardware that has it, the network runs in bfloat16. A step is yielded
+    after the optimizer and the EMA are done, so that `break` loses nothing. Processes that torchrun started,
+    and that have initialized torch.distributed, train one model: the same run as that of one process.
 
     Args:
         model: a module (x, t) -> eps_hat, with labels (x, t, label) -> eps_hat; trained in place, on its
@@ -61,11 +61,12 @@ def train(
         drop_label: share of the samples whose label is replaced by `classes`, "no label", in [0, 1].
         n_steps: number of steps, those of a resumed run included.
         batch_size: samples a step, drawn with replacement; of all processes together, and a multiple of their
-            number.
+            number times `accumulate`.
         lr: highest learning rate, > 0.
         warmup: steps until it is reached.
-        min_snr: signal-to-noise ratio above which w_t is less than 1 at the start, > 0. 5 gives better digits
-            after a few hundred steps; small networks, and data with sharp edges, lose by it.
+        min_snr: signal-to-noise ratio above which w_t is less than 1 at the start, > 0. Infinity is the
+            simple loss throughout. 5 gives better digits after a few hundred steps; small networks, and data
+            with sharp edges, lose by it.
         ema_decay: highest decay of the EMA, in [0, 1).
         clip: largest gradient norm.
         accumulate: parts that each batch goes through the model in, for a GPU with little memory: the same

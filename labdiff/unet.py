@@ -42,8 +42,8 @@ class UNet(nn.Module):
     """A U-Net that predicts the noise in x_t: eps_hat = eps_theta(x_t, t), or eps_theta(x_t, t, label).
 
     The image is first folded, 2x2 pixels into channels, so that all levels are small: 14, 7 and 4 pixels wide
-    for a 28x28 digit. Each level has one residual block on the way down and one on the way up; the lowest has
-    attention.
+    for a 28x28 digit. Each level has one residual block on the way down and one on the way up; between
+    them the lowest has attention and one more block.
 
     Args:
         channels: width of the first level, >= 1.

@@ -323,3 +323,22 @@ def test_every_slide_is_named():
     assert set(range(1, 16)) <= named
     readme = (ROOT / "README.md").read_text()
     assert all(re.search(rf"^\| S{n} ", readme, re.M) for n in range(1, 16)), "README: a row for each slide"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem[:2])
+def test_the_table_of_slides_in_the_readme_has_all_that_the_notebook_names(path):
+    """Each notebook begins with a table of its slides; README joins them: | S5 ... | 01: 3, 4, 6; 06: 2 |"""
+    readme = (ROOT / "README.md").read_text()
+    joined = dict(re.findall(r"^\| S(\d+) [^|]*\|([^|]*)\|$", readme, re.M))
+    rows = re.findall(r"^\| (S\d.*?) \|.*\|([^|]*)\|$", nbformat.read(path, 4).cells[0].source, re.M)
+    assert rows
+    for slides, sections in rows:
+        sections = set(re.findall(r"\d+", re.sub(r"\]\(.*?\)", "]", sections)))
+        for n in re.findall(r"S(\d+)", slides):
+            told = [
+                part.split(":")
+                for part in joined[n].split(";")
+                if part.split(":")[0].strip() == path.stem[:2]
+            ]
+            assert told, f"S{n}"
+            assert len(told[0]) == 1 or sections <= set(re.findall(r"\d+", told[0][1])), f"S{n}"

@@ -101,7 +101,7 @@ BAD = [
         (f"{function.__name__}: x", lambda x=x, function=function: function(x), error, text)
         for function in (ld.plot.to_uint8, ld.plot.image_grid)
         for x, error, text in (
-            (X[0], ValueError, r"shape \(N, 1 or 3, H, W\), got \(1, 28, 28\)"),
+            (X[0], ValueError, r"shape \(N, 1, 3 or 4, H, W\), got \(1, 28, 28\)"),
             (X.numpy(), ValueError, "got ndarray. Use torch.stack"),
             (ld.Digits(X, torch.zeros(5)), ValueError, "got Digits. Give it digits.images"),
             (X.to(torch.uint8), TypeError, "expected real numbers .*got torch.uint8"),

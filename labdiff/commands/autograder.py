@@ -19,8 +19,8 @@ def add(commands: argparse._SubParsersAction) -> None:
         command = commands.add_parser(
             name,
             help=f"for instructors: {text}",
-            description=f"{text.capitalize()}. It holds labdiff, the course's notebooks, course.toml and "
-            "own exercises, and grades a submission as labdiff grade does.",
+            description=f"{text[0].upper()}{text[1:]}. It holds labdiff, the course's notebooks, course.toml "
+            "and own exercises, and grades a submission as labdiff grade does.",
         )
         command.add_argument("out", metavar=out)
         options.which(command)
@@ -38,7 +38,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     one.add_argument(
         "--self-test", action="store_true", help="only see whether the key scores all points here"
     )
-    one.add_argument("--timeout", type=options.positive, default=60, metavar="SECONDS", help="for each cell")
+    one.add_argument(
+        "--timeout", type=options.positive, default=60, metavar="SECONDS", help="for each cell (60)"
+    )
     options.which(one)
     options.notebooks(one)
     one.set_defaults(run=run_one)

@@ -31,12 +31,12 @@ def fit(args: argparse.Namespace, rank: int, device: torch.device) -> None:
     if wrong:
         raise ValueError(f"--snapshots: expected steps in 1..{args.steps}, got {wrong[0]}")
     checkpoint = args.checkpoint or args.out / "run.checkpoint"
-    for folder in (args.out, checkpoint.parent):
+    for option, folder in (("--out", args.out), ("--checkpoint", checkpoint.parent)):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ValueError(
-                f"--out: expected a folder that can be written to, got {folder}: {error}"
+                f"{option}: expected a folder that can be written to, got {folder}: {error}"
             ) from error
     data = load(args)
     if dist.is_initialized():

@@ -15,7 +15,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         command = commands.add_parser(
             name,
             help=f"for instructors: {text}",
-            description=f"{text.capitalize()} of the notebooks into OUT: {more}.",
+            description=f"{text[0].upper()}{text[1:]} of the notebooks into OUT: {more}.",
         )
         command.add_argument("out", metavar="OUT")
         options.which(command)
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from labdiff.grading.publish import handout
 
     if args.package and not args.colab:
-        raise ValueError("handout: --package: expected --colab beside it, got none")
+        raise ValueError("--package: expected --colab beside it, got none")
     folder = course.folder(args.notebooks)
     notebooks = trusted.load(args.notebooks)
     points = {q.name: q.points for t in notebooks for q in t.questions}

@@ -20,7 +20,8 @@ def gradebook(command: argparse.ArgumentParser) -> None:
     for name, text in (
         (
             "--course",
-            "points, partial credit, late days, packages (TOML); otherwise course.toml beside the notebooks",
+            "points, partial credit, late days, packages (TOML); otherwise course.toml beside the notebooks, "
+            "for merge that of the merged results",
         ),
         ("--roster", "CSV that maps names to the learning platform's ids and e-mails"),
         ("--overrides", "CSV with student, exercise, points, comment: points by hand"),

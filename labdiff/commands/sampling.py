@@ -39,7 +39,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--steps",
         type=options.positive,
         metavar="K",
-        help="evaluations of the network (default: dpm 10, ddim 50; ddpm takes all T)",
+        help="steps (default: dpm 10, ddim 50; ddpm takes all T), with guidance of two evaluations each",
     )
     sample.add_argument(
         "--size",

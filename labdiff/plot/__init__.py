@@ -1,4 +1,4 @@
-"""Figures for the notebooks: each function returns a Figure, or draws into the Axes it is given.
+"""Figures for the notebooks, and images as files. What draws returns a Figure, or takes Axes to draw into.
 
 Figures have no background, and ink that reads on a light page and on a dark one. Nothing here uses pyplot,
 changes matplotlib's settings, or depends on them.

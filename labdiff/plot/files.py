@@ -25,7 +25,7 @@ def save_gif(
     Args:
         states: the States of ddpm_steps(), ddim_steps() or dpm_steps(), or images (N, C, H, W) of each frame.
         path: the file, such as "digits.gif".
-        seconds: how long it takes, without the pause at the end.
+        seconds: how long it takes, without the pause at the end; at least 0.02 for each frame.
         n_columns: images in a row.
         scale: screen pixels for each of the images' pixels.
 

@@ -1,8 +1,9 @@
 """Sliders and players: what moves in the notebooks.
 
 Each is an anywidget whose state is the value of its controls, as traits: `slider.t = 500` moves the slider of
-`slider = noise_slider(s, x0)`. What it shows is sent to the browser once, from one fixed draw of noise, and
-drawn there while the slider moves: at the screen's rate, and without a kernel.
+`slider = noise_slider(s, x0)`. Most send what they show to the browser once, from one fixed draw of
+noise, and it is drawn there while the slider moves: at the screen's rate, and without a kernel. Those that
+need a network (`sample_slider`, `guidance_slider`, `renoise`, the pads) have the kernel compute it.
 """
 
 from labdiff.widgets.bayes import posterior_slider, reverse_slider
