@@ -67,7 +67,8 @@ def load_pretrained(step: int | None = None, folder: str | os.PathLike = ASSETS)
     """A trained U-Net, and the Schedule that it was trained with.
 
     Args:
-        step: None for the finished model, or one of pretrained_steps(folder) for a snapshot of its training.
+        step: None for the model of most steps, or one of pretrained_steps(folder) for a snapshot; those that
+            ship are of a run of their own.
         folder: where the weights are; by default those that ship, trained on MNIST with the linear schedule,
             T = 1000.
 
