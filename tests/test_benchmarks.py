@@ -165,6 +165,15 @@ def test_a_recipe_is_judged_and_its_evaluations_are_counted(load, classifier, na
     assert row.count("|") == table[-1].count("|") == table[-2].count("|")
 
 
+def test_the_rows_of_the_records_are_those_of_their_logs(load):
+    logs = [json.loads(path.read_text()) for path in sorted((BENCHMARKS / "entries").glob("*.json"))]
+    rows = [load("record").ROW.format(**log | {"labels": "yes" if log["labels"] else "no"}) for log in logs]
+    table = (BENCHMARKS / "records.md").read_text().split("| --- |\n")[-1]
+    assert rows and sorted(table.splitlines()) == sorted(rows)
+    for name in {log["entry"] for log in logs}:
+        assert {log["seed"] for log in logs if log["entry"] == name} >= {0, 1, 2}, name
+
+
 NOISE = """
 import torch
 
