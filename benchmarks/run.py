@@ -34,6 +34,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 import labdiff as ld
+from labdiff.device import has_bf16
 
 HERE = Path(__file__).parent
 SEEDS_OF_PEER = 1
@@ -336,7 +337,8 @@ def machine(device):
     if names.exists():
         found = re.search(r"model name\s*: (.*)", names.read_text())
         processor = found.group(1) if found else processor
-    return f"{torch.get_num_threads()} threads of {processor}, torch {torch.__version__}"
+    floats = "bfloat16" if has_bf16(device) else "float32"  # one name covers processors with and without it
+    return f"{torch.get_num_threads()} threads of {processor} in {floats}, torch {torch.__version__}"
 
 
 def commit():

@@ -48,7 +48,7 @@ from solutions import SOLUTIONS, solution  # noqa: E402
 from wrong_answers import NAMED_BY_FACTORS, WRONG, emb  # noqa: E402
 
 NAMES = list(EXERCISES)
-CACHE = known_mistake._evaluated
+CACHE = known_mistake.evaluated
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,7 +56,7 @@ def formulas_are_evaluated_once():
     """labdiff remembers the formulas of about one exercise; the tests here come back to each many times."""
     with pytest.MonkeyPatch.context() as patch:
         unbounded = functools.cache(lambda exercise, probe, parts: evaluate(exercise, probe, dict(parts)))
-        patch.setattr(known_mistake, "_evaluated", unbounded)
+        patch.setattr(known_mistake, "evaluated", unbounded)
         yield
 
 
@@ -64,7 +64,7 @@ def formulas_are_evaluated_once():
 def labdiffs_cache(monkeypatch):
     """The cache as it ships, empty."""
     CACHE.cache_clear()
-    monkeypatch.setattr(known_mistake, "_evaluated", CACHE)
+    monkeypatch.setattr(known_mistake, "evaluated", CACHE)
     return CACHE
 
 

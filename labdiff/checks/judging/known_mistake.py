@@ -58,7 +58,7 @@ def evaluate(exercise, probe, parts, seed=guard.SEED):
 
 
 @functools.lru_cache(maxsize=8192)  # all that a check evaluates
-def _evaluated(exercise, probe, parts):
+def evaluated(exercise, probe, parts):
     return evaluate(exercise, probe, dict(parts))
 
 
@@ -66,7 +66,7 @@ def right_form(exercise, probes, outcomes):
     """(form, expected): the form that the answer agrees with, or None and the nearest form's numbers."""
     best = None
     for form in exercise.forms:
-        expected = [_evaluated(exercise, p, tuple(form.parts.items())) for p in probes]
+        expected = [evaluated(exercise, p, tuple(form.parts.items())) for p in probes]
         hits = [
             agrees(exercise, e, o, p.rtol)
             for p, e, o in zip(probes, expected, outcomes, strict=False)
@@ -97,7 +97,7 @@ def diagnose(exercise, probes, outcomes):
 def _explains(exercise, pairs, parts):
     numbers = same_text = 0
     for probe, got in reversed(pairs):  # the later, larger probes rule out more
-        wrong = _evaluated(exercise, probe, tuple(parts.items()))
+        wrong = evaluated(exercise, probe, tuple(parts.items()))
         if "unexpected keyword argument" in wrong.message:  # parts that do not go together
             return False
         if not agrees(exercise, wrong, got, probe.rtol if probe.rtol > 1e-4 else probe.rtol / 5):
