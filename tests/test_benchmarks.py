@@ -67,7 +67,7 @@ def test_time_to_quality_from_end_to_end(load, monkeypatch, classifier):
     run = load("run")
     few = functools.partial(run.turns, warmup=1)
     monkeypatch.setattr(run, "turns", lambda jobs, device, rounds, warmup: few(jobs, device, 2))
-    parts = {"N_SAMPLES": 40, "LEAST_ACCURACY": 0.5, "SEEDS_OF_PEER": 0}
+    parts = {"N_SAMPLES": 20, "LEAST_ACCURACY": 0.5, "SEEDS_OF_PEER": 0}
     for name, value in (parts | {"train_classifier": lambda digits, device: classifier}).items():
         monkeypatch.setattr(run, name, value)
     saved = []

@@ -255,9 +255,8 @@ def few(tmp_path):
 
 def test_without_isolation_and_in_shards(few, tmp_path):
     for i in (1, 2):
-        end = grade(
-            "grade", few, "--out", tmp_path / f"part{i}", "--isolation", "none", "--shard", f"{i}/2", "-j", 2
-        )
+        options = ["--notebook", "01", "--isolation", "none", "--shard", f"{i}/2", "-j", 2]
+        end = grade("grade", few, "--out", tmp_path / f"part{i}", *options)
         assert end.returncode == 0 and "NOT ISOLATED" in end.stderr
     assert grade("merge", tmp_path / "part1", tmp_path / "part2", "--out", tmp_path / "all").returncode == 0
     rows = {r["student"]: r for r in csv.DictReader((tmp_path / "all" / "grades.csv").open())}
@@ -273,7 +272,7 @@ def test_without_isolation_and_in_shards(few, tmp_path):
 
 def test_an_interrupted_batch_goes_on(few, tmp_path):
     out = tmp_path / "out"
-    command = [*QUICK, "grade", few, "--out", out, "-j", "1"]
+    command = [*QUICK, "grade", few, "--out", out, "--notebook", "01", "-j", "1"]
     first = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
     end = time.monotonic() + 600
     while not list((out / "students").glob("*.json")) and time.monotonic() < end:

@@ -24,6 +24,13 @@ POINTS = {
     "right": {"q-step-check": 1, "alpha-bar-check": 1, "q-sample-check": 1},
     "wrong": {"q-step-check": 0, "alpha-bar-check": 0, "q-sample-check": 1},
 }
+# `python -m nbgrader` without the IRIs of jsonschema, as in labdiff/cli.py: 3 s in each process
+NBGRADER = """
+import sys
+sys.modules["rfc3987_syntax"] = None
+from nbgrader.apps.nbgraderapp import main
+main()
+"""
 OWN = {"right": {"snr-check": 2}, "wrong": {"snr-check": 0}}
 
 
@@ -39,7 +46,7 @@ def nbgrader(place, *args):
         "OMP_NUM_THREADS": "1",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *args], cwd=place, env=env, capture_output=True, text=True
+        [sys.executable, "-c", NBGRADER, *args], cwd=place, env=env, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done

@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter
 from labdiff.plot.style import INK
 from labdiff.site.sources import words
 
-LIGHT, DARK = (95, 95, 95), (180, 180, 180)  # the ink: 6.4:1 on the light page, 8.5:1 on the dark one
+INKS = {"in-light": (95, 95, 95), "in-dark": (180, 180, 180)}  # 6.4:1 on the light page, 8.5:1 on the dark
 PNG = r'<img(?![^>]* style=)([^>]*?) src="data:image/png;base64,\s*(iVBORw0KGgo[A-Za-z0-9+/=\s]*)"([^>]*?)/?>'
 
 
@@ -36,32 +36,34 @@ def in_both_themes(body: str) -> str:
 def _both(match: re.Match) -> str:
     try:
         image = Image.open(io.BytesIO(base64.b64decode(match[2])))
-        light, dark = (_inked(image, ink) for ink in (LIGHT, DARK))
+        inked = _inked(image)
     except (OSError, ValueError):  # no PNG after all
         return match[0]
     rest = f'{match[1]}{match[3]} style="--natural: {image.width}px"'
-    if light is None or dark is None:
+    if not inked:
         return f'<img{rest} src="data:image/png;base64,{match[2]}">'
     # not a <picture>: paper would get what the screen has, for the printer does not wait for another file
-    both = (("in-light", light), ("in-dark", dark))
-    return "".join(f'<span class="{theme}"><img{rest} src="{data}"></span>' for theme, data in both)
+    return "".join(f'<span class="{theme}"><img{rest} src="{data}"></span>' for theme, data in inked.items())
 
 
-def _inked(image: Image.Image, ink: tuple[int, int, int]) -> str | None:
-    """A transparent figure whose texts and axes have another ink, as a data URL; None for an opaque image."""
+def _inked(image: Image.Image) -> dict[str, str]:
+    """A transparent figure with texts and axes in each of INKS, as data URLs; nothing for an opaque image."""
     pixels = np.array(image.convert("RGBA"))
     if (pixels[..., 3] == 255).all():
-        return None
+        return {}
     opaque = pixels[..., 3] > 200  # with a palette of 256 colours a picture's grey may be a letter's, too
     # what is opaque in all directions is a picture, whose greys stay
     shape = Image.fromarray(opaque).convert("L")
     picture = np.asarray(shape.filter(ImageFilter.MinFilter(5)).filter(ImageFilter.MaxFilter(5))) > 0
     given = np.array([int(INK[i : i + 2], 16) for i in (1, 3, 5)])
     near = (np.abs(pixels[..., :3].astype(int) - given) <= 5).all(-1)
-    pixels[near & ~picture, :3] = ink
-    stored = io.BytesIO()
-    _small(pixels).save(stored, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(stored.getvalue()).decode()}"
+    urls = {}
+    for theme, ink in INKS.items():
+        pixels[near & ~picture, :3] = ink
+        stored = io.BytesIO()
+        _small(pixels).save(stored, "PNG", optimize=True)
+        urls[theme] = f"data:image/png;base64,{base64.b64encode(stored.getvalue()).decode()}"
+    return urls
 
 
 def _small(pixels: np.ndarray) -> Image.Image:
