@@ -146,7 +146,7 @@ def test_the_docs_quote_what_was_measured(load):
 
 
 # guidance takes two evaluations a step
-@pytest.mark.parametrize("name, calls", [("labels", 100), ("no_labels", 50), ("ten_evaluations", 10)])
+@pytest.mark.parametrize("name, calls", [("labels", 50), ("no_labels", 50), ("ten_evaluations", 10)])
 def test_a_recipe_is_judged_and_its_evaluations_are_counted(load, classifier, name, calls):
     record, quality = load("record"), load("quality")
     entry = record.recipe(BENCHMARKS / "entries" / f"{name}.py")

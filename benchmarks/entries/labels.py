@@ -23,5 +23,5 @@ def sample(model, n, seed, counted):
     labels, s = torch.arange(n) % 10, ld.cosine_schedule()
     model = ld.guided(counted(model), labels, 1.5)
     generator = torch.Generator().manual_seed(seed)
-    *_, end = ld.ddim_steps(model, s, (n, 1, 28, 28), n_steps=50, eta=1.0, generator=generator)
+    *_, end = ld.ddim_steps(model, s, (n, 1, 28, 28), n_steps=25, eta=1.0, generator=generator)
     return end.x
