@@ -366,6 +366,7 @@ def main():
         parser.error(f"--only: expected some of {', '.join(sections)}, got {', '.join(unknown)}")
 
     device = ld.pick_device()
+    args.out.mkdir(parents=True, exist_ok=True)
     saved = args.out / "results.json"
     results = json.loads(saved.read_text()) if saved.exists() else {}
     if results.get("machine") != machine(device):
