@@ -47,7 +47,7 @@ def speed(results, peers):
         ]
         if "ceiling" in results:
             best, dtype = max(
-                (rate, name.split()[1])  # bfloat16 is the slower one where the hardware lacks it
+                (rate, name.split()[1])
                 for name, rate in results["ceiling"].items()
                 if name.startswith("convolution")
             )

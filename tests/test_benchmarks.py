@@ -137,12 +137,13 @@ def test_one_thread_is_measured_beside_all(load, monkeypatch):
     assert said.endswith("in turns: 1 digit 4.00 ms [4.00–4.00] on 1 and 100 ms [100–100] on 2.")
 
 
-def test_the_docs_quote_what_was_measured(load):
-    results = json.loads((BENCHMARKS / "results.json").read_text())
+@pytest.mark.parametrize("folder", [BENCHMARKS, BENCHMARKS / "float32"], ids=lambda path: path.name)
+def test_the_docs_quote_what_was_measured(load, folder):
+    results = json.loads((folder / "results.json").read_text())
     table = load("report").table(results, list(load("peers").PEERS))
-    assert table == (BENCHMARKS / "table.md").read_text()
+    assert table == (folder / "table.md").read_text()
     assert table in (ROOT / "docs" / "benchmarks.md").read_text()
-    assert (BENCHMARKS / "quality.png").exists() == ("quality" in results)
+    assert (folder / "quality.png").exists() == ("quality" in results)
 
 
 # guidance takes two evaluations a step
