@@ -2,6 +2,7 @@
 
 import functools
 import math
+import statistics
 import subprocess
 import sys
 
@@ -411,7 +412,10 @@ def test_x0_hat_from_a_model_that_reuses_its_output(sampler, s):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_list_of_states_leaves_no_gaps_in_memory():
-    """What the process holds, gaps of the allocator between the x included; in a process without a past."""
+    """What the process holds, gaps of the allocator between the x included; in a process without a past.
+
+    The gaps are the C library's: from process to process 1.03 to 1.24, once 1.54. The median of three counts.
+    """
     code = """
 import torch, labdiff as ld
 def held(): return int(open("/proc/self/statm").read().split()[1]) * 4096
@@ -421,8 +425,9 @@ before = held()
 states = list(ld.ddpm_steps(lambda x, t: torch.sin(x), s, (64, 1, 28, 28)))
 print((held() - before) / sum(state.x.nbytes for state in states))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 1.3
+    command = [sys.executable, "-c", code]
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(3)]
+    assert statistics.median(float(run.stdout) for run in runs) < 1.3
 
 
 def test_a_unet_is_called_once_a_step_however_large_the_batch():
