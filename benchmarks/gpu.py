@@ -25,6 +25,7 @@ from pathlib import Path
 import torch
 from peers import diffusers
 from quality import Judge, train_classifier
+from report import fastest_convolution
 from run import ceiling, clock, machine, turns
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -112,8 +113,9 @@ def share_of_ceiling(device, size, images, rates, steps):
     with FlopCounterMode(display=False) as counter:
         next(run)
     seconds = [t for t in steps[str(B)].values() if isinstance(t, float)]
-    best = max(rate for name, rate in rates.items() if name.startswith("convolution"))
-    return {"operations": counter.get_total_flops(), "share": counter.get_total_flops() / min(seconds) / best}
+    operations = counter.get_total_flops()
+    best, dtype = fastest_convolution(rates)
+    return {"operations": operations, "share": operations / min(seconds) / best, "of": f"{dtype} convolution"}
 
 
 def samplers(device, size):

@@ -46,11 +46,7 @@ def speed(results, peers):
             row("its operations, 10⁹", *(f"{n / 1e9:.0f}" for n in operations.values())),
         ]
         if "ceiling" in results:
-            best, dtype = max(
-                (rate, name.split()[1])
-                for name, rate in results["ceiling"].items()
-                if name.startswith("convolution")
-            )
+            best, dtype = fastest_convolution(results["ceiling"])
             shares = (operations[name] / statistics.median(times[name]) / best for name in peers)
             lines += [row(f"share of a large {dtype} convolution's rate", *(f"{x:.0%}" for x in shares))]
         if results["step"]["kernels"]:  # on a GPU
@@ -69,6 +65,11 @@ def speed(results, peers):
     if "import" in results:
         lines += [row("import, beyond torch's", *compared(results["import"]["times"]), *blank)]
     return "\n".join([row("", *peers), row(*["---"] * (1 + len(peers))), *lines]) if lines else ""
+
+
+def fastest_convolution(rates):
+    """(rate, its type) of the convolutions in a machine's ceiling."""
+    return max((rate, name.split()[1]) for name, rate in rates.items() if name.startswith("convolution"))
 
 
 def seconds(results):

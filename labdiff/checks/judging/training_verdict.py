@@ -1,6 +1,7 @@
 """The verdict on a training step: whether its features are those of Algorithm 1, or of a known mistake."""
 
 import functools
+import itertools
 from dataclasses import replace
 
 from labdiff.checks.in_kernel.guard import SEED
@@ -86,9 +87,9 @@ def wrong_features(seen):
 def _wrong_steps(exercise, probes, outcomes):
     """(mistake, its features that are not right) for those of the catalogue that could be in the outcomes.
 
-    The probes of many calls take most of the time: the others alone rule most mistakes out.
+    The probes of many calls take most of the time: those before them alone rule most mistakes out.
     """
-    n = sum(p.args[0].calls <= FEW_CALLS for p in probes)  # these come first
+    n = len(list(itertools.takewhile(lambda p: p.args[0].calls <= FEW_CALLS, probes)))
     off = wrong_features(features(probes, outcomes[:n])).items()
     return [
         (m, _wrong_features_of(exercise, probes, i, len(probes)))
