@@ -4,11 +4,13 @@
     python benchmarks/record.py --entry my_recipe.py --root ~/mnist --download
 
 An entry is a Python file with LABELS, train(digits, seed) -> model and sample(model, n, seed, counted) ->
-images.
+images. With EVALUATIONS, such as (1, 2, 4, 10), it is trained once and sampled with each of these numbers of
+evaluations an image: sample(model, n, seed, counted, evaluations); each has a row and a log of its own.
 """
 
 import argparse
 import contextlib
+import functools
 import hashlib
 import importlib.util
 import itertools
@@ -65,42 +67,58 @@ def recipe(path):
         raise SystemExit(f"record: --entry: expected LABELS, train and sample in {path}, got no {missing[0]}")
     if not isinstance(module.LABELS, bool):
         raise SystemExit(f"record: --entry: LABELS: expected True or False, got {module.LABELS!r}")
+    samplers(module)
     return module
 
 
-def drawn(entry, digits, seed, n):
-    """Train and sample once: (images, what is known of them without a judge)."""
+def samplers(entry):
+    """{evaluations an image, None where the entry promises no number: its sampler}."""
+    if not hasattr(entry, "EVALUATIONS"):
+        return {None: entry.sample}
+    counts = entry.EVALUATIONS
+    if not isinstance(counts, tuple) or not counts or {*map(type, counts)} != {int}:
+        raise SystemExit(f"record: --entry: EVALUATIONS: expected a tuple of ints, got {counts!r}")
+    return {count: functools.partial(entry.sample, evaluations=count) for count in counts}
+
+
+def trained(entry, digits, seed):
+    """Train once: (model, what is known of it without a judge)."""
     labels = digits.labels.clone() if entry.LABELS else torch.full_like(digits.labels, -1)
-    digits, made = ld.Digits(digits.images.clone(), labels), []
-
-    def counted(model):
-        made.append(Counted(model))
-        return made[-1]
-
+    digits = ld.Digits(digits.images.clone(), labels)
     torch.manual_seed(seed)  # for layers that draw their first weights from the global generator
     load, began, worked = os.getloadavg()[0], time.perf_counter(), time.process_time()
     with entrys("train()"):
         model = entry.train(digits, seed)
-    seconds, cpu = time.perf_counter() - began, time.process_time() - worked
-    with entrys("sample()"):
-        images = entry.sample(model, n, seed, counted)
-    evaluations = sum(model.images for model in made) / n
-    refuse_samples(images, n, evaluations)
-    images = images.detach().cpu().float()
-    return images, {
+    return model, {
+        "entry": Path(entry.__file__).name,
         "labels": entry.LABELS,
         "seed": seed,
-        "seconds": seconds,
-        "cpu": cpu,
-        "evaluations": evaluations,
-        "samples": hashlib.sha256(images.numpy().tobytes()).hexdigest(),
+        "seconds": time.perf_counter() - began,
+        "cpu": time.process_time() - worked,
         "load": f"{load:.1f} before, {os.getloadavg()[0]:.1f} after",
         "machine": machine(torch.device("cpu")),
     }
 
 
-def refuse_samples(images, n, evaluations):
-    """End the command where they are no n digits, or were made without counting."""
+def drawn(sample, model, log, n, promised=None):
+    """Sample once: (images, the log with what is known of them)."""
+    made = []
+
+    def counted(model):
+        made.append(Counted(model))
+        return made[-1]
+
+    with entrys("sample()"):
+        images = sample(model, n, log["seed"], counted)
+    evaluations = sum(model.images for model in made) / n
+    refuse_samples(images, n, evaluations, promised)
+    images = images.detach().cpu().float()
+    samples = hashlib.sha256(images.numpy().tobytes()).hexdigest()
+    return images, log | {"evaluations": evaluations, "samples": samples}
+
+
+def refuse_samples(images, n, evaluations, promised):
+    """End the command where they are no n digits, or were made with other evaluations than promised."""
     expected = f"record: sample(): expected real images {(n, 1, 28, 28)}"
     if not isinstance(images, torch.Tensor) or not images.is_floating_point():
         raise SystemExit(f"{expected}, got {getattr(images, 'dtype', type(images).__name__)}")
@@ -110,16 +128,17 @@ def refuse_samples(images, n, evaluations):
         raise SystemExit(f"{expected}, got NaN or infinite numbers")
     if evaluations == 0:
         raise SystemExit("record: sample(): expected calls of counted(model), got none: they must be counted")
-
-
-def judged(images, log, real, judge):
-    return log | {"real": judge(real)["fd"], "accuracy": judge.accuracy, **judge(images)}
+    if promised not in (None, evaluations):
+        raise SystemExit(
+            f"record: sample(): expected {promised} evaluations an image, counted {evaluations:g}"
+        )
 
 
 def write(log, entry):
     """Write the log beside the entry, over none that is there, and compare it with those."""
+    name = f"{entry.stem}.{log['evaluations']:g}_evaluations.seed{log['seed']}"
     for again in itertools.count(1):
-        path = entry.with_suffix(f".seed{log['seed']}{f'.{again}' if again > 1 else ''}.json")
+        path = entry.with_name(f"{name}{f'.{again}' if again > 1 else ''}.json")
         if not path.exists():
             path.write_text(json.dumps(log, indent=1) + "\n")
             return path
@@ -164,18 +183,23 @@ def main(arguments=None):
     if not args.tried and os.getloadavg()[0] > IDLE:
         print(f"record: load {os.getloadavg()[0]:.1f}: seconds count below {IDLE} only", file=sys.stderr)
     n = 200 if args.tried else N_SAMPLES
-    images, log = drawn(entry, train, args.seed, n)  # before the judge is trained: errors come at once
+    model, log = trained(entry, train, args.seed)
+    # before the judge is trained: errors come at once
+    drawings = [drawn(sample, model, log, n, promised) for promised, sample in samplers(entry).items()]
     judge = Judge(train_classifier(train, epochs=1 if args.tried else 6), test)
     if not args.tried and judge.accuracy < LEAST_ACCURACY:
         sys.exit(f"record: the judge knows {judge.accuracy:.2%} of the test digits, too few")
-    log = {"entry": args.entry.name} | judged(images, log, train.images[:n], judge)
+    real = {"real": judge(train.images[:n])["fd"], "accuracy": judge.accuracy}
+    logs = [log | real | judge(images) for images, log in drawings]
     if args.tried:
         print("record: a trial: the numbers count for nothing", file=sys.stderr)
     else:
-        print(f"record: {write(log, args.entry)}", file=sys.stderr)
+        for log in logs:
+            print(f"record: {write(log, args.entry)}", file=sys.stderr)
         if args.results:
-            add_leaderboard(log, args.results)
-    print(ROW.format(**log | {"labels": "yes" if log["labels"] else "no"}))
+            add_leaderboard(min(logs, key=lambda log: log["fd"]), args.results)
+    for log in logs:
+        print(ROW.format(**log | {"labels": "yes" if log["labels"] else "no"}))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The benchmarks' own arithmetic, and that docs/benchmarks.md quotes what they wrote."""
 
+import collections
 import functools
 import importlib
 import itertools
@@ -146,8 +147,7 @@ def test_the_docs_quote_what_was_measured(load, folder):
     assert (folder / "quality.png").exists() == ("quality" in results)
 
 
-# guidance takes two evaluations a step
-@pytest.mark.parametrize("name, calls", [("labels", 50), ("no_labels", 50), ("ten_evaluations", 10)])
+@pytest.mark.parametrize("name, calls", [("labels", [50]), ("no_labels", [1, 2, 4, 10, 25])])
 def test_a_recipe_is_judged_and_its_evaluations_are_counted(load, classifier, name, calls):
     record, quality = load("record"), load("quality")
     entry = record.recipe(BENCHMARKS / "entries" / f"{name}.py")
@@ -157,11 +157,13 @@ def test_a_recipe_is_judged_and_its_evaluations_are_counted(load, classifier, na
     )
     judge = quality.Judge(classifier, test)
     with torch.random.fork_rng():
-        images, log = record.drawn(entry, train, seed=0, n=12)
-    log = record.judged(images, log, train.images[:12], judge)
-    assert log["evaluations"] == calls and log["labels"] == (name != "no_labels")
+        model, log = record.trained(entry, train, seed=0)
+        drawings = [record.drawn(f, model, log, 12, n) for n, f in record.samplers(entry).items()]
+    assert [log["evaluations"] for _, log in drawings] == calls
+    assert log["entry"] == f"{name}.py" and log["labels"] == (name != "no_labels")
     assert log["seconds"] > 0 < log["cpu"]
-    row = record.ROW.format(**log | {"entry": f"{name}.py"})
+    images, log = drawings[0]
+    row = record.ROW.format(**log | {"real": 1.0} | judge(images))
     table = (BENCHMARKS / "records.md").read_text().splitlines()
     assert row.count("|") == table[-1].count("|") == table[-2].count("|")
 
@@ -171,8 +173,10 @@ def test_the_rows_of_the_records_are_those_of_their_logs(load):
     rows = [load("record").ROW.format(**log | {"labels": "yes" if log["labels"] else "no"}) for log in logs]
     table = (BENCHMARKS / "records.md").read_text().split("| --- |\n")[-1]
     assert rows and sorted(table.splitlines()) == sorted(rows)
-    for name in {log["entry"] for log in logs}:
-        assert {log["seed"] for log in logs if log["entry"] == name} >= {0, 1, 2}, name
+    seeds = collections.defaultdict(set)
+    for log in logs:
+        seeds[log["entry"], log["evaluations"]].add(log["seed"])
+    assert all(found >= {0, 1, 2} for found in seeds.values()), seeds
 
 
 NOISE = """
@@ -221,7 +225,7 @@ def test_a_log_is_written_over_none_and_compared(enter, tmp_path, capsys):
     said = capsys.readouterr()
     assert said.err.count("other samples than in") == 2 and said.out.startswith("| mine.py | no | 0 | ")
     names = sorted(path.name for path in tmp_path.glob("*.json"))
-    assert names == ["mine.seed0.2.json", "mine.seed0.3.json", "mine.seed0.json"]
+    assert names == [f"mine.1_evaluations.seed0.{again}json" for again in ("2.", "3.", "")]
 
 
 def test_gradescopes_leaderboard_stands_beside_the_score(enter, tmp_path):
@@ -239,6 +243,34 @@ def test_gradescopes_leaderboard_stands_beside_the_score(enter, tmp_path):
     assert recall == {"name": "recall", "value": round(log["recall"], 3)}
 
 
+HALVES = """
+import torch
+
+LABELS, EVALUATIONS = False, (1, 2)
+
+def train(digits, seed):
+    return lambda x, t: x / 2
+
+def sample(model, n, seed, counted, evaluations):
+    x, model = torch.randn(n, 1, 28, 28), counted(model)
+    for _ in range(evaluations):
+        x = model(x, 0)
+    return x
+"""
+
+
+def test_one_training_is_judged_at_several_numbers_of_evaluations(enter, tmp_path, capsys):
+    enter(HALVES, "--results", str(tmp_path / "results.json"))
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split(" | ")[5] for row in rows] == ["1", "2"]
+    logs = [json.loads((tmp_path / f"mine.{n}_evaluations.seed0.json").read_text()) for n in (1, 2)]
+    assert logs[0]["seconds"] == logs[1]["seconds"] and logs[0]["samples"] != logs[1]["samples"]
+    (distance, *_) = json.loads((tmp_path / "results.json").read_text())["leaderboard"]
+    assert distance["value"] == round(min(log["fd"] for log in logs), 2)
+    with pytest.raises(SystemExit, match="expected 1 evaluations an image, counted 2$"):
+        enter(HALVES.replace("range(evaluations)", "range(2)"))
+
+
 def test_a_trial_writes_nothing(enter, capsys):
     assert enter(NOISE, "--try") is None
     said = capsys.readouterr()
@@ -251,6 +283,14 @@ def test_a_trial_writes_nothing(enter, capsys):
         ("LABELS = False", "", "expected LABELS, train and sample in .*mine.py, got no LABELS"),
         ("def sample", "def samples", "expected LABELS, train and sample in .*mine.py, got no sample"),
         ("LABELS = False", "LABELS = 'no'", "LABELS: expected True or False, got 'no'"),
+        ("LABELS", "EVALUATIONS = 4; LABELS", "EVALUATIONS: expected a tuple of ints, got 4"),
+        ("LABELS", "EVALUATIONS = (); LABELS", r"EVALUATIONS: expected a tuple of ints, got \(\)"),
+        (
+            "LABELS",
+            "EVALUATIONS = (1, 2.0); LABELS",
+            r"EVALUATIONS: expected a tuple of ints, got \(1, 2.0\)",
+        ),
+        ("LABELS", "EVALUATIONS = (4,); LABELS", r"sample\(\): TypeError: .* 'evaluations'"),
         ("import torch", "import torhc", "mine.py: ModuleNotFoundError: No module named 'torhc'"),
         ("def train(", "def train(:", "mine.py: SyntaxError"),
         ("digits.images.zero_()", "digits.images[0, 5]", r"train\(\): IndexError: index 5"),
