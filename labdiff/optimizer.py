@@ -104,16 +104,25 @@ class MuonAdamW(torch.optim.Optimizer):
 def orthogonalize(matrices, steps=5, eps=1e-7):
     """Matrices (n, rows, columns), rows <= columns, with the same singular vectors, singular values near 1.
 
-    Newton-Schulz iteration; rows or columns of zeros stay zero, so that matrices of several sizes fit into
-    one batch.
+    Newton-Schulz iteration, X <- Q X with Q = a + b G + c G^2 and G = X X^T; rows or columns of zeros stay
+    zero, so that matrices of several sizes fit into one batch. In float32 the steps are taken on the small G,
+    G <- Q G Q, and X is multiplied once, by the product of all Q. In bfloat16 that would magnify what G's
+    rounding does to small singular values, so X takes each step.
     Source: Jordan et al. 2024, "Muon".
     """
     a, b, c = NEWTON_SCHULZ
     x = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=eps)
+    if x.dtype == torch.bfloat16:
+        for _ in range(steps):
+            gram = x @ x.mT  # (n, rows, rows)
+            x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+        return x
+    gram, product = x @ x.mT, torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
     for _ in range(steps):
-        gram = x @ x.mT  # (n, rows, rows)
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x
+        q = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        q.diagonal(dim1=1, dim2=2).add_(a)
+        gram, product = q @ gram @ q, q @ product
+    return product @ x
 
 
 class _Batch:

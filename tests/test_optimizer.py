@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from labdiff.optimizer import MuonAdamW, orthogonalize
+from labdiff.optimizer import NEWTON_SCHULZ, MuonAdamW, orthogonalize
 
 SHAPES = [(20, 16, 3, 3), (32, 16, 3, 3), (16, 48, 1, 1), (64, 16, 1, 1), (8, 4, 3, 3), (16,), (5, 16)]
 
@@ -84,6 +84,20 @@ def test_orthogonalize_keeps_singular_vectors_and_levels_singular_values():
     u, _, vh = torch.linalg.svd(x, full_matrices=False)
     rotated = u.mT @ out @ vh.mT
     assert (rotated - torch.diag_embed(rotated.diagonal(dim1=1, dim2=2))).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("dtype, atol", [(torch.float32, 1e-3), (torch.bfloat16, 0.2)], ids=str)
+def test_small_singular_values_take_the_steps_of_newton_schulz(dtype, atol):
+    g = torch.Generator().manual_seed(0)
+    u, _, vh = torch.linalg.svd(torch.randn(2, 16, 40, generator=g, dtype=torch.float64), full_matrices=False)
+    values = torch.logspace(0, -6, 16, dtype=torch.float64)
+    values[-2:] = 0  # fewer dimensions than rows, as of a kernel with dead channels
+    out = orthogonalize((u * values @ vh).to(dtype)).double()
+    a, b, c = NEWTON_SCHULZ
+    expected = values / values.norm()
+    for _ in range(5):
+        expected = a * expected + b * expected**3 + c * expected**5
+    torch.testing.assert_close(out, u * expected @ vh, rtol=0, atol=atol)
 
 
 @pytest.mark.parametrize("given, decay", [({"weight_decay": 0.5}, 0.5), ({}, 0.01)], ids=str)

@@ -11,7 +11,7 @@ import labdiff as ld
 
 N_STEPS = 700
 LABELS = False  # whether train() looks at the labels
-EVALUATIONS = (1, 2, 4, 10, 25)
+EVALUATIONS = (1, 2, 4, 10)
 START = 450  # level at which the network begins
 N_CLUSTERS, RANK = 200, 32
 
