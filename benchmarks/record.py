@@ -23,7 +23,7 @@ from pathlib import Path
 
 import torch
 from quality import Judge, train_classifier
-from run import LEAST_ACCURACY, N_SAMPLES, machine
+from run import LEAST_ACCURACY, N_SAMPLES, commit, machine
 
 import labdiff as ld
 
@@ -97,6 +97,7 @@ def trained(entry, digits, seed):
         "cpu": time.process_time() - worked,
         "load": f"{load:.1f} before, {os.getloadavg()[0]:.1f} after",
         "machine": machine(torch.device("cpu")),
+        "commit": commit(),
     }
 
 
