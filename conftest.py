@@ -35,8 +35,7 @@ SHORTER = {
     "03_elbo_to_eps_loss.ipynb": {"digits[:8]": "digits[:2]"},
     "04_training.ipynb": {
         "budget = 75 ": "budget = 1 ",  # 150 steps, the least
-        "n_steps=8)": "n_steps=8, batch_size=32)",
-        "    n_steps=n_steps,\n    min_snr": "    n_steps=n_steps, batch_size=32,\n    min_snr",
+        "(128, 64, 32)": "(32,)",
         "n_steps=150, batch_size=32": "n_steps=150, batch_size=8",
         "test.images[:128].to(device), test.labels[:128]": "test.images[:32].to(device), test.labels[:32]",
     },

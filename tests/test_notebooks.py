@@ -135,27 +135,35 @@ def one(path, cell_id):
     return next(c for c in cells(path) if c.id == cell_id)
 
 
-@pytest.mark.parametrize("seconds_a_step, steps", [(0.001, 8000), (0.1, 750), (0.3, 250), (3.0, 150)])
-def test_training_takes_the_steps_that_fit(tmp_path, monkeypatch, seconds_a_step, steps):
-    clock = iter(seconds_a_step * n for n in range(100))
-    fake = types.SimpleNamespace(train=lambda *_, n_steps, **__: iter(range(n_steps)))
-    names = {"ld": fake, "time": types.SimpleNamespace(perf_counter=lambda: next(clock))}
-    names |= {"Path": Path, "copy": copy, "torch": torch}
+@pytest.mark.parametrize(
+    "seconds_a_digit, steps, digits",
+    [(1e-5, 8000, 128), (1e-3, 585, 128), (2e-3, 585, 64), (4e-3, 585, 32), (0.1, 150, 32)],
+)
+def test_training_takes_the_steps_that_fit(tmp_path, monkeypatch, seconds_a_digit, steps, digits):
+    now = [0.0]
+
+    def train(*_, n_steps, batch_size, **__):
+        for n in range(n_steps):
+            now[0] += seconds_a_digit * batch_size
+            yield n
+
+    names = {"ld": types.SimpleNamespace(train=train), "Path": Path, "copy": copy, "torch": torch}
+    names["time"] = types.SimpleNamespace(perf_counter=lambda: now[0])
     names |= dict.fromkeys(("model", "cosine", "x_train", "y_train"), 0)
     monkeypatch.chdir(tmp_path)
     source = one(NOTEBOOKS[3], "pace").source
     exec(source, names)
-    assert abs(names["n_steps"] - steps) <= 1
+    assert abs(names["n_steps"] - steps) <= 1 and names["batch_size"] == digits
     (tmp_path / "trained").mkdir()
-    (tmp_path / "trained" / "labelled_1234.checkpoint").touch()
+    (tmp_path / "trained" / "labelled_1234x16.checkpoint").touch()
     exec(source, names)
-    assert names["n_steps"] == 1234, "a run that is there keeps its number of steps"
+    assert (names["n_steps"], names["batch_size"]) == (1234, 16), "a run that is there keeps its numbers"
 
 
 def test_what_was_trained_stays():
     code = cells(NOTEBOOKS[3], "code")
     (trained,) = [i for i, c in enumerate(code) if c.id == "train"]
-    kept = {"model", "cosine", "run", "n_steps", "step"}
+    kept = {"model", "cosine", "run", "n_steps", "batch_size", "step"}
     for c in code[trained + 1 :]:
         assert not kept & cell_names(c.source)[1], c.id
     assert "step" not in cell_names(code[trained].source)[1] and "checkpoint=f" in code[trained].source
@@ -224,7 +232,7 @@ def test_a_kept_network_that_does_not_fit_gives_way_to_the_one_that_ships(
     """The learner's own network where there is one; otherwise one line says why not."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "trained").mkdir()
-    path, s = tmp_path / "trained" / "labelled_1.checkpoint", ld.linear_schedule(20)
+    path, s = tmp_path / "trained" / "labelled_1x1.checkpoint", ld.linear_schedule(20)
 
     def owner():
         shipped = ld.UNet(channels=8, classes=10, alpha_bar=s.alpha_bar)
