@@ -117,12 +117,13 @@ def orthogonalize(matrices, steps=5, eps=1e-7):
             gram = x @ x.mT  # (n, rows, rows)
             x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
         return x
-    gram, product = x @ x.mT, torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    gram, product = torch.bmm(x, x.mT), None
     for _ in range(steps):
         q = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
         q.diagonal(dim1=1, dim2=2).add_(a)
-        gram, product = q @ gram @ q, q @ product
-    return product @ x
+        gram = torch.bmm(torch.bmm(q, gram), q)
+        product = q if product is None else torch.bmm(q, product)
+    return torch.bmm(product, x)
 
 
 class _Batch:
