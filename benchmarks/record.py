@@ -130,9 +130,7 @@ def refuse_samples(images, n, evaluations, promised):
     if evaluations == 0:
         raise SystemExit("record: sample(): expected calls of counted(model), got none: they must be counted")
     if promised not in (None, evaluations):
-        raise SystemExit(
-            f"record: sample(): expected {promised} evaluations an image, counted {evaluations:g}"
-        )
+        raise SystemExit(f"{expected} with {promised} evaluations each, counted {evaluations:g}")
 
 
 def write(log, entry):

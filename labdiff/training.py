@@ -61,8 +61,8 @@ def train(
         drop_label: share of the samples whose label is replaced by `classes`, "no label", in [0, 1].
         n_steps: number of steps, those of a resumed run included.
         batch_size: samples a step, drawn with replacement; of all processes together, and a multiple of their
-            number times `accumulate`. Where there is time for fewer than 400 steps, 64 or 32 samples in
-            more steps make better digits.
+            number times `accumulate`. Where time allows fewer than 400 steps of 128 digits, 64 or 32 in more
+            steps make better ones.
         lr: highest learning rate, > 0.
         warmup: steps until it is reached.
         min_snr: signal-to-noise ratio above which w_t is less than 1 at the start, > 0. Infinity is the

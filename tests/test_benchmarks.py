@@ -267,7 +267,7 @@ def test_one_training_is_judged_at_several_numbers_of_evaluations(enter, tmp_pat
     assert logs[0]["seconds"] == logs[1]["seconds"] and logs[0]["samples"] != logs[1]["samples"]
     (distance, *_) = json.loads((tmp_path / "results.json").read_text())["leaderboard"]
     assert distance["value"] == round(min(log["fd"] for log in logs), 2)
-    with pytest.raises(SystemExit, match="expected 1 evaluations an image, counted 2$"):
+    with pytest.raises(SystemExit, match=r"expected real images .* with 1 evaluations each, counted 2$"):
         enter(HALVES.replace("range(evaluations)", "range(2)"))
 
 
