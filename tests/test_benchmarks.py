@@ -22,7 +22,7 @@ def load(monkeypatch):
     """A module of benchmarks/ by its name."""
     monkeypatch.syspath_prepend(BENCHMARKS)
     yield importlib.import_module
-    for name in ("run", "report", "quality", "peers", "record", "gpu"):
+    for name in ("run", "report", "quality", "peers", "record", "clusters", "gpu"):
         sys.modules.pop(name, None)
 
 
@@ -147,7 +147,7 @@ def test_the_docs_quote_what_was_measured(load, folder):
     assert (folder / "quality.png").exists() == ("quality" in results)
 
 
-@pytest.mark.parametrize("name, calls", [("labels", [50]), ("no_labels", [1, 2, 4, 10])])
+@pytest.mark.parametrize("name, calls", [("labels", [1, 2, 4, 10, 40]), ("no_labels", [1, 2, 4, 10])])
 def test_a_recipe_is_judged_and_its_evaluations_are_counted(load, classifier, name, calls):
     record, quality = load("record"), load("quality")
     entry = record.recipe(BENCHMARKS / "entries" / f"{name}.py")
