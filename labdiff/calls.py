@@ -129,11 +129,12 @@ def guided(name: str, given: dict[str, Any]) -> None:
         got = f"a {type(model).__name__} without"
         raise ValueError(f"{name}: model: expected one with labels, such as UNet(classes=10), got {got}")
     check_number(name, "scale", given["scale"], "a finite number", math.isfinite)
-    like = label if isinstance(label, torch.Tensor) and label.ndim == 1 else torch.empty(1)
     if label is None:
         raise TypeError(f"{name}: label: expected an int, or an int64 tensor of shape (B,), got None")
     if isinstance(label, torch.Tensor) and label.is_meta:
         raise ValueError(f"{name}: label: expected a device that holds numbers, got meta")
+    label = label.cpu() if isinstance(label, torch.Tensor) else label  # where its range is looked at
+    like = label if isinstance(label, torch.Tensor) and label.ndim == 1 else torch.empty(1, device="cpu")
     classes = getattr(model, "classes", math.inf)
     within = f", in 0..{classes} ({classes}: no label)" if classes != math.inf else ""
     expected = f"an int, or an int64 tensor of shape (B,){within}"

@@ -76,9 +76,9 @@ class OnItsWay:
         self._copied = torch.cuda.Event() if seen.device.type == "cuda" else None
         self._seen = seen
         if self._copied:  # into pinned memory: neither the copy nor asking for it waits
-            self._seen = torch.empty(seen.shape, dtype=seen.dtype, pin_memory=True)
+            self._seen = torch.empty(seen.shape, dtype=seen.dtype, device="cpu", pin_memory=True)
             self._seen.copy_(seen, non_blocking=True)
-            self._copied.record()
+            self._copied.record(torch.cuda.current_stream(seen.device))  # not that of the current GPU
 
     def numbers(self) -> list[float]:
         if self._copied:

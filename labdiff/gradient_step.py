@@ -67,7 +67,8 @@ def _backward(net, s, batch, parts, bf16):
     with torch.enable_grad(), eval_mode(net, training=True):
         for weight, x0, t, eps, *label in zip(*(a.chunk(parts) for a in batch), strict=True):
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16), explained("train"):
-                errors = eps_errors(lambda x, t, label=label: net(x, t, *label), s, x0, t, eps) / parts
+                labelled = lambda x, t, label=label: net(x, t, *label)  # noqa: E731
+                errors = eps_errors("train", labelled, s, x0, t, eps) / parts
             (weight * errors).mean().backward()
             total = total + errors.detach().mean()
     return total

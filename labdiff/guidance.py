@@ -15,7 +15,9 @@ class Guided(torch.nn.Module):
         self.model, self.label, self.scale = model, label, scale
 
     def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        label = self.label if isinstance(self.label, int) else self.label.to(x.device)
+        if isinstance(self.label, torch.Tensor) and self.label.device != x.device:
+            self.label = self.label.to(x.device)  # once: to a GPU it waits
+        label = self.label
         if self.scale == 0 or not hasattr(self.model, "classes"):  # else the model looks at its label
             _check_length(label, x)
         if self.scale == 0:

@@ -71,14 +71,16 @@ def eps_loss(model: Model, s: Schedule, x0: torch.Tensor, t: Levels, eps: torch.
         another shape.
     Source: Ho et al. 2020, eq. 14; slides S12, S14 (Algorithm 1).
     """
-    return eps_errors(model, s, x0, t, eps).mean()
+    return eps_errors("eps_loss", model, s, x0, t, eps).mean()
 
 
-def eps_errors(model: Model, s: Schedule, x0: torch.Tensor, t: Levels, eps: torch.Tensor) -> torch.Tensor:
+def eps_errors(
+    function: str, model: Model, s: Schedule, x0: torch.Tensor, t: Levels, eps: torch.Tensor
+) -> torch.Tensor:
     """What eps_loss() is the mean of: the squared error of each sample, (B,), a mean over its dimensions."""
     t = torch.as_tensor(t, device=x0.device).expand(len(x0))
     eps_hat = model(q_sample(s, x0, t, eps), t)
-    check_output("eps_loss", eps_hat, eps)
+    check_output(function, eps_hat, eps)
     return F.mse_loss(eps_hat, eps, reduction="none").reshape(len(eps), -1).mean(1)
 
 

@@ -26,6 +26,8 @@ class Preconditioned(nn.Module):
     signal: torch.Tensor
     noise: torch.Tensor
 
+    rtol = 1e-4  # of alpha_bar, as far as the buffers know it
+
     def __init__(self, alpha_bar: torch.Tensor):
         super().__init__()
         check_data("Preconditioned", {"alpha_bar": alpha_bar})
@@ -45,8 +47,10 @@ class Preconditioned(nn.Module):
         )
         return noise * xt + signal * out
 
-    def _load_from_state_dict(self, *args):
-        super()._load_from_state_dict(*args)
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        if (loaded := state_dict.get(prefix + "signal")) is not None:  # perhaps in half precision
+            self.rtol = max(1e-4, 4 * torch.finfo(loaded.dtype).eps)
         self.alpha_bar = self.signal.detach().cpu().double() ** 2
 
 
@@ -55,8 +59,8 @@ def check_trained_with(
 ) -> None:
     """Raise where the model is preconditioned with another schedule than s."""
     modules = model.modules() if isinstance(model, nn.Module) else ()
-    for own in (m.alpha_bar for m in modules if isinstance(m, Preconditioned)):
-        if own.shape != s.alpha_bar.shape or not torch.allclose(own, s.alpha_bar, rtol=1e-4, atol=1e-6):
+    for own, rtol in ((m.alpha_bar, m.rtol) for m in modules if isinstance(m, Preconditioned)):
+        if own.shape != s.alpha_bar.shape or not torch.allclose(own, s.alpha_bar, rtol=rtol, atol=1e-6):
             beta = f"{1 - own[1]:.2g}..{1 - own[-1] / own[-2].clamp(min=1e-37):.2g}"
             trained = f"Schedule(T={len(own) - 1}, beta={beta}, alpha_bar_T={own[-1]:.2g})"
             raise ValueError(

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 
 from labdiff.arguments import check_data, check_generator, check_int, check_number, check_schedule
-from labdiff.checkpoint import Checkpoint
+from labdiff.checkpoint import Checkpoint, unwrapped
 from labdiff.model_argument import check_model
 from labdiff.precondition import check_trained_with
 from labdiff.training import processes
+from labdiff.unet import UNet
 
 
 def train(name: str, given: dict[str, Any]) -> None:
@@ -52,7 +53,7 @@ def train(name: str, given: dict[str, Any]) -> None:
     if resume is not None and n_steps < resume.n:
         expected = f"at least the {resume.n} steps that the checkpoint has done, for they count too"
         raise ValueError(f"{name}: n_steps: expected {expected}, got {n_steps}")
-    labelled = given["labels"] is not None and hasattr(model, "classes")
+    labelled = given["labels"] is not None and hasattr(unwrapped(model), "classes")
     check_model(name, model, arguments=3 if labelled else 2)
     check_trained_with(name, model, s, ", or make a new model")
     _images(name, given["images"], model)
@@ -66,7 +67,8 @@ def _images(name, images, model):
     if dtype in (torch.float16, torch.bfloat16):
         expected = "float32 weights (bfloat16 is used inside, where it pays)"
         raise TypeError(f"{name}: model: expected {expected}, got {dtype}. Use model.float()")
-    channels = getattr(model, "config", {}).get("image_channels")
+    own = unwrapped(model)
+    channels = own.config["image_channels"] if isinstance(own, UNet) else None
     if channels and images.dtype != dtype:
         expected = f"{dtype} like the model's weights"
         use = "images.float()" if dtype == torch.float32 else f"images.to({dtype})"
@@ -104,7 +106,7 @@ def _shape(name, shape, channels):
 
 
 def _labels(name, labels, images, model):
-    classes = getattr(model, "classes", None)
+    classes = getattr(unwrapped(model), "classes", None)
     if not isinstance(classes, int):
         got = f"a {type(model).__name__} without classes"
         raise ValueError(f"{name}: labels: expected a model with labels, such as UNet(classes=10), got {got}")

@@ -11,7 +11,7 @@ from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from labdiff.arguments import check_generator, device_of, randn
-from labdiff.checkpoint import Checkpoint, Step
+from labdiff.checkpoint import Checkpoint, Step, unwrapped
 from labdiff.device import OnItsWay, has_bf16, moved, processes
 from labdiff.gradient_step import update
 from labdiff.optimizer import MuonAdamW
@@ -83,12 +83,14 @@ def train(
         et al. 2024. Dropped labels: Ho & Salimans 2022. w_t: Hang et al. 2023, "Min-SNR weighting".
     """
     device = device_of(model)
-    if device.type == "cuda":
+    of_images = all(p.ndim < 5 for p in (*model.parameters(), *model.buffers()))  # not of volumes
+    if device.type == "cuda" and of_images:
         model.to(memory_format=torch.channels_last)  # faster on GPUs, slower on CPUs
     rank, world = processes()
-    if adopt := getattr(model, "adopt", None):
+    own = unwrapped(model)
+    if adopt := getattr(own, "adopt", None):
         adopt(s.alpha_bar)
-    images, labels = images.to(device), None if labels is None else labels.to(device)
+    images, labels = images.detach().to(device), None if labels is None else labels.to(device)
     generator = check_generator("train", generator, device)
     net = DistributedDataParallel(model) if world > 1 else model  # averages the gradients of all processes
     optimizer = MuonAdamW(model.parameters())
@@ -103,7 +105,7 @@ def train(
     unread = []  # Steps whose loss is on its way: on a GPU it is read one step late, so that nothing waits
     for n in range(done + 1, n_steps + 1):
         weight = torch.lerp(early, torch.ones_like(early), min(n / EARLY, 1.0))
-        batch = [a[rank::world] for a in _draw(images, labels, drop_label, model, s.T, batch_size, generator)]
+        batch = [a[rank::world] for a in _draw(images, labels, drop_label, own, s.T, batch_size, generator)]
         lr_n = lr * min(n / max(warmup, 1), (n_steps + 1 - n) / max(n_steps - warmup, 1), 1.0)
         decay = min(ema_decay, (1 + n) / (10 + n))
         w = weight[batch[1]]

@@ -116,7 +116,7 @@ def explained(function: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if "Long" not in str(error):
+        if "Long" not in str(error) or "indices" in str(error):  # of an embedding, which takes integers
             raise
         raise TypeError(
             f"{function}: model(x, t): expected a network that turns its int64 t into real numbers first, as "

@@ -59,7 +59,7 @@ class UNet(nn.Module):
     Returns eps_hat like x. At the start the last layer is zero, so that the plain network says eps_hat = 0.
 
     Raises: TypeError, ValueError: odd H or W, another number of channels, dtype or device, t not (B,) or not
-        in 1..T, a label that is not in 0..classes.
+        in 1..T, a label that is not in 0..classes; no ranges on a GPU, where looking at them would wait.
     Source: Ronneberger et al. 2015; Ho et al. 2020, appendix B; labels: Ho & Salimans 2022; slide S14.
     """
 
@@ -115,6 +115,7 @@ class UNet(nn.Module):
             self.config["precondition"] = False
         elif alpha_bar is not None:
             self.precondition = Preconditioned(alpha_bar)
+        self.to(torch.get_default_device())
 
     def adopt(self, alpha_bar: torch.Tensor) -> None:
         """Become preconditioned with alpha_bar, unless it already is or was made with precondition=False."""
@@ -123,7 +124,7 @@ class UNet(nn.Module):
 
     def _load_from_state_dict(self, state_dict, prefix, *args):
         if prefix + "precondition.signal" in state_dict:  # weights bring their schedule along
-            self.adopt(state_dict[prefix + "precondition.signal"].double() ** 2)
+            self.adopt(state_dict[prefix + "precondition.signal"].cpu().double() ** 2)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def forward(
@@ -180,12 +181,13 @@ class UNet(nn.Module):
 
 @contextlib.contextmanager
 def _initial_weights_from(generator: torch.Generator | None) -> Iterator[None]:
-    """Draw a module's initial weights from `generator`; the global random state stays as it was."""
+    """Draw a module's initial weights from `generator`, on the CPU; the global random state stays."""
     generator = check_generator("UNet", generator)
     seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
     state = torch.get_rng_state()
     torch.default_generator.manual_seed(seed)
     try:
-        yield
+        with torch.device("cpu"):
+            yield
     finally:
         torch.set_rng_state(state)

@@ -705,7 +705,7 @@ OTHERS = [
         "expected torch.float32 .*got torch.float64",
     ),
     (
-        "eps_loss: model(x, t)",
+        "train: model(x, t)",
         lambda: next(ld.train(Spy(lambda x, t: x[:, :, :2]), S, X)),
         ValueError,
         "expected a tensor of shape",

@@ -145,6 +145,30 @@ def test_snapshots_and_the_place_of_the_checkpoint(labdiff, tmp_path):
     assert torch.equal(s.beta, ld.linear_schedule().beta)
 
 
+def test_a_snapshot_of_a_step_that_is_done_is_refused(labdiff, tmp_path):
+    assert labdiff("--steps", 3, "--snapshots", 1)[0] == 0
+    for steps in (3, 5):  # finished, and one that would go on
+        refused(labdiff("--steps", steps, "--snapshots", 2), "--snapshots: expected steps after the 3 .* 2. ")
+    assert labdiff("--steps", 5, "--snapshots", 1, 4)[0] == 0
+    assert ld.pretrained_steps(tmp_path / "out") == [1, 3, 4, 5]
+
+
+@pytest.mark.parametrize("local_rank, order", [("0", ["download", "barrier"]), ("1", ["barrier", "load"])])
+def test_other_processes_load_what_the_first_has_downloaded(labdiff, monkeypatch, local_rank, order):
+    done = []
+
+    def load(split, name, download, **_):
+        done.append("download" if download else "load")
+        raise ValueError("enough")
+
+    monkeypatch.setenv("LOCAL_RANK", local_rank)
+    monkeypatch.setattr(fit, "load_digits", load)
+    monkeypatch.setattr(fit.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(fit.dist, "barrier", lambda: done.append("barrier"))
+    labdiff("--steps", 1, "--name", "FashionMNIST", "--download")
+    assert done == order[: len(done)] and done[-1] in ("download", "load")
+
+
 def test_the_averaged_weights_are_written(labdiff, tmp_path):
     assert labdiff("--steps", 3)[0] == 0
     checkpoint, model = (

@@ -1,5 +1,6 @@
 """What people give where labdiff expects a model or a tensor: it works, or the error says what to give."""
 
+import dataclasses
 import re
 from types import SimpleNamespace
 
@@ -166,6 +167,74 @@ def test_whatever_takes_x_and_t_is_a_model():
         assert ld.sample(model, S, SHAPE).shape == SHAPE
     assert train(WithLabel(), labels=torch.tensor([0, 1, 2, 0])).n == 1
     assert ld.guided(WithLabel(), 2)(IMAGES, torch.ones(4, dtype=torch.int64)).shape == IMAGES.shape
+
+
+def test_a_network_in_dataparallel_is_the_same_network():
+    def trained(wrap):
+        net = ld.UNet(8, mults=(1,), classes=3, generator=seeded())
+        wrapped = wrap(net)
+        *_, step = ld.train(
+            wrapped, S, IMAGES, labels=torch.tensor([0, 1, 2, 0]), n_steps=2, batch_size=2, generator=seeded()
+        )
+        return net.state_dict()
+
+    plain, parallel = trained(lambda net: net), trained(torch.nn.DataParallel)
+    assert "precondition.signal" in plain and plain.keys() == parallel.keys()
+    assert all(torch.equal(plain[k], parallel[k]) for k in plain)
+
+
+def test_a_network_may_have_a_config_of_its_own():
+    class Own(torch.nn.Conv1d):
+        config = dataclasses.make_dataclass("Config", ["image_channels"])(3)
+
+        def forward(self, x, t):
+            return super().forward(x)
+
+    with torch.random.fork_rng():
+        net = Own(1, 1, 1)
+    assert next(ld.train(net, S, torch.linspace(-1, 1, 8).view(2, 1, 4), n_steps=1, batch_size=2)).n == 1
+
+
+def test_images_that_require_a_gradient_get_none():
+    images = IMAGES.clone().requires_grad_()
+    for _ in ld.train(unet(), S, images, n_steps=2, batch_size=2, accumulate=2):
+        pass
+    assert images.grad is None
+
+
+def test_what_train_is_told_of_a_models_output_names_train():
+    class WrongShape(OnlyX):
+        def forward(self, x, t):
+            return super().forward(x)[:, 0]
+
+    with pytest.raises(ValueError, match=r"^train: model\(x, t\): expected a tensor of shape"):
+        next(ld.train(WrongShape(), S, IMAGES, n_steps=1, batch_size=2))
+
+
+def test_an_embedding_of_real_numbers_is_not_told_to_take_real_numbers():
+    with torch.random.fork_rng():
+        table = torch.nn.Embedding(S.T + 1, 1)
+    with pytest.raises(RuntimeError, match="indices"):
+        ld.sample(lambda x, t: table(t.float())[:, :, None, None] * x, S, SHAPE)
+
+
+def test_a_default_device_says_where_a_network_is_and_not_what_it_is():
+    before = torch.get_rng_state()
+    with torch.device("meta"):
+        net = ld.UNet(8, mults=(1,), alpha_bar=S.alpha_bar, generator=seeded())
+    assert {p.device.type for p in net.parameters()} == {"meta"}
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_weights_in_half_precision_bring_their_schedule(dtype):
+    net = ld.UNet(8, mults=(1,), alpha_bar=S.alpha_bar, generator=seeded())
+    short = {k: v.to(dtype) for k, v in net.state_dict().items()}
+    for other in (ld.UNet(8, mults=(1,)), ld.UNet(8, mults=(1,), alpha_bar=S.alpha_bar)):
+        other.load_state_dict(short)
+        assert ld.sample(other, S, SHAPE).isfinite().all()
+        with pytest.raises(ValueError, match="expected the schedule that the model was made for"):
+            ld.sample(other, ld.cosine_schedule(S.T), SHAPE)
 
 
 def test_numpys_whole_numbers_are_whole_numbers():

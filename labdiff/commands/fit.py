@@ -38,9 +38,12 @@ def fit(args: argparse.Namespace, rank: int, device: torch.device) -> None:
             raise ValueError(
                 f"{option}: expected a folder that can be written to, got {folder}: {error}"
             ) from error
-    data = load(args)
-    if dist.is_initialized():
+    first = os.environ.get("LOCAL_RANK", "0") == "0"
+    if dist.is_initialized() and not first:
         dist.barrier()  # until the first process of each machine has downloaded the data
+    data = load(args, args.download and first)
+    if dist.is_initialized() and first:
+        dist.barrier()
     about = {name: getattr(args, name) for name in SAME}
     about |= {name: str(about[name].resolve()) for name in ("images", "start") if about[name]}
     resume = [to_resume(args, checkpoint, about) if rank == 0 else None]
@@ -66,20 +69,21 @@ def fit(args: argparse.Namespace, rank: int, device: torch.device) -> None:
         resume=resume[0],
         **more,
     ):
-        losses.append(step.loss)
+        losses.append(step.seen)  # numbers that a GPU may still have to compute
         write = step.n in {*args.snapshots, args.steps}
         if rank > 0 or not (write or step.n % EVERY == 0):
             continue
         seconds = time.perf_counter() - start
-        print(f"step {step.n}: loss {sum(losses) / len(losses):.4f}, {seconds:.0f} s", flush=True)
+        mean = sum(seen.numbers()[0] for seen in losses) / len(losses)
+        print(f"step {step.n}: loss {mean:.4f}, {seconds:.0f} s", flush=True)
         if write:
             path = save_weights(step, args.out, words, before)
             print(f"{path}: {path.stat().st_size / 1e6:.2f} MB", flush=True)
         save_checkpoint(checkpoint, step, about | {"steps": args.steps})
 
 
-def load(args: argparse.Namespace) -> Digits:
-    """The data that the options name; the first process of each machine downloads what is not there."""
+def load(args: argparse.Namespace, download: bool = False) -> Digits:
+    """The data that the options name."""
     if args.images is None:
         lone = [f"--{name}" for name in ("size", "channels") if getattr(args, name)]
         if lone:
@@ -88,9 +92,8 @@ def load(args: argparse.Namespace) -> Digits:
             raise ValueError(
                 "--root, --download: expected --name NAME beside them: the digits that ship have none"
             )
-        first = os.environ.get("LOCAL_RANK", "0") == "0"
         more = {"root": args.root} if args.root else {}
-        return load_digits("train", args.name, download=args.download and first, **more)
+        return load_digits("train", args.name, download=download, **more)
     if args.root or args.download:
         raise ValueError("--root, --download: expected --name NAME beside them, got --images")
     return load_images(args.images, args.size or 28, args.channels or 1)
@@ -143,6 +146,13 @@ def to_resume(args: argparse.Namespace, checkpoint: Path, about: dict) -> Checkp
         raise ValueError(
             f"--steps: expected at least the {resume.n} that the run in {checkpoint} has done, got "
             f"{args.steps}. Choose another --out for a shorter run"
+        )
+    behind = pretrained_steps(args.start)[-1] if args.start else 0  # steps before the run's first
+    gone = {n for n in args.snapshots if n <= resume.n} - {n - behind for n in pretrained_steps(args.out)}
+    if gone:
+        raise ValueError(
+            f"--snapshots: expected steps after the {resume.n} that the run in {checkpoint} has done, got "
+            f"{min(gone)}. Choose another --out for a run with that snapshot"
         )
     if args.steps == resume.n:
         print(f"finished: the run in {checkpoint} has done its {resume.n} steps. More --steps train it on")

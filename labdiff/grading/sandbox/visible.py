@@ -5,6 +5,7 @@ It is a list of what is shown, at both levels of isolation: packages are found t
 (`site`), so a module that is not on the list can't be imported even where namespaces don't hide it, and the
 verdicts are the same."""
 
+import csv
 import os
 import re
 import sys
@@ -47,7 +48,8 @@ def packages(further: tuple[str, ...] = ()) -> dict[str, str]:
 
 def top_level(distribution: metadata.Distribution) -> set[str]:
     """Names of what a package puts into site-packages."""
-    names = {file.parts[0] for file in distribution.files or ()}
+    record = csv.reader((distribution.read_text("RECORD") or "").splitlines())
+    names = {row[0].partition("/")[0] for row in record if row}  # .files would make a Path of each
     if not names:
         listed = (distribution.read_text("top_level.txt") or distribution.metadata["Name"]).split()
         names = {name.replace("-", "_") for name in listed} | {f"{name}.py" for name in listed}
