@@ -14,12 +14,13 @@ class WithClusters(torch.nn.Module):
     """A network, and clusters of the digits of each label, by k-means (Lloyd 1982).
 
     Kept are the sizes (C, K), means (C, K, D) and `rank` main directions of the covariances (C, K, D, rank)
-    of K clusters of each of C labels, and no digit. Digits whose labels are all equal have one label, 0.
+    of K clusters of each of C labels. Clusters of fewer than 2 rank digits, which these numbers would nearly
+    give back, are dropped: no digit is kept. Digits whose labels are all equal have one label, 0.
 
     Args:
         network: what forward() calls.
         digits: what it was trained on.
-        n_clusters: K, for each label; fewer where a label has fewer digits.
+        n_clusters, rank: for each label; less where a label has fewer than 4 rank digits for each cluster.
         generator: draws the digits that k-means begins with.
     """
 
@@ -28,7 +29,9 @@ class WithClusters(torch.nn.Module):
         self.network = network
         self.classes = getattr(network, "classes", None)
         of_labels = [digits.images[digits.labels == label].flatten(1) for label in digits.labels.unique()]
-        n_clusters = min(n_clusters, *map(len, of_labels))
+        fewest = min(map(len, of_labels))
+        rank = max(1, min(rank, fewest // 4))
+        n_clusters = max(1, min(n_clusters, fewest // (4 * rank)))
         clusters = [normals(x, n_clusters, rank, generator) for x in of_labels]
         self.size, self.mean, self.root = map(torch.stack, zip(*clusters))
 
@@ -55,6 +58,8 @@ def normals(x, n_clusters, rank, generator):
         member = torch.nn.functional.one_hot(nearest, len(mean)).to(x)
         size = member.sum(0)
         mean = torch.where(size[:, None] > 0, member.T @ x / size[:, None], mean)
+    size[size < 2 * rank] = 0
+    mean[size == 0] = 0
     root = torch.zeros(*mean.shape, rank)
     for k in size.nonzero().flatten().tolist():
         mine = x[nearest == k]

@@ -8,13 +8,15 @@ What fails is noted, and the rest goes on. Without a card the whole course runs 
 """
 
 import argparse
+import collections
+import contextlib
 import copy
 import functools
 import importlib.util
-import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,7 +28,7 @@ import torch
 from peers import diffusers
 from quality import Judge, train_classifier
 from report import fastest_convolution
-from run import ceiling, clock, machine, turns
+from run import ceiling, clock, commit, machine, put, turns
 from torch.utils.flop_counter import FlopCounterMode
 
 import labdiff as ld
@@ -64,16 +66,16 @@ def network(size, s, device, **kwargs):
 def steps_of(device, size, images):
     """{batch size: {how: seconds a step}} of whole training steps: eager, compiled, and diffusers' eager."""
     s, result = ld.cosine_schedule(size.T), {}
+    makers = {"eager": eager_step, "compiled": compiled_step}
+    if importlib.util.find_spec("diffusers") and device.type == "cuda":
+        makers["diffusers"] = lambda device, size, s, B, images: functools.partial(
+            next, diffusers(images, B, device)[2]
+        )
     for B in size.batches:
-        g = torch.Generator(device).manual_seed(0)
-        run = ld.train(network(size, s, device), s, images, n_steps=10**6, batch_size=B, generator=g)
-        jobs = {"eager": functools.partial(next, run)}
-        jobs["compiled"] = compiled_step(device, size, s, B)
-        if importlib.util.find_spec("diffusers") and device.type == "cuda":
-            jobs["diffusers"] = functools.partial(next, diffusers(images, B, device)[2])
         result[str(B)] = {}
-        for name, job in jobs.items():  # one that fails leaves the others
+        for name, maker in makers.items():  # one that fails leaves the others
             try:
+                job = maker(device, size, s, B, images)
                 times = turns({name: job}, device, size.rounds, warmup=3)[name]
                 result[str(B)][name] = sorted(times)[len(times) // 2]
             except Exception as error:
@@ -81,16 +83,22 @@ def steps_of(device, size, images):
     return result
 
 
+def eager_step(device, size, s, B, images):
+    g = torch.Generator(device).manual_seed(0)
+    model = network(size, s, device)
+    return functools.partial(next, ld.train(model, s, images, n_steps=10**6, batch_size=B, generator=g))
+
+
 def compiled(device):
     """How torch.compile is asked here: on a card with CUDA graphs, else for the graph alone."""
     return {"mode": "reduce-overhead"} if device.type == "cuda" else {"backend": "eager"}
 
 
-def compiled_step(device, size, s, B):
+def compiled_step(device, size, s, B, images):
     """The training step of gradient_step.py under torch.compile, on one batch."""
     net = network(size, s, device)
     ema, optimizer = copy.deepcopy(net).requires_grad_(False), MuonAdamW(net.parameters())
-    x0, t = torch.rand(B, 1, 28, 28, device=device) * 2 - 1, torch.randint(1, size.T + 1, (B,), device=device)
+    x0, t = images[:B].to(device), torch.randint(1, size.T + 1, (B,), device=device)
     finite = torch.ones((), dtype=torch.bool, device=device)
     lr, decay = torch.tensor(1e-3, device=device), torch.tensor(0.99, device=device)
     batch = [x0, t, torch.randn_like(x0)]
@@ -112,10 +120,23 @@ def share_of_ceiling(device, size, images, rates, steps):
     next(run)
     with FlopCounterMode(display=False) as counter:
         next(run)
-    seconds = [t for t in steps[str(B)].values() if isinstance(t, float)]
+    seconds = min(t for how in ("eager", "compiled") if isinstance(t := steps[str(B)].get(how), float))
     operations = counter.get_total_flops()
     best, dtype = fastest_convolution(rates)
-    return {"operations": operations, "share": operations / min(seconds) / best, "of": f"{dtype} convolution"}
+    return {"operations": operations, "share": operations / seconds / best, "of": f"{dtype} convolution"}
+
+
+def memory(device, size, images):
+    """Peak bytes of three training steps at each batch size, the network's and the data's included."""
+    s, found = ld.cosine_schedule(size.T), {}
+    for B in size.batches:
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        run = ld.train(network(size, s, device), s, images, n_steps=3, batch_size=B)
+        collections.deque(run, maxlen=0)
+        found[f"training steps of {B}"] = torch.cuda.max_memory_allocated() if device.type == "cuda" else 0
+    return found
 
 
 def samplers(device, size):
@@ -176,15 +197,41 @@ def notebooks(device, seconds):
         command = [sys.executable, HERE.parent / "tools" / "run_notebooks.py", *copies]
         env = os.environ | {"LABDIFF_DEVICE": device.type}
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=env)
-    return {"ended well": done.returncode == 0, "said": done.stdout.splitlines()[-12:]}
+    said = done.stdout.splitlines()[-12:]
+    return {"said": said} | ({} if done.returncode == 0 else {"failed": done.stderr[-2000:]})
+
+
+@contextlib.contextmanager
+def no_longer_than(seconds):
+    """TimeoutError after that time, where the system has an alarm."""
+
+    def ring(signum, frame):
+        raise TimeoutError("no time left")
+
+    if seconds <= 0:
+        raise TimeoutError("no time left")
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    handler = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1)  # again, for a section notes what failed and goes on
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
 
 
 def table(results):
     lines = [
-        f"Measured on {results['machine']}, Python {results['python']}, in {results['seconds']:.0f} s.",
+        f"Measured on {results['machine']}, Python {results['python']}, commit {results['commit']}, "
+        f"{results['digits']} training digits, in {results['seconds']:.0f} s. Times to a distance are those "
+        "of the first of five looks at one training of a planned length.",
         "",
+        *(["A trial of the course with tiny sizes: no measurement.", ""] if results["tiny"] else []),
+        "| what | measured |",
+        "| --- | --- |",
     ]
-    lines += ["| what | measured |", "| --- | --- |"]
     for section in ("ceiling", "step", "share", "samplers", "quality", "memory", "notebooks"):
         lines += [f"| {section}: {name} | {value} |" for name, value in flat(results.get(section, "not run"))]
     return "\n".join(lines) + "\n"
@@ -207,6 +254,7 @@ def main(arguments=None):
     parser.add_argument("--minutes", type=float, default=9.0, help="time for all (%(default)s)")
     parser.add_argument("--out", type=Path, default=HERE)
     args = parser.parse_args(arguments)
+    args.out.mkdir(parents=True, exist_ok=True)
     end, began = time.monotonic() + 60 * args.minutes, time.monotonic()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     size = CARD if device.type == "cuda" else TINY
@@ -217,7 +265,7 @@ def main(arguments=None):
     if size is TINY:
         train, test = (ld.Digits(d.images[:512], d.labels[:512]) for d in (train, test))
     results = {"machine": machine(device), "python": platform.python_version(), "tiny": size is TINY}
-    results["digits"] = len(train.images)
+    results |= {"commit": commit(), "digits": len(train.images)}
 
     def course():
         yield "ceiling", lambda: ceiling(device) if size is CARD else ceiling(device, 64, 2)
@@ -228,18 +276,18 @@ def main(arguments=None):
         )
         yield "samplers", lambda: samplers(device, size)
         yield "quality", lambda: quality(device, size, train, test)
-        yield "memory", lambda: {"peak bytes": torch.cuda.max_memory_allocated() if size is CARD else 0}
+        yield "memory", lambda: memory(device, size, train.images)
         yield "notebooks", lambda: notebooks(device, end - time.monotonic() - 5 if size is CARD else 0)
 
     for section, job in course():
         print(f"measuring: {section}", flush=True)
         try:
-            with torch.random.fork_rng():
-                results[section] = job() if time.monotonic() < end else "no time left"
+            with torch.random.fork_rng(), no_longer_than(end - time.monotonic()):
+                results[section] = job()
         except Exception as error:
             results[section] = {"failed": f"{type(error).__name__}: {str(error)[:300]}"}
         results["seconds"] = time.monotonic() - began
-        (args.out / "gpu.json").write_text(json.dumps(results, indent=1) + "\n")
+        put(args.out / "gpu.json", results)
         (args.out / "gpu.md").write_text(table(results))
     print((args.out / "gpu.md").read_text())
     return results

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import torch
 from quality import Judge, train_classifier
-from run import LEAST_ACCURACY, N_SAMPLES, commit, machine
+from run import LEAST_ACCURACY, N_SAMPLES, commit, load, machine, put
 
 import labdiff as ld
 
@@ -40,27 +40,35 @@ class Counted(torch.nn.Module):
         self.model, self.images = model, 0
         self.classes = getattr(model, "classes", None)
 
-    def forward(self, x, t, *label):
+    def forward(self, x, *args, **kwargs):
         self.images += len(x)
-        return self.model(x, t, *label)
+        return self.model(x, *args, **kwargs)
 
 
 @contextlib.contextmanager
 def entrys(what):
-    """What goes wrong in the entry's own code ends the command, with the place where it did."""
+    """What goes wrong in the entry's own code ends the command, with the place where it did; torch's settings
+    are as before, for the judge."""
+    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
     try:
-        yield
+        with torch.enable_grad():
+            yield
     except Exception as error:
         traceback.print_exc()
         raise SystemExit(f"record: {what}: {type(error).__name__}: {error}") from error
+    finally:
+        torch.set_default_dtype(dtype)
+        if torch.get_default_device() != torch.device("cpu"):
+            torch.set_default_device(None)
+        torch.set_num_threads(threads)
 
 
 def recipe(path):
     """The entry, as a module."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(f"entry_{path.stem}", path)
     if spec is None or not path.is_file():
         raise SystemExit(f"record: --entry: expected a Python file, got {path}")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     with entrys(path.name):
         spec.loader.exec_module(module)
     if missing := sorted({"LABELS", "train", "sample"} - vars(module).keys()):
@@ -86,16 +94,20 @@ def trained(entry, digits, seed):
     labels = digits.labels.clone() if entry.LABELS else torch.full_like(digits.labels, -1)
     digits = ld.Digits(digits.images.clone(), labels)
     torch.manual_seed(seed)  # for layers that draw their first weights from the global generator
-    load, began, worked = os.getloadavg()[0], time.perf_counter(), time.process_time()
+    before, began, worked = load(), time.perf_counter(), sum(os.times()[:4])  # of child processes, too
     with entrys("train()"):
         model = entry.train(digits, seed)
+    seconds, cpu = time.perf_counter() - began, sum(os.times()[:4]) - worked
+    if torch.cuda.is_initialized():
+        raise SystemExit("record: train(): expected the CPU alone, for seconds on it are compared, got CUDA")
     return model, {
         "entry": Path(entry.__file__).name,
+        "code": hashlib.sha256(Path(entry.__file__).read_bytes()).hexdigest(),
         "labels": entry.LABELS,
         "seed": seed,
-        "seconds": time.perf_counter() - began,
-        "cpu": time.process_time() - worked,
-        "load": f"{load:.1f} before, {os.getloadavg()[0]:.1f} after",
+        "seconds": seconds,
+        "cpu": cpu,
+        "load": f"{before:.2f} before, {load():.2f} after",
         "machine": machine(torch.device("cpu")),
         "commit": commit(),
     }
@@ -127,6 +139,8 @@ def refuse_samples(images, n, evaluations, promised):
         raise SystemExit(f"{expected}, got {tuple(images.shape)}")
     if not images.isfinite().all():
         raise SystemExit(f"{expected}, got NaN or infinite numbers")
+    if images.min() > -0.5:
+        raise SystemExit(f"{expected} in [-1, 1], got {images.min():.3g} to {images.max():.3g}")
     if evaluations == 0:
         raise SystemExit("record: sample(): expected calls of counted(model), got none: they must be counted")
     if promised not in (None, evaluations):
@@ -134,29 +148,38 @@ def refuse_samples(images, n, evaluations, promised):
 
 
 def write(log, entry):
-    """Write the log beside the entry, over none that is there, and compare it with those."""
+    """Write the log beside the entry, over none that is there; compare it with those, and return its path."""
     name = f"{entry.stem}.{log['evaluations']:g}_evaluations.seed{log['seed']}"
     for again in itertools.count(1):
         path = entry.with_name(f"{name}{f'.{again}' if again > 1 else ''}.json")
         if not path.exists():
-            path.write_text(json.dumps(log, indent=1) + "\n")
+            put(path, log)
             return path
-        same = json.loads(path.read_text()).get("samples") == log["samples"]
+        same = f'"samples": "{log["samples"]}"' in path.read_text()
         print(f"record: {'the same samples as' if same else 'other samples than'} in {path}", file=sys.stderr)
 
 
-def add_leaderboard(log, path):
-    """Put the numbers of a log into Gradescope's results.json at `path`, beside what is in it."""
-    results = json.loads(path.read_text()) if path.exists() else {"score": 0.0, "output": log["entry"]}
+def gradescopes(path):
+    """What is in Gradescope's results.json at `path`, to add to."""
+    try:
+        results = json.loads(path.read_text()) if path.exists() else {"score": 0.0}
+    except ValueError as error:
+        results = error
+    if not isinstance(results, dict) or not path.parent.is_dir():
+        raise SystemExit(f"record: --results: expected Gradescope's results.json, got {path}: {results}")
+    return results
+
+
+def leaderboard(logs):
+    """Gradescope's field, with the numbers of the log of least distance."""
+    log = min(logs, key=lambda log: log["fd"])
     ascending = {"distance": log["fd"], "seconds": log["seconds"], "evaluations": log["evaluations"]}
-    results["leaderboard"] = [
-        *({"name": name, "value": round(value, 2), "order": "asc"} for name, value in ascending.items()),
-        {"name": "recall", "value": round(log["recall"], 3)},  # more is better: Gradescope's own order
-    ]
-    path.write_text(json.dumps(results, indent=1) + "\n")
+    rows = [{"name": name, "value": round(value, 2), "order": "asc"} for name, value in ascending.items()]
+    # of recall more is better, which is Gradescope's own order
+    return {"leaderboard": [*rows, {"name": "recall", "value": round(log["recall"], 3)}]}
 
 
-def main(arguments=None):
+def parsed(arguments):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -174,13 +197,20 @@ def main(arguments=None):
         dest="tried",
         help="200 samples, the digits that ship and a judge of one epoch; writes nothing",
     )
-    args = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def judged(args):
+    """Train, sample and judge by these arguments; one log for each number of evaluations."""
     entry = recipe(args.entry)
     torch.set_num_threads(args.threads)
     full = {} if args.tried else {"name": "MNIST", "root": args.root, "download": args.download}
-    train, test = (ld.load_digits(split, **full) for split in ("train", "test"))
-    if not args.tried and os.getloadavg()[0] > IDLE:
-        print(f"record: load {os.getloadavg()[0]:.1f}: seconds count below {IDLE} only", file=sys.stderr)
+    try:
+        train, test = (ld.load_digits(split, **full) for split in ("train", "test"))
+    except FileNotFoundError as error:
+        raise SystemExit(f"record: --root, --download: {error}") from None
+    if not args.tried and load() > IDLE:
+        print(f"record: load {load():.1f}: seconds count below {IDLE} only", file=sys.stderr)
     n = 200 if args.tried else N_SAMPLES
     model, log = trained(entry, train, args.seed)
     # before the judge is trained: errors come at once
@@ -189,16 +219,27 @@ def main(arguments=None):
     if not args.tried and judge.accuracy < LEAST_ACCURACY:
         sys.exit(f"record: the judge knows {judge.accuracy:.2%} of the test digits, too few")
     real = {"real": judge(train.images[:n])["fd"], "accuracy": judge.accuracy}
-    logs = [log | real | judge(images) for images, log in drawings]
+    return [log | real | judge(images) for images, log in drawings]
+
+
+def main(arguments=None):
+    args = parsed(arguments)
+    before = gradescopes(args.results) if args.results else None  # a wrong path is told before the training
+    try:
+        logs = judged(args)
+    except SystemExit as end:
+        if args.results and not args.tried:
+            put(args.results, before | {"output": str(end)})  # what the student sees there
+        raise
+    for log in logs:
+        print(ROW.format(**log | {"labels": "yes" if log["labels"] else "no"}), flush=True)
     if args.tried:
         print("record: a trial: the numbers count for nothing", file=sys.stderr)
-    else:
-        for log in logs:
-            print(f"record: {write(log, args.entry)}", file=sys.stderr)
-        if args.results:
-            add_leaderboard(min(logs, key=lambda log: log["fd"]), args.results)
+        return
     for log in logs:
-        print(ROW.format(**log | {"labels": "yes" if log["labels"] else "no"}))
+        print(f"record: {write(log, args.entry)}", file=sys.stderr)
+    if args.results:
+        put(args.results, {"output": args.entry.name} | before | leaderboard(logs))
 
 
 if __name__ == "__main__":

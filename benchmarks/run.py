@@ -2,7 +2,8 @@
 print the table.
 
     python benchmarks/run.py --download           # all, on the full MNIST set: three hours
-    python benchmarks/run.py --only step,import   # some of it; the rest of results.json stays
+    python benchmarks/run.py --only step,import   # some of it; the rest of results.json stays, if it is
+                                                  # this machine's: else give --out FOLDER
     python benchmarks/run.py --only quality --minutes 2 --seeds 1
 
 Times are medians, with the range in brackets; competitors take turns within one run, so read them as ratios.
@@ -345,7 +346,22 @@ def machine(device):
 def commit():
     """The commit that is measured; "" outside of a clone."""
     command = ["git", "describe", "--always", "--dirty"]
-    return subprocess.run(command, cwd=HERE, capture_output=True, text=True).stdout.strip()
+    try:
+        return subprocess.run(command, cwd=HERE, capture_output=True, text=True).stdout.strip()
+    except OSError:  # there is no git
+        return ""
+
+
+def load():
+    """The machine's load over the last minute; NaN where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+
+
+def put(path, results):
+    """Write results as JSON; a file that was there stays whole until the new one is."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(json.dumps(results, indent=1) + "\n")
+    new.replace(path)
 
 
 def main():
@@ -370,14 +386,16 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     saved = args.out / "results.json"
     results = json.loads(saved.read_text()) if saved.exists() else {}
-    if results.get("machine") != machine(device):
-        results = {"machine": machine(device)}  # what another machine measured does not go with it
+    if results.get("machine") != machine(device):  # what another machine measured does not go with it
+        if results and set(wanted) != set(sections):
+            parser.error(f"--out: {saved} is of another machine, {results['machine']}: give another folder")
+        results = {"machine": machine(device)}
 
     def save(section, result):
         results[section] = result
         minutes = round((time.monotonic() - since) / 60, 1)
         results.setdefault("measured", {})[section] = begun | {"minutes": minutes}
-        saved.write_text(json.dumps(results, indent=1) + "\n")
+        put(saved, results)
         (args.out / "table.md").write_text(report.table(results, list(PEERS)))
 
     digits = ld.load_digits()
@@ -405,8 +423,8 @@ def main():
     for section in sections:
         if section in wanted:
             print(f"measuring: {section}", flush=True)
-            load = f"{os.getloadavg()[0]:.1f}"
-            begun, since = {"date": f"{date.today()}", "commit": commit(), "load": load}, time.monotonic()
+            begun = {"date": f"{date.today()}", "commit": commit(), "load": f"{load():.1f}"}
+            since = time.monotonic()
             save(section, jobs[section]())
     if "quality" in results:
         report.picture(results["quality"], args.out / "quality.png")

@@ -128,7 +128,10 @@ def measured(page: Page, folder: Path, known: dict | None) -> dict[str, float]:
 
 
 def main() -> None:
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    names = ("chromium", "chromium-browser", "google-chrome")
+    chromium = next(filter(None, map(shutil.which, names)), None)
+    if chromium is None:
+        raise SystemExit(f"site: expected a Chromium on the PATH, found none of {', '.join(names)}")
     with tempfile.TemporaryDirectory() as made, tempfile.TemporaryDirectory() as profile:
         folder = Path(made)
         known = network.put_network(folder, [network.fingerprint(ld.load_pretrained()[0])])

@@ -8,7 +8,7 @@ import labdiff as ld
 N_STEPS = 700
 LABELS = True  # whether train() looks at the labels
 # evaluations: (level at which the network begins, steps, guidance scale, which but for 1 costs two each)
-PLANS = {1: (350, 1, 1.0), 2: (450, 2, 1.0), 4: (450, 4, 1.0), 10: (550, 5, 1.5), 40: (600, 20, 1.5)}
+PLANS = {1: (350, 1, 1.0), 2: (450, 2, 1.0), 4: (450, 4, 1.0), 10: (550, 5, 1.5), 20: (600, 10, 1.5)}
 EVALUATIONS = tuple(PLANS)
 
 
