@@ -95,20 +95,54 @@ def cell_names(source):
     return {name for name in read if not hasattr(builtins, name) and name != "display"}, names.bound
 
 
-def needs(cells):
-    """{section: the sections before it whose cells have to be run first}, those that they need included."""
-    section, home, direct = 0, {}, {}
+def in_sections(cells):
+    """(code cell, its section) of each, in order."""
+    section = 0
     for cell in cells:
         if cell.cell_type == "markdown":
             heading = re.search(r"^## (\d+)\. ", cell.source, re.M)
             section = int(heading[1]) if heading else section
         elif cell.cell_type == "code":
-            read, bound = cell_names(cell.source)
-            assert read <= home.keys(), (cell.id, "is read before any cell binds it", read - home.keys())
-            direct.setdefault(section, set()).update({home[name] for name in read} - {0, section})
-            home |= dict.fromkeys(bound, section)
+            yield cell, section
+
+
+def needs(cells):
+    """{section: the sections before it whose cells have to be run first}, those that they need included."""
+    home, direct = {}, {}
+    for cell, section in in_sections(cells):
+        read, bound = cell_names(cell.source)
+        assert read <= home.keys(), (cell.id, "is read before any cell binds it", read - home.keys())
+        direct.setdefault(section, set()).update({home[name] for name in read} - {0, section})
+        home |= dict.fromkeys(bound, section)
 
     def closed(number):
         return direct[number].union(*(closed(other) for other in direct[number]))
 
     return {number: closed(number) for number in direct if direct[number]}
+
+
+def spoiled(cells):
+    """[(cell, name)] that can't be run again after all cells were, for another cell has bound the name anew.
+
+    What is run again is a whole section, or a cell alone that asks for the learner's function."""
+    cells = [(cell, section, *cell_names(cell.source)) for cell, section in in_sections(cells)]
+    found = []
+    for i, (cell, section, read, _) in enumerate(cells):
+        homes = {name: max(k for k in range(i) if name in cells[k][3]) for name in read}
+        alone = "ld.yours(" in cell.source
+        if alone:  # the functions that it calls read names, too
+            called = {k for name, k in homes.items() if f"def {name}(" in cells[k][0].source}
+            later = set().union(*(globals_of(cells[k][0].source) for k in called))
+            homes |= {name: max(k for k in range(i) if name in cells[k][3]) for name in later}
+        for name, home in homes.items():
+            again = [k for k in range(i, len(cells)) if name in cells[k][3]]
+            if again and (alone or cells[home][1] < section):
+                found.append((cell.id, name))
+    return found
+
+
+def globals_of(source):
+    """The names of the notebook that a cell's functions read when they are called."""
+    names = Names()
+    names.visit(ast.parse(source))
+    return {name for name in names.later if not hasattr(builtins, name)}

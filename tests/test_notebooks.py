@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
-from cell_names import cell_names, needs
+from cell_names import cell_names, needs, spoiled
 from solutions import solution
 
 import labdiff as ld
@@ -114,6 +114,12 @@ def test_begins_and_ends_alike(path):
     assert any(link.endswith(".ipynb") for link in links)
     missing = [link for link in links if not (path.parent / link).is_file()]
     assert not missing
+
+
+@each_notebook
+def test_a_section_can_be_run_again_after_all_others(path):
+    """As who solves an exercise after Run All does."""
+    assert spoiled(cells(path)) == []
 
 
 @each_notebook
@@ -347,3 +353,15 @@ def test_the_table_of_slides_in_the_readme_has_all_that_the_notebook_names(path)
             named = told.get(path.stem[:2])
             assert named is not None, f"S{n}"
             assert not named or sections <= set(re.findall(r"\d+", named)), f"S{n}"
+
+
+def test_a_name_that_a_later_section_binds_anew_is_found():
+    def found(*sources):
+        parts = [nbformat.v4.new_markdown_cell(f"## {i}. A section") for i in range(1, len(sources) + 1)]
+        return [name for _, name in spoiled([c for pair in zip(parts, map(new, sources)) for c in pair])]
+
+    new = nbformat.v4.new_code_cell
+    assert found("s = 50", "print(s)", "s = 1000") == found("s = 50", "print(s)\ns = 1") == ["s"]
+    assert found("s = 50\nprint(s)", "s = 1000\nprint(s)") == []
+    asks = "mine = ld.yours('f', 0, 0)\ng()"
+    assert found("import labdiff as ld\nk = 1\ndef g():\n    return k", asks, "k = 2") == ["k"]
