@@ -41,7 +41,6 @@ SHORTER = {
         "test.images[:128].to(device), test.labels[:128]": "test.images[:32].to(device), test.labels[:32]",
     },
     "05_sampling.ipynb": {
-        "shape = (8, ": "shape = (2, ",
         "range(400)": "range(250)",
         "n=512": "n=160",
         "n_steps=20):": "n_steps=10):",
@@ -55,13 +54,7 @@ SHORTER = {
         "s_10 = ld.Schedule(torch.cat([s.beta[:1], 1 - alpha_bar[1:] / alpha_bar[:-1]]).double())\nfour = ",
         "test.images[:128].to(device), test.labels[:128]": "test.images[:48].to(device), test.labels[:48]",
     },
-    "06_lets_try.ipynb": {
-        "(3, 4, 5)": "(3,)",
-        "n_steps=250": "n_steps=200",
-        "range(400)": "range(250)",
-        "(1, 2, 4, 10)": "(1, 2, 4)",
-        "[floor[1]] * 4": "[floor[1]] * 3",
-    },
+    "06_lets_try.ipynb": {"(3, 4, 5)": "(3,)", "n_steps=250": "n_steps=200"},
 }
 
 # The number behind a verdict differs in its last digits from machine to machine; the verdict is compared.
