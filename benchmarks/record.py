@@ -161,12 +161,14 @@ def write(log, entry):
 
 def gradescopes(path):
     """What is in Gradescope's results.json at `path`, to add to."""
+    if not path.parent.is_dir():
+        raise SystemExit(f"record: --results: expected a file in a folder that is there, got {path}")
     try:
         results = json.loads(path.read_text()) if path.exists() else {"score": 0.0}
-    except ValueError as error:
-        results = error
-    if not isinstance(results, dict) or not path.parent.is_dir():
-        raise SystemExit(f"record: --results: expected Gradescope's results.json, got {path}: {results}")
+    except ValueError:
+        results = None
+    if not isinstance(results, dict):
+        raise SystemExit(f"record: --results: expected Gradescope's results.json, got {path} with other text")
     return results
 
 

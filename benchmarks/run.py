@@ -388,7 +388,9 @@ def main():
     results = json.loads(saved.read_text()) if saved.exists() else {}
     if results.get("machine") != machine(device):  # what another machine measured does not go with it
         if results and set(wanted) != set(sections):
-            parser.error(f"--out: {saved} is of another machine, {results['machine']}: give another folder")
+            parser.error(
+                f"--out: {saved} is of another machine, {results.get('machine')}: give another folder"
+            )
         results = {"machine": machine(device)}
 
     def save(section, result):

@@ -147,8 +147,10 @@ def to_resume(args: argparse.Namespace, checkpoint: Path, about: dict) -> Checkp
             f"--steps: expected at least the {resume.n} that the run in {checkpoint} has done, got "
             f"{args.steps}. Choose another --out for a shorter run"
         )
-    behind = pretrained_steps(args.start)[-1] if args.start else 0  # steps before the run's first
-    gone = {n for n in args.snapshots if n <= resume.n} - {n - behind for n in pretrained_steps(args.out)}
+    gone = {n for n in args.snapshots if n <= resume.n}
+    if gone:
+        behind = sum(pretrained_steps(args.start)[-1:]) if args.start else 0  # steps before the run's first
+        gone -= {n - behind for n in pretrained_steps(args.out)}
     if gone:
         raise ValueError(
             f"--snapshots: expected steps after the {resume.n} that the run in {checkpoint} has done, got "
