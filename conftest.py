@@ -34,8 +34,7 @@ LONGEST = (
 SHORTER = {
     "03_elbo_to_eps_loss.ipynb": {"digits[:8]": "digits[:2]"},
     "04_training.ipynb": {
-        "budget = 75 ": "budget = 1 ",  # the least steps
-        "pace, 150)": "pace, 60)",
+        "budget = 75 ": "budget = 1 ",  # 150 steps, the least
         "(128, 64, 32)": "(16,)",
         "n_steps=150, batch_size=32": "n_steps=150, batch_size=8",
         "test.images[:128].to(device), test.labels[:128]": "test.images[:32].to(device), test.labels[:32]",
