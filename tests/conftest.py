@@ -122,12 +122,24 @@ def browser(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def committed_site(tmp_path_factory):
-    """The site with the outputs that are committed: no kernel, so no panel."""
+    """The site with the outputs that are committed: no kernel, so no panel. One for all workers."""
+    import filelock
+
+    base = tmp_path_factory.getbasetemp()
+    out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "committed_site"
+    with filelock.FileLock(f"{out}.lock"):
+        if not out.exists():
+            write_site(out.with_suffix(".unfinished")).rename(out)
+    return out
+
+
+def write_site(out):
+    """Write all pages into the folder `out`, and return it."""
     import nbformat
 
     from labdiff.site import pages, sources
 
-    out = tmp_path_factory.mktemp("site")
+    out.mkdir(exist_ok=True)
     titles = sources.titles_of(sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb")))
     for path in titles:
         notebook = (

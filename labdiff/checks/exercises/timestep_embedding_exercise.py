@@ -23,7 +23,7 @@ def same_columns(expected, got, rtol):
     left = list(range(got.shape[1]))
     for k in sorted(np.flatnonzero(known.any(0)), key=lambda k: -known[:, k].sum()):
         column, rows = expected[known[:, k], k], known[:, k]
-        distance = [np.nan_to_num(np.abs(column - got[rows, j]), nan=np.inf).max() for j in left]
+        distance = np.nan_to_num(np.abs(column[:, None] - got[rows][:, left]), nan=np.inf).max(0)
         best = int(np.argmin(distance))
         if not distance[best] <= 20 * rtol:  # float32 angles of up to 1000 lose digits
             return False
