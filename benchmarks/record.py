@@ -53,7 +53,7 @@ def entrys(what):
     try:
         with torch.enable_grad():
             yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         traceback.print_exc()
         raise SystemExit(f"record: {what}: {type(error).__name__}: {error}") from error
     finally:
@@ -134,7 +134,8 @@ def refuse_samples(images, n, evaluations, promised):
     """End the command where they are no n digits, or were made with other evaluations than promised."""
     expected = f"record: sample(): expected real images {(n, 1, 28, 28)}"
     if not isinstance(images, torch.Tensor) or not images.is_floating_point():
-        raise SystemExit(f"{expected}, got {getattr(images, 'dtype', type(images).__name__)}")
+        got = images.dtype if isinstance(images, torch.Tensor) else f"a {type(images).__name__}"
+        raise SystemExit(f"{expected}, got {got}")
     if images.shape != (n, 1, 28, 28):
         raise SystemExit(f"{expected}, got {tuple(images.shape)}")
     if not images.isfinite().all():
@@ -236,7 +237,7 @@ def main(arguments=None):
     for log in logs:
         print(ROW.format(**log | {"labels": "yes" if log["labels"] else "no"}), flush=True)
     if args.tried:
-        print("record: a trial: the numbers count for nothing", file=sys.stderr)
+        print("record: a trial: the numbers count for nothing, and no file is written", file=sys.stderr)
         return
     for log in logs:
         print(f"record: {write(log, args.entry)}", file=sys.stderr)

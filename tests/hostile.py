@@ -400,6 +400,11 @@ OWN = {
     "own-kills": ((RIGHT, insert("section-3", "import os\nos._exit(0)")), {"correct"}, 1),
     "missing-module": ("import made_up as m, math\nm.set_theme()\n" + RIGHT, {"correct"}, 1),
     "missing-colab": ("from google.colab import drive\ndrive.mount('x')\n" + RIGHT, {"correct"}, 1),
+    "annotated": (
+        "from made_up import Float, checked\n@checked(Float)\n" + RIGHT.replace("x0,", "x0: Float['b c'],"),
+        {"correct"},
+        1,
+    ),
     "missing-and-wrong": ("import made_up as m\n" + WRONG, {"wrong"}, 0),
     "shell": ("!pip install made-up\n%pip install x\nfiles = !ls\n" + RIGHT, {"correct"}, 1),
     "clears": (

@@ -16,8 +16,10 @@ from test_gradebook_run import INVERTED, STEM, guide, hand_in, shutil
 from labdiff import cli
 from labdiff.grading.gradebook.course_file import CourseFile, Late
 from labdiff.grading.gradebook.scoring import Gradebook
+from labdiff.grading.intake import choice, trusted
 from labdiff.grading.publish import autograders, platforms
 from labdiff.grading.publish.solutions import SOLUTIONS
+from labdiff.grading.run import one
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.timeout(3600)
@@ -152,3 +154,34 @@ def test_a_broken_course_file_is_told_before_the_zip_is_written(top, tmp_path, c
     assert cli.main(["gradescope", str(tmp_path / "a.zip"), "--notebooks", str(tmp_path / "course")]) == 2
     assert "pionts: expected one of the keys" in capsys.readouterr().err and not (tmp_path / "a.zip").exists()
     assert autograders.requirements()
+
+
+def test_a_submission_that_is_not_there_is_no_zero(top, tmp_path, capsys):
+    course = ["--notebooks", str(top / "course"), "--notebook", "01"]
+    results = tmp_path / "results.json"
+    assert cli.main(["grade-one", str(tmp_path / "nowhere"), "--results", str(results), *course]) == 2
+    assert "nowhere" in capsys.readouterr().err and not results.exists()
+    there = str(tmp_path / "no" / "results.json")
+    assert cli.main(["grade-one", str(top / "subs" / "one"), "--results", there, *course]) == 2
+    assert "--results: expected a file in a folder that is there" in capsys.readouterr().err
+
+
+def test_a_submission_without_a_notebook_keeps_what_else_it_holds(tmp_path):
+    (tmp_path / "solution.py").write_text("def q_step(): pass")
+    work = one.work_of(tmp_path, trusted.load())
+    (handed_in, *_) = choice.pick(work, trusted.load()).values()
+    assert handed_in.data is None and handed_in.flags == ("other files: solution.py",)
+
+
+def test_a_target_of_the_wrong_kind_is_told(top, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    course = ["--notebooks", str(top / "course")]
+    for command, out, words in (
+        ("gradescope", tmp_path, "ZIP: expected a file to write, got a folder"),
+        ("classroom50", tmp_path / "file", "OUT: expected a folder to write into, got a file"),
+        ("handout", tmp_path / "file", "OUT: expected a folder to write into, got a file"),
+    ):
+        assert cli.main([command, str(out), *course]) == 2
+        assert words in capsys.readouterr().err
+    assert cli.main(["classroom50", str(tmp_path / "new"), *course]) == 0
+    assert "[late] of course.toml does not count there" in capsys.readouterr().err

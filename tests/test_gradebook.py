@@ -406,7 +406,7 @@ def test_results_that_are_a_file_are_told(tmp_path, capsys):
     (tmp_path / "out").write_text("mine")
     for command in (["grade", str(tmp_path)], ["merge", str(tmp_path)]):
         assert cli.main([*command, "--out", str(tmp_path / "out")]) == 2
-        assert "--out: expected a folder for the results, got a file" in capsys.readouterr().err
+        assert "--out: expected a folder to write into, got a file" in capsys.readouterr().err
     assert (tmp_path / "out").read_text() == "mine"
 
 
@@ -461,14 +461,36 @@ def test_a_merge_goes_on_with_the_parts_files(tmp_path):
         results.save(out, record(name, RIGHT, WRONG), results.secret(out))
     (tmp_path / "1" / "inputs").mkdir()
     (tmp_path / "1" / "inputs" / "course.toml").write_text('[credit]\noff-by-one = "50 %"')
-    merged, _ = results.merge([tmp_path / "0", tmp_path / "1"], tmp_path / "all")
+    merged, *_ = results.merge([tmp_path / "0", tmp_path / "1"], tmp_path / "all")
     assert [one.total for one in merged] == [1.5, 1.5]
     assert (tmp_path / "all" / "inputs" / "course.toml").is_file()
     path = tmp_path / "o.csv"
     path.write_text("student,exercise,points\nben,q_step,0\n")
     named = {given.OVERRIDES: str(path)}
-    merged, _ = results.merge([tmp_path / "0", tmp_path / "1"], tmp_path / "all", named)
+    merged, *_ = results.merge([tmp_path / "0", tmp_path / "1"], tmp_path / "all", named)
     assert [one.total for one in merged] == [1.5, 0.5]
+
+
+def test_a_merge_checks_a_file_that_is_named_and_leaves_nothing_where_it_fails(tmp_path):
+    old = Gradebook(CourseFile(points={"q_step": 3.0}))
+    results.save(
+        tmp_path / "0", old.scored([record("anna", RIGHT, WRONG)])[0], results.secret(tmp_path / "0")
+    )
+    out, course, by_hand = (tmp_path / name for name in ("all", "course.toml", "o.csv"))
+    for text, wrong in {'[credit]\noff-by-on = "50 %"': "off-by-on", "[exercises.q_stp]": "q_stp"}.items():
+        course.write_text(text)
+        with pytest.raises(ValueError, match=wrong):
+            results.merge([tmp_path / "0"], out, {given.COURSE: str(course)})
+    assert not (out / "inputs").exists()
+    course.write_text('assignment = "x"')  # the old file's three points don't stay
+    by_hand.write_text("student,exercise,points\nanna,ddim_step,1\n")  # of a notebook that comes later
+    merged, _, said = results.merge(
+        [tmp_path / "0"], out, {given.COURSE: str(course), given.OVERRIDES: str(by_hand)}
+    )
+    assert [(r.points, r.max) for r in merged[0].results] == [(1, 1), (0, 1)]
+    assert "an override for an exercise that was not graded: anna, ddim_step" in said
+    results.merge([tmp_path / "0"], out)
+    assert not list((out / "inputs").iterdir())  # a later run goes on with what this one went by
 
 
 def test_a_record_goes_through_json():

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from labdiff.checks import EXERCISES
+from labdiff.grading.gradebook.roster import Person
 from labdiff.grading.intake import choice, find, owner, reading, submissions, trusted
 from labdiff.grading.intake import files as files_on_disk
 from labdiff.grading.publish import files
@@ -524,6 +525,45 @@ def test_who_handed_in_what(tmp_path, layout, kind):
     assert {name: right(work)[0] for name, work in found.students.items()} == expected
     asked = {name for name in (ONE, TWO) for data in (FULL, HALF, FULL2, RAW, RAW2) if name}
     assert {f"{stem}.ipynb" for stem in found.stems()} <= asked
+
+
+GROUPS = {  # what the folders alone don't tell
+    "one in a group": {f"{path}/{ONE}": FULL for path in ("tue/anna", "tue/ben", "tue/carl", "fri/dora")},
+    "one group is empty": {f"tue/{who}/{ONE}": FULL for who in ("anna", "ben")} | {"fri/dora/a.txt": b""},
+    "other notebooks": {f"tue/anna/{ONE}": FULL, f"fri/ben/{TWO}": FULL2, f"fri/anna/{TWO}": FULL2},
+}
+
+
+@pytest.mark.parametrize("files", GROUPS.values(), ids=GROUPS)
+def test_the_roster_tells_groups_from_students(tmp_path, files):
+    place = as_folder(tmp_path, files)
+    names = {path.split("/")[1] for path in files}
+    people = [Person(name=name.title()) for name in sorted(names)]
+    found = submissions.collect(place, COURSE, people=people)
+    assert found.students.keys() == names and not found.unclear
+    groups = [Person(student="tue"), Person(student="fri")]  # pairs of students, with folders of their own
+    found = submissions.collect(place, COURSE, people=groups)
+    assert found.students.keys() == {"tue", "fri"} and not found.unclear
+
+
+def test_a_folder_that_may_be_of_several_is_told(tmp_path):
+    found = submissions.collect(as_folder(tmp_path, GROUPS["one in a group"]), COURSE)
+    assert found.students.keys() == {"tue", "fri"}
+    assert (
+        len(found.unclear) == 1 and "tue counts as one student, and holds anna, ben, carl" in found.unclear[0]
+    )
+
+
+def test_a_name_by_which_canvas_says_late_is_flagged(tmp_path):
+    files = {f"doe_LATE_11_9001_{ONE}": FULL, f"roe_12_9002_{ONE}": FULL, f"LATE_late_{ONE}": FULL}
+    found = submissions.collect(as_folder(tmp_path, files), COURSE).students
+    assert [name for name, work in found.items() if submissions.LATE in work.flags] == ["doe_11"]
+
+
+def test_a_stub_as_nbgrader_writes_it_is_untouched():
+    stub = "def f(x):\n    raise NotImplementedError  # replace this line"
+    released = "def f(x):\n    # YOUR CODE HERE\n    raise NotImplementedError()"
+    assert reading.same(released, stub) and not reading.same(released.replace("()", "(x)"), stub)
 
 
 def flags_of(tmp_path, files, name):

@@ -110,7 +110,7 @@ def test_a_grader_error_is_no_number_anywhere(tmp_path):
     assert "score" not in found and "score" not in found["tests"][0] and found["tests"][1]["score"] == 0
     assert tables.gradescope(RECORDS[0])["score"] == 1
     results.save(tmp_path / "a", RECORDS[1], results.secret(tmp_path / "a"))
-    merged, _ = results.merge([tmp_path / "a"], tmp_path / "b")
+    merged, *_ = results.merge([tmp_path / "a"], tmp_path / "b")
     assert merged[0].ungraded and '"score"' not in json.dumps(tables.gradescope(merged[0])["tests"][0])
     assert "Not graded to the end" in pages.student_page(merged[0])
 
@@ -121,7 +121,7 @@ def test_a_result_that_was_changed_does_not_count(tmp_path, capsys):
     path = next((tmp_path / "students").glob("*.json"))
     path.write_text(path.read_text().replace('"wrong"', '"correct"'))
     assert results.load(tmp_path, "a/b", key) is None and "was changed" in capsys.readouterr().err
-    merged, unread = results.merge([tmp_path], tmp_path / "all")
+    merged, unread, _ = results.merge([tmp_path], tmp_path / "all")
     assert {r.status for r in merged[0].results} == {"grader error"} and not unread
     assert merged[0].flags[0] == "changed after grading"
     unsigned = {k: v for k, v in json.loads(path.read_text()).items() if k != "signature"}
@@ -135,7 +135,7 @@ def test_merge_keeps_the_results_of_other_notebooks(tmp_path):
     for name, record in parts.items():
         results.save(tmp_path / name, record, results.secret(tmp_path / name))
     for order in (["01", "02"], ["02", "01"]):
-        merged, _ = results.merge([tmp_path / name for name in order], tmp_path / "all")
+        merged, *_ = results.merge([tmp_path / name for name in order], tmp_path / "all")
         assert [r.exercise for r in merged[0].results] == ["q_step", "q_sample", "predict_x0"]
         assert merged[0].total == 2
 
@@ -145,7 +145,7 @@ def test_in_a_merge_a_grader_error_does_not_replace_a_grade(tmp_path):
     for name, record in (("a", good), ("b", RECORDS[1])):
         results.save(tmp_path / name, record, results.secret(tmp_path / name))
     for order in ("ab", "ba"):
-        merged, _ = results.merge([tmp_path / name for name in order], tmp_path / "all")
+        merged, *_ = results.merge([tmp_path / name for name in order], tmp_path / "all")
         assert merged[0].results[0].status == "correct"
 
 

@@ -53,8 +53,15 @@ def run_write(args: argparse.Namespace) -> int:
     from labdiff.grading.publish import autograders
 
     folder, notebooks = course.folder(args.notebooks), trusted.load(args.notebooks)
-    given.course_of(folder, notebooks)  # a course file that is wrong is told here, and not there
-    writer = autograders.gradescope if args.platform == "gradescope" else autograders.classroom50
+    late = given.course_of(folder, notebooks).late  # a course file that is wrong is told here, and not there
+    writer = autograders.gradescope
+    if args.platform == "classroom50":
+        options.require_folder("OUT", args.out)
+        writer = autograders.classroom50
+        if late:
+            print("labdiff classroom50: [late] of course.toml does not count there", file=sys.stderr)
+    elif Path(args.out).is_dir():
+        raise ValueError(f"ZIP: expected a file to write, got a folder, {args.out}")
     writer(Path(args.out), folder, trusted.select(notebooks, args.notebook))
     print(args.out)
     return 0
@@ -80,6 +87,8 @@ def run_one(args: argparse.Namespace) -> int:
         return 0
     if not args.submission or not args.results:
         raise ValueError("grade-one: expected SUBMISSION and --results FILE, got one of them at most")
+    if not Path(args.results).parent.is_dir():
+        raise ValueError(f"--results: expected a file in a folder that is there, got {args.results}")
     if args.metadata and Path(args.metadata).is_file():
         book = platforms.with_metadata(book, json.loads(Path(args.metadata).read_text("utf-8")), one.STUDENT)
     record = one.grade(args.submission, notebooks, chosen, book, args.timeout)

@@ -112,7 +112,7 @@ def run_grade(args: argparse.Namespace) -> int:
     from labdiff.grading.run import batch, workers
     from labdiff.grading.sandbox import isolate
 
-    require_folder(args.out)
+    options.require_folder("--out", args.out)
     # a CI job that is cancelled: clean up as after Ctrl-C
     signal.signal(signal.SIGTERM, lambda *_: workers.STOP.append(True))
     isolation, why = isolate.choose(args.isolation)
@@ -153,18 +153,15 @@ def run_grade(args: argparse.Namespace) -> int:
     return 1 if broken else 0
 
 
-def require_folder(out: str) -> None:
-    if os.path.exists(out) and not os.path.isdir(out):
-        raise ValueError(f"--out: expected a folder for the results, got a file, {out}")
-
-
 def run_merge(args: argparse.Namespace) -> int:
     """Put shards together."""
-    from labdiff.grading.publish import results
+    from labdiff.grading.publish import results, tables
 
-    require_folder(args.out)
-    records, unread = results.merge(args.parts, args.out, options.gradebook_files(args))
+    options.require_folder("--out", args.out)
+    records, unread, said = results.merge(args.parts, args.out, options.gradebook_files(args))
     print(f"{len(records)} students: {args.out}/index.html")
+    for line in said[:20]:
+        print(f"labdiff merge: {tables.clean(line)}", file=sys.stderr)
     for line in unread:
         print(f"labdiff merge: can't be read, grade that student again: {line}", file=sys.stderr)
     return 1 if unread or any(record.ungraded for record in records) else 0

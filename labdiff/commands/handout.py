@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.package and not args.colab:
         raise ValueError("--package: expected --colab beside it, got none")
+    options.require_folder("OUT", args.out)
     folder = course.folder(args.notebooks)
     notebooks = trusted.load(args.notebooks)
     points = {q.name: q.points for t in notebooks for q in t.questions}

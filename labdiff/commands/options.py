@@ -1,6 +1,7 @@
 """Options that several commands share, and the types of their values."""
 
 import argparse
+import os
 
 
 def notebooks(command: argparse.ArgumentParser) -> None:
@@ -50,3 +51,9 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text}")
     return int(text)
+
+
+def require_folder(name: str, out: str) -> None:
+    """Raise ValueError where `out`, the argument `name`, is a file."""
+    if os.path.exists(out) and not os.path.isdir(out):
+        raise ValueError(f"{name}: expected a folder to write into, got a file, {out}")

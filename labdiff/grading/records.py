@@ -87,7 +87,8 @@ class Result:
         pictures: (caption, data URI) pairs, the Report's pictures.
         flags: why an instructor should look at it.
         points, max, extra, why, overridden: see gradebook/scoring.py; `extra`: max is not in the sum of
-            points to be had; `why`: the reason for points that are not all or none.
+            points to be had; `cell`: the points that the notebook's cell gives; `why`: the reason for
+            points that are not all or none.
         source: the answer, to compare it with others.
     """
 
@@ -103,6 +104,7 @@ class Result:
     flags: tuple[str, ...] = ()
     seconds: float = 0.0
     extra: bool = False
+    cell: float | None = None
     why: str = ""
     overridden: bool = False
     source: str = ""
@@ -111,7 +113,8 @@ class Result:
     def of(cls, question: Question, status: str, **fields) -> "Result":
         """The result of a question; all points if it is correct, none otherwise."""
         points = question.points if status == CORRECT else 0.0
-        return cls(question.notebook, question.name, status, points, question.points, **fields)
+        all_ = question.points
+        return cls(question.notebook, question.name, status, points, all_, cell=all_, **fields)
 
     @classmethod
     def from_plain(cls, plain: dict) -> "Result":

@@ -70,20 +70,26 @@ def read_for_merge(
 ) -> Gradebook:
     """The Gradebook of results that are put together.
 
-    A file counts that is named, or else that of the first part that has it. The parts' course file was
-    checked when they were graded.
+    A file counts that is named, or else that of the first part that has it; the results keep these and no
+    others. The parts' course file was checked when they were graded. One that is named is checked here,
+    unless the class has exercises of its own: their mistakes are not in the results.
     """
     used = {name: Path(path) for name, path in (named or {}).items() if path}
+    graded = {r.exercise for record in records for r in record.results}
+    checked = mistakes_of(()) if COURSE in used and graded <= EXERCISES.keys() else None
     for part in parts:
         here = {name: Path(part) / FOLDER / name for name in (COURSE, ROSTER, OVERRIDES)}
         used = {name: path for name, path in here.items() if path.is_file()} | used
-    exercises = list(dict.fromkeys(r.exercise for record in records for r in record.results))
-    keep(out, used)
-    return Gradebook(
-        course_file.read(used[COURSE], None) if COURSE in used else CourseFile(),
+    exercises = [*EXERCISES, *sorted(graded - EXERCISES.keys())]
+    book = Gradebook(
+        course_file.read(used[COURSE], checked) if COURSE in used else CourseFile(),
         overrides.read(used[OVERRIDES], exercises) if OVERRIDES in used else {},
         roster.read(used[ROSTER]) if ROSTER in used else None,
     )
+    keep(out, used)
+    for name in {COURSE, ROSTER, OVERRIDES} - used.keys():
+        (Path(out) / FOLDER / name).unlink(missing_ok=True)
+    return book
 
 
 def keep(out: str | Path, used: Mapping[str, Path]) -> None:

@@ -29,7 +29,7 @@ class Gradebook:
         course: the course file.
         overrides: points by hand.
         people: the roster, None where there is none.
-        points: (notebook, exercise) -> points by the notebook's cell.
+        points: (notebook, exercise) -> points by the notebook's cell, if not as when it was graded.
         keys: own exercise -> the key's answer, which right answers share by nature.
     """
 
@@ -102,7 +102,7 @@ class Gradebook:
         return made
 
     def _result(self, student: str, r: Result) -> Result:
-        base = self.points.get((r.notebook, r.exercise), r.max)
+        base = self.points.get((r.notebook, r.exercise), r.max if r.cell is None else r.cell)
         most = self.course.points.get(r.exercise, base)
         share = 1.0 if r.status == CORRECT else 0.0
         why = ""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
+from labdiff.grading.gradebook.roster import Person, fitting
 from labdiff.grading.intake import owner
 from labdiff.grading.intake.files import NOTEBOOK, File
 from labdiff.grading.intake.find import Found
@@ -19,34 +20,72 @@ def below(path: PurePosixPath, top: int, shelves: set[str]) -> tuple[str, ...]:
     return parts[1:] if parts and parts[0] in shelves else parts
 
 
-def shelves_of(found: Found, contents: Contents, course: Sequence[Trusted], top: int) -> set[str]:
-    """Folders that are no student's but hold one notebook of many, such as 01_forward_noising/anna.ipynb.
+def shelves_of(
+    found: Found, contents: Contents, course: Sequence[Trusted], top: int, people: Sequence[Person]
+) -> tuple[set[str], list[str]]:
+    """(folders that are no student's, what the instructor has to be told of the others, a line each).
 
-    Other folders are called after their students, whatever is in their names: posterior, anna-training.
+    They are groups of the class, or hold one notebook of many, such as 01_forward_noising/anna.ipynb. Other
+    folders are called after their students, whatever is in their names: posterior, anna-training.
     """
     names = {f.inner.parts[top] for f in contents if len(f.inner.parts) > top + 1}
     names |= {f.parts[top] for f in found.folders if len(f.parts) > top}
-    if are_groups(contents, course, top):
-        return names
-    return {name for name in names if is_shelf(name, contents, course, top)}
+    held = held_by(contents, course, top)
+    if are_groups(held, contents, course, top, people):
+        return names, []
+    shelves = {name for name in names if is_shelf(name, contents, course, top)}
+    unclear = {name: {who for who, _ in held.get(name, ()) if who} for name in shared(held) - shelves}
+    return shelves, [
+        f"{name} counts as one student, and holds {', '.join(sorted(inside))}. "
+        "If these are students, a roster with their names tells (--roster)"
+        for name, inside in sorted(unclear.items())
+        if not any(owner.VERSION.fullmatch(who) or owner.named(who, course) for who in inside)
+        and not fits({name}, people)
+    ]
 
 
-def are_groups(contents: Contents, course: Sequence[Trusted], top: int) -> bool:
+def held_by(contents: Contents, course: Sequence[Trusted], top: int) -> dict[str, set[tuple[str, str]]]:
+    """Folder -> (name, stem) of what lies in it, "" for a file that is named after its notebook only."""
+    held: dict[str, set[tuple[str, str]]] = {}
+    for file, (stems, _) in contents.items():
+        folder, *inner = file.inner.parts[top:]
+        who = inner[0] if len(inner) > 1 else owner.of_file(file.stem, course) if inner else ""
+        held.setdefault(folder, set()).update((who, stem) for stem in stems or [""])
+    return held
+
+
+def shared(held: Mapping[str, set[tuple[str, str]]]) -> set[str]:
+    """The folders in which several files or folders hold one notebook."""
+    return {name for name, inside in held.items() if len(inside) > len({stem for _, stem in inside})}
+
+
+def fits(names: set[str], people: Sequence[Person]) -> int:
+    """How many of the names are ones of the roster's people."""
+    return sum(map(bool, fitting((owner.of_folder(name) for name in names), people).values()))
+
+
+def are_groups(
+    held: Mapping[str, set[tuple[str, str]]],
+    contents: Contents,
+    course: Sequence[Trusted],
+    top: int,
+    people: Sequence[Person],
+) -> bool:
     """Whether the folders are no students' but group them: tuesday/anna, tuesday/ben.ipynb, friday/carl.
 
-    In most of them several files or folders, which are no versions, hold one notebook; and nobody handed a
-    notebook in twice.
+    The roster tells, if it knows the names of either. Else in most of them several files or folders, which
+    are no versions, hold one notebook; and nobody handed a notebook in twice.
     """
-    groups: dict[str, set[tuple[str, str]]] = {}  # folder -> (name, stem) of what lies in it
-    for file, (stems, _) in contents.items():
-        group, *inner = file.inner.parts[top:]
-        who = inner[0] if len(inner) > 1 else inner and owner.of_file(file.stem, course)
-        if not who or owner.VERSION.fullmatch(who) or len(inner) > 1 and owner.named(who, course):
-            return False
-        groups.setdefault(group, set()).update((who, stem) for stem in stems)
-    shared = [len(group) > len({stem for _, stem in group}) for group in groups.values()]
-    once = len(set().union(*groups.values())) == sum(map(len, groups.values()))
-    return len(groups) > 1 and once and 2 * sum(shared) > len(groups)
+    inside = {who for inner in held.values() for who, _ in inner}
+    if (inner := fits(inside, people)) != (outer := fits(set(held), people)):
+        return inner > outer
+    folders = {f.inner.parts[top + 1] for f in contents if len(f.inner.parts) > top + 2}
+    if "" in inside or any(map(owner.VERSION.fullmatch, inside)):
+        return False
+    if any(owner.named(folder, course) for folder in folders):
+        return False
+    once = len(set().union(*held.values())) == sum(map(len, held.values()))
+    return len(held) > 1 and once and 2 * len(shared(held)) > len(held)
 
 
 def is_shelf(name: str, contents: Contents, course: Sequence[Trusted], top: int) -> bool:

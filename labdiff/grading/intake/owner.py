@@ -47,6 +47,11 @@ def canvas(name: str) -> str:
     return f"{match[1]}_{match[2]}" if match else ""
 
 
+def late_in_canvas(name: str) -> bool:
+    """Whether Canvas says in the name that it came late."""
+    return "_LATE_" in name and bool(CANVAS.match(name))
+
+
 def of_folder(name: str) -> str:
     """Whose folder it is: its name, but for what Moodle adds."""
     return MOODLE.sub("", name)

@@ -84,10 +84,9 @@ def answers(cells: list[Cell], trusted: Trusted) -> dict[Question, Answer]:
     found = {q: answer(cells, q) for q in trusted.questions}
     own = own_cells(cells, trusted)
     texts = [c.source for c in cells if c.kind != "code"]
-    written = bool(own) or any(not a.status for a in found.values())
     for q, a in found.items():
         flags = []
-        if a.status == MISSING and written:
+        if a.status == MISSING and own:
             flags.append("no answer found, but other code of the student's: look for it")
         if a.status and any(assigns(source, q.name) for source in own):
             flags.append(f"{q.name} is assigned in another cell: is that an answer?")
@@ -175,7 +174,8 @@ def _why_missing(cells, question):
 
 def same(a: str, b: str) -> bool:
     """Whether two sources are alike but for blanks, comments and docstrings."""
-    a, b = (re.sub(r'""".*?"""|#.*?$', "", text, flags=re.S | re.M) for text in (a, b))
+    left_out = r'""".*?"""|#.*?$|(?<=NotImplementedError)\(\)'  # which nbgrader writes with ()
+    a, b = (re.sub(left_out, "", text, flags=re.S | re.M) for text in (a, b))
     return "".join(a.split()) == "".join(b.split())
 
 

@@ -11,11 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from labdiff.grading.gradebook.roster import Person
 from labdiff.grading.intake import owner, reading
 from labdiff.grading.intake.files import File, Unreadable
 from labdiff.grading.intake.find import find
 from labdiff.grading.intake.layout import Contents, below, folders_on_top, shelves_of
 from labdiff.grading.records import Trusted
+
+LATE = "late, by the name that Canvas gave"
 
 
 @dataclass
@@ -34,18 +37,21 @@ class Work:
 
 @dataclass(frozen=True)
 class Class:
-    """All students by name, and what was skipped."""
+    """All students by name, what was skipped, and which folders may be of several students."""
 
     students: Mapping[str, Work]
     skipped: list[str]
+    unclear: list[str]
 
     def stems(self) -> set[str]:
         """The notebooks that at least one student handed in."""
         return {stem for work in self.students.values() for stem in work.files if stem}
 
 
-def collect(place: Path, course: Sequence[Trusted], out: Path | None = None) -> Class:
-    """What lies in `place`, by student. Raises ValueError if there is nothing to grade."""
+def collect(
+    place: Path, course: Sequence[Trusted], out: Path | None = None, people: Sequence[Person] = ()
+) -> Class:
+    """What lies in `place`, by student; `people`: the roster's. Raises ValueError if there is nothing."""
     place = Path(place)
     found = find(place, out)
     notebooks = [f for f in found.files if f.is_notebook]
@@ -56,7 +62,7 @@ def collect(place: Path, course: Sequence[Trusted], out: Path | None = None) -> 
     contents = {file: content(file, course) for file in notebooks}
     top = folders_on_top(found, contents, course, place.resolve().stem)
     platform = names_of_canvas(contents, top)
-    shelves = shelves_of(found, contents, course, top)
+    shelves, unclear = shelves_of(found, contents, course, top, people)
     students: dict[str, Work] = {}
     in_folders = any(len(file.inner.parts) > top + 1 for file in notebooks)
     for folder in found.folders if in_folders else ():  # who handed in nothing has a row too
@@ -77,7 +83,8 @@ def collect(place: Path, course: Sequence[Trusted], out: Path | None = None) -> 
         other = ((), read(file)[1] if file.inner.suffix == ".py" else b"")
         work.add(file, *contents.get(file, other))
         work.flags += [flag] if flag else []
-    return Class(students, found.said())
+        work.flags += [LATE] if any(map(owner.late_in_canvas, parts)) and LATE not in work.flags else []
+    return Class(students, found.said(), unclear)
 
 
 def names_of_canvas(contents: Contents, top: int) -> dict[str, str]:

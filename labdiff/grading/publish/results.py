@@ -76,8 +76,8 @@ def load(out: Path, student: str, key: str) -> Record | None:
 
 def merge(
     parts: Sequence[Path], out: Path, named: Mapping[str, str | None] | None = None
-) -> tuple[list[Record], list[str]]:
-    """Put the results of several runs into one folder: (records, what could not be read).
+) -> tuple[list[Record], list[str], list[str]]:
+    """Put the results of several runs into one folder: (records, what could not be read, what does not fit).
 
     Of two results for one question the later part's counts, unless the grader could not finish it. `named`:
     a course file, a roster, overrides, as in given.read; otherwise those of the first part that has them.
@@ -107,8 +107,9 @@ def merge(
     for record in records:
         save(out, record, key)
     remove_gone(out, merged)
-    finish(out, records, unread, book.said(records), book)
-    return records, unread
+    said = book.said(records)
+    finish(out, records, unread, said, book)
+    return records, unread, said
 
 
 def spoiled(record: Record) -> Record:

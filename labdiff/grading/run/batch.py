@@ -61,14 +61,14 @@ def grade_class(
     out = Path(out)
     if out.exists() and os.path.exists(place) and out.samefile(place):
         raise ValueError(f"--out: expected another folder than the submissions, got {out}")
-    (out / "students").mkdir(parents=True, exist_ok=True)
-    found = submissions.collect(Path(place), course, out)
+    book = book or Gradebook()
+    found = submissions.collect(Path(place), course, out, book.people or ())
     handed_in = [t for t in course if t.stem in found.stems()]
     notebooks = tuple(trusted.select(course, only) if only else handed_in or course)
     names = sorted(found.students)[shard[0] - 1 :: shard[1]]
     if strangers := [name for name in students if name not in names]:
         raise ValueError(f"--student: expected some of {', '.join(names)}, got {', '.join(strangers)}")
-    book = book or Gradebook()
+    (out / "students").mkdir(parents=True, exist_ok=True)
     key = results.secret(out)
     with isolate.batch_folder() as base:
         options = Options(notebooks, key, f"{base}/lib", isolation, memory, timeout, packages)
@@ -102,7 +102,7 @@ def grade_class(
         if isolation == "none" or record != kept[record.student]:
             results.save(out, record, key)
     results.remove_gone(out, found.students)
-    said = book.said(records) if shard == (1, 1) else []
+    said = found.unclear + (book.said(records) if shard == (1, 1) else [])
     changed = results.finish(out, records, found.skipped, said, book)
     if changed:
         said = [f"changes since the last run: {len(changed)}, in {out}/changes.csv", *said]

@@ -1,5 +1,6 @@
 """One question of one student: what is graded, what happened, and the verdict on what the kernel sent."""
 
+import sys
 from dataclasses import dataclass, field, replace
 
 from labdiff.checks.exercises.exercise import Exercise
@@ -28,6 +29,7 @@ class Job:
         notes: cells that were skipped, in words for the student.
         ran: how the answer cell went.
         source: the answer.
+        lacking: modules that were said not to be installed.
     """
 
     question: records.Question
@@ -41,6 +43,7 @@ class Job:
     ran: Ran = Ran()
     result: records.Result | None = None
     source: str = ""
+    lacking: set[str] = field(default_factory=set)
 
     def finish(self, status: str, *flags: str, **fields) -> None:
         self.result = records.Result.of(self.question, status, **fields)
@@ -54,8 +57,9 @@ class Job:
             self.flags += (f"{of}: skipped, it stops the kernel",)
             self.notes.append(f"{of} was skipped, with all that it defines. {ran}")
             return
-        if ran.missing:
-            names = ", ".join(ran.missing)
+        if new := [name for name in ran.missing if name not in self.lacking]:
+            self.lacking.update(new)
+            names = ", ".join(new)
             self.flags += (f"{of}: {names} not installed where grading runs",)
             self.notes.append(f"{of} imports {names}, not installed where grading runs: graded without it.")
         if ran.slow:
@@ -86,6 +90,8 @@ class Job:
                 hint = f"The answer cell was stopped before it had defined {self.question.name}."
                 return self.finish(records.TIMEOUT, hint=hint)
             ended = f"It raised {self.ran.error}. " if self.ran.error else ""
+            if self.ran.error.startswith(("SyntaxError", "IndentationError")):
+                ended += f"(Python {sys.version_info[0]}.{sys.version_info[1]} read it here.) "
             return self.finish(records.ERROR, hint=ended + hint)
         sets = sent.get("sets")
         if not isinstance(sets, list) or not 1 <= len(sets) <= 2:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from labdiff.grading.gradebook.scoring import Gradebook
 from labdiff.grading.intake import choice, submissions
+from labdiff.grading.intake.find import find
 from labdiff.grading.records import Options, Record, Trusted
 from labdiff.grading.run import batch, workers
 from labdiff.grading.sandbox import isolate
@@ -55,12 +56,12 @@ def self_test(notebooks: Sequence[Trusted], packages: tuple[str, ...] = ()) -> N
 
 
 def work_of(place: Path, course: Sequence[Trusted]) -> submissions.Work:
-    """All files as those of one student, whatever they are called."""
+    """All files as those of one student, whatever they are called. Raises ValueError: no such place."""
     joined = submissions.Work()
-    try:
-        found = submissions.collect(place, course).students
-    except ValueError:  # no notebook: all questions are missing
-        return joined
+    files = find(place).files
+    if not any(file.is_notebook for file in files):  # all questions are missing
+        return replace(joined, files={"": files} if files else {})
+    found = submissions.collect(place, course).students
     for name in sorted(found):
         for stem, files in found[name].files.items():
             joined.files.setdefault(stem, []).extend(files)

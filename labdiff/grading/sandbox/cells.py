@@ -1,5 +1,7 @@
 """Running the cells of a student's notebook in the kernel, statement by statement, with a time limit."""
 
+import __future__
+
 import ast
 import asyncio
 import builtins
@@ -21,6 +23,7 @@ CELL_MAGIC = re.compile(r"\s*%%(\w+).*(\n|$)")
 TIMERS = ("time", "timeit", "capture", "prun")
 
 _shell = get_ipython()
+_lost: set[str] = set()  # names that imports of packages which are not here would have given
 
 
 def statements(source):
@@ -61,13 +64,11 @@ def run(source, function="", only=(), limit=None):
         if only and not isinstance(node, only):
             continue
         try:
-            with _shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
-                code = _shell.compile(ast.Module([node], []), name, "exec")
             if end is None:
-                execute(code)
+                execute(name, node)
             else:
                 left = max(0.01, end - time.monotonic())
-                guard.limited(lambda code=code: execute(code), left, PATIENCE)
+                guard.limited(lambda name=name, node=node: execute(name, node), left, PATIENCE)
         except guard.OutOfTime:
             if slow:
                 break
@@ -77,11 +78,29 @@ def run(source, function="", only=(), limit=None):
                 error, early = words(why), _shell.user_ns.get(function) is before
             if isinstance(why, ModuleNotFoundError) and why.name and why.name.split(".")[0] != "labdiff":
                 missing.append(full_name(node, why.name)[:60])
+                _lost.update((a.asname or a.name).split(".")[0] for a in getattr(node, "names", ()))
     return Ran(error, early, tuple(dict.fromkeys(missing))[:5], slow)
 
 
-def execute(code):
+def execute(name, node):
+    """Run a statement; a definition without the annotations and decorators of packages that are not here."""
+    try:
+        execute_as(name, node, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    except NameError as why:
+        if why.name not in _lost or not isinstance(node, DEFINITIONS[2:]):
+            raise
+        node.decorator_list = [d for d in node.decorator_list if _lost.isdisjoint(names_in(d))]
+        execute_as(name, node, __future__.annotations.compiler_flag)
+
+
+def names_in(node):
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
+def execute_as(name, node, flag):
     """exec, also of a statement that awaits, as notebooks may; the kernel's own event loop is running."""
+    with _shell.compile.extra_flags(flag):
+        code = _shell.compile(ast.Module([node], []), name, "exec")
     made = eval(code, _shell.user_ns)
     if inspect.iscoroutine(made):
         outer = asyncio._get_running_loop()

@@ -64,7 +64,8 @@ def write_site(folder: str, further: Iterable[str] = ()) -> None:
             metadata.distribution(name)
         except metadata.PackageNotFoundError:
             raise ValueError(
-                f"--package: expected packages that are installed here, got {name}: pip install {name}"
+                f"--package, or packages in course.toml: expected what is installed here, got {name}: "
+                f"pip install {name}"
             ) from None
     os.makedirs(folder)
     for name, path in packages(further).items():
