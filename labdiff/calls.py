@@ -96,7 +96,7 @@ def sampler(name: str, given: dict[str, Any]) -> None:
     elif not isinstance(shape, tuple | list) or not shape or not all(map(_is_count, shape)):
         got = "a tensor. Use tuple(x.shape)" if isinstance(shape, torch.Tensor) else repr(shape)
         raise ValueError(f"{name}: shape: expected whole numbers >= 1 such as (16, 1, 28, 28), got {got}")
-    if "n_steps" in given and name != "sample":
+    if given.get("n_steps") is not None and name != "sample":
         check_int(name, "n_steps", given["n_steps"])
         if given["n_steps"] > (levels := given["t"] or s.T):
             expected = f"at most one for each of the {levels} noise levels"

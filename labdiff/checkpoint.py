@@ -27,7 +27,7 @@ class Step:
         ema: the averaged model, in eval mode, to sample from: a module of the same class as the model.
         model, s, optimizer, generator: what a checkpoint needs. These and `ema` are no copies: they are the
             run's own, which change with every step.
-        progress: [number of steps that the run has done by now], one list for all Steps of a run.
+        progress: [number of steps that the run has done by now], empty within a step; one for all its Steps.
     """
 
     n: int
@@ -160,9 +160,10 @@ def check_latest(function: str, step: Step) -> None:
     if not isinstance(step, Step):
         raise TypeError(f"{function}: step: expected a Step that train() yielded, got {type(step).__name__}")
     if step.progress != [step.n]:
+        done = f"has done {step.progress[0]}" if step.progress else "was stopped within a later one"
         raise ValueError(
             f"{function}: step: expected the Step that train() yielded last, got step {step.n} of a run "
-            f"that has done {step.progress[0]}, so these are no longer the weights of step {step.n}. Save "
+            f"that {done}, so its weights and generator are no longer those of step {step.n}. Save "
             "inside the loop, before the next step"
         )
 

@@ -22,9 +22,9 @@ class Guided(torch.nn.Module):
             _check_length(label, x)
         if self.scale == 0:
             return self.model(x, t)
-        eps_label = self.model(x, t, label)
         if self.scale == 1:
-            return eps_label
+            return self.model(x, t, label)
+        eps_label = self.model(x.clone(), t.clone(), label)  # a model may write into what it is given
         eps_none = self.model(x, t)
         return eps_none + self.scale * (eps_label - eps_none)
 

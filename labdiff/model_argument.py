@@ -17,8 +17,8 @@ INSTEAD = {
 }
 
 
-def check_model(function: str, model: object, arguments: int = 2) -> None:
-    """Raise unless model can be called with x, t and, for arguments=3, a label."""
+def check_model(function: str, model: object, arguments: int = 2, wrapped: bool = True) -> None:
+    """Raise unless model can be called with x, t and, for arguments=3, a label; `wrapped`: or a lambda."""
     wanted = ("x", "t", "label")[:arguments]
     if isinstance(model, type):
         got = f"the class {model.__name__}. Make one: model = {model.__name__}(...)"
@@ -27,7 +27,8 @@ def check_model(function: str, model: object, arguments: int = 2) -> None:
         got = f"{name}. {INSTEAD[name]}" if name in INSTEAD else name
     elif (parameters := _refused(model, arguments)) is not None:
         name = type(model).__name__ if isinstance(model, torch.nn.Module) else "one"
-        got = f"{name} that takes {parameters}. Wrap it: lambda {', '.join(wanted)}: ..."
+        use = f"Wrap it: lambda {', '.join(wanted)}: ..." if wrapped else "Change its forward"
+        got = f"{name} that takes {parameters}. {use}"
     else:
         return
     raise TypeError(f"{function}: model: expected a callable ({', '.join(wanted)}) -> eps_hat, got {got}")

@@ -145,7 +145,7 @@ def elbo(
         t_batch = torch.full((len(x0),), t, device=x0.device)
         xt = q_sample(s, x0, t_batch, randn(x0.shape, generator, like=x0))
         with eval_mode(model):
-            eps_hat = model(xt, t_batch)
+            eps_hat = model(xt.clone(), t_batch.clone())  # a model may write into what it is given
         check_output("elbo", eps_hat, xt)
         check_data("elbo", {"model(x, t)": eps_hat})
         mean = p_mean(s, xt, t_batch, eps_hat.to(xt.dtype))

@@ -63,7 +63,7 @@ def ddim_steps(
     s: Schedule,
     shape: Shape = None,
     *,
-    n_steps: int = 50,
+    n_steps: int | None = None,
     xt: torch.Tensor | None = None,
     t: int | None = None,
     eta: float = 0.0,
@@ -80,7 +80,7 @@ def ddim_steps(
 
     Args:
         model, s, shape, xt, t, clip_x0, any_schedule, generator: as in ddpm_steps.
-        n_steps: calls of the model, 1..T, or 1..t with xt.
+        n_steps: calls of the model, 1..T, or 1..t with xt; None for 50, or all where there are fewer.
         eta: 0 for DDIM, 1 for as much noise as DDPM with beta_tilde; in [0, 1].
 
     Yields: State, n_steps+1 of them, the last at t = 0.
@@ -96,7 +96,7 @@ def ddim_steps(
         x = alpha_bar_prev**0.5 * state.x0_hat + max(1 - alpha_bar_prev - var, 0.0) ** 0.5 * eps_hat
         return x + var**0.5 * randn(x.shape, generator, like=x) if var else x
 
-    return reverse("ddim_steps", model, s, x, even_levels(t, n_steps), step, clip_x0)
+    return reverse("ddim_steps", model, s, x, even_levels(t, n_steps or min(50, t)), step, clip_x0)
 
 
 def dpm_steps(
@@ -104,7 +104,7 @@ def dpm_steps(
     s: Schedule,
     shape: Shape = None,
     *,
-    n_steps: int = 10,
+    n_steps: int | None = None,
     xt: torch.Tensor | None = None,
     t: int | None = None,
     clip_x0: bool = False,
@@ -119,8 +119,9 @@ def dpm_steps(
         lambda = 1/2 log(alpha_bar / (1 - alpha_bar));  D = x0_hat in the first and the last step
 
     Args:
-        model, s, shape, n_steps, xt, t, clip_x0, any_schedule, generator: as in ddim_steps; nothing is drawn
-            on the way.
+        n_steps: calls of the model, 1..T, or 1..t with xt; None for 10, or all where there are fewer.
+        model, s, shape, xt, t, clip_x0, any_schedule, generator: as in ddim_steps; nothing is drawn on the
+            way.
 
     Yields: State, n_steps+1 of them, the last at t = 0.
     Raises: TypeError, ValueError: wrong arguments, at the call; ValueError: a model's output of another
@@ -140,7 +141,7 @@ def dpm_steps(
         eps_D = (state.x - alpha_bar**0.5 * D) / (1 - alpha_bar) ** 0.5
         return alpha_bar_prev**0.5 * D + (1 - alpha_bar_prev) ** 0.5 * eps_D
 
-    return reverse("dpm_steps", model, s, x, even_levels(t, n_steps), step, clip_x0)
+    return reverse("dpm_steps", model, s, x, even_levels(t, n_steps or min(10, t)), step, clip_x0)
 
 
 def sample(
@@ -171,8 +172,8 @@ def sample(
     if method == "ddpm":
         states = ddpm_steps(model, s, shape, **how)
     else:
-        sampler, default = {"ddim": (ddim_steps, 50), "dpm": (dpm_steps, 10)}[method]
-        states = sampler(model, s, shape, n_steps=n_steps or min(default, s.T), **how)
+        sampler = {"ddim": ddim_steps, "dpm": dpm_steps}[method]
+        states = sampler(model, s, shape, n_steps=n_steps, **how)
     for state in states:  # noqa: B007 - the last one is wanted
         pass
     return state.x

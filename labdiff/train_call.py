@@ -53,8 +53,12 @@ def train(name: str, given: dict[str, Any]) -> None:
     if resume is not None and n_steps < resume.n:
         expected = f"at least the {resume.n} steps that the checkpoint has done, for they count too"
         raise ValueError(f"{name}: n_steps: expected {expected}, got {n_steps}")
-    labelled = given["labels"] is not None and hasattr(unwrapped(model), "classes")
-    check_model(name, model, arguments=3 if labelled else 2)
+    labelled = given["labels"] is not None
+    if labelled and not isinstance(getattr(unwrapped(model), "classes", None), int):
+        got = f"a {type(model).__name__} without classes. An own network says how many it knows, as "
+        got += "self.classes = 10, and takes that number, 10, for no label"
+        raise ValueError(f"{name}: labels: expected a model with labels, such as UNet(classes=10), got {got}")
+    check_model(name, model, arguments=3 if labelled else 2, wrapped=False)
     check_trained_with(name, model, s, ", or make a new model")
     _images(name, given["images"], model)
     if given["labels"] is not None:
@@ -106,10 +110,7 @@ def _shape(name, shape, channels):
 
 
 def _labels(name, labels, images, model):
-    classes = getattr(unwrapped(model), "classes", None)
-    if not isinstance(classes, int):
-        got = f"a {type(model).__name__} without classes"
-        raise ValueError(f"{name}: labels: expected a model with labels, such as UNet(classes=10), got {got}")
+    classes = unwrapped(model).classes
     expected = f"an int64 tensor of shape ({len(images)},) like the images, in 0..{classes - 1}"
     if not isinstance(labels, torch.Tensor) or labels.dtype != torch.int64:
         got = f"{type(labels).__name__}. Use torch.as_tensor(labels)"

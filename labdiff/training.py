@@ -100,10 +100,12 @@ def train(
 
     early = (min_snr * (1 - s.alpha_bar) / s.alpha_bar).nan_to_num(nan=1.0)  # w_t at n = 0; inf 0 is NaN
     early = early.clamp(max=1).float().to(device)
-    progress = [done]  # one list for all Steps: save_checkpoint knows one that is no longer the last
+    # one list for all Steps: save_checkpoint knows one that is no longer the last; it is empty within a step
+    progress = [done]
     finite, bf16 = torch.ones((), dtype=torch.bool, device=device), has_bf16(device)
     unread = []  # Steps whose loss is on its way: on a GPU it is read one step late, so that nothing waits
     for n in range(done + 1, n_steps + 1):
+        progress.clear()
         weight = torch.lerp(early, torch.ones_like(early), min(n / EARLY, 1.0))
         batch = [a[rank::world] for a in _draw(images, labels, drop_label, own, s.T, batch_size, generator)]
         lr_n = lr * min(n / max(warmup, 1), (n_steps + 1 - n) / max(n_steps - warmup, 1), 1.0)
@@ -113,8 +115,13 @@ def train(
         unread.append(Step(n, OnItsWay(seen), lr_n, ema, model, s, optimizer, generator, progress))
         step = unread[-1]
         while len(unread) > (device.type == "cuda" and n < n_steps):
-            _check_finite(unread.pop(0))
-        progress[0] = n
+            last = unread.pop(0)
+            try:
+                _check_finite(last)
+            except FloatingPointError:
+                progress.append(last.n - 1)
+                raise
+        progress.append(n)
         yield step
 
 

@@ -1,6 +1,7 @@
 """A reverse trajectory: its start, its states, and the loop over noise levels that all samplers share."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -26,7 +27,7 @@ class State:
 
     Attributes:
         t: noise level of x, T..0.
-        x: (B, ...) x_t.
+        x: (B, ...) x_t. The next state is made from it: change a copy.
         eps_hat: (B, ...) the noise that the model sees in x_t; with clip_x0 the noise that belongs to the
             clipped x0_hat; None at t = 0.
         x0_hat: (B, ...) the clean sample that follows from both; x itself at t = 0.
@@ -112,11 +113,17 @@ def even_levels(t: int, n_steps: int) -> list[int]:
 
 @contextlib.contextmanager
 def explained(function: str) -> Iterator[None]:
-    """Say in labdiff's words what a network that computes with an integer t gets wrong."""
+    """Say in labdiff's words what is wrong where numbers of two kinds meet in a network."""
     try:
         yield
     except RuntimeError as error:
-        if "Long" not in str(error) or "indices" in str(error):  # of an embedding, which takes integers
+        integer = "Long" in str(error) and "indices" not in str(error)  # those of an embedding are integers
+        if not integer and re.search(r"same dtype|type \(\w+\) and .*should be the same", str(error)):
+            raise TypeError(
+                f"{function}: model(x, t): expected x and the network's weights in one dtype, as x.float() "
+                f"or model.to(x.dtype) makes them, got: {error}"
+            ) from error
+        if not integer:
             raise
         raise TypeError(
             f"{function}: model(x, t): expected a network that turns its int64 t into real numbers first, as "
@@ -128,9 +135,14 @@ def explained(function: str) -> Iterator[None]:
 def noise_in(function: str, model: Model, x: torch.Tensor, t: int) -> torch.Tensor:
     """eps_theta(x, t) in eval mode, checked, in x's dtype and in memory of its own."""
     with eval_mode(model), explained(function):
-        eps_hat = model(x, torch.full((len(x),), t, device=x.device))
+        eps_hat = model(x.clone(), torch.full((len(x),), t, device=x.device))  # a model may write into its x
     check_output(function, eps_hat, x)
     return eps_hat.to(x.dtype, copy=True)  # a model may reuse its output's memory
+
+
+def _version(x):
+    """Changes when x is written to; not where torch does not count that."""
+    return 0 if x.is_inference() else x._version
 
 
 def _kept(x):
@@ -156,7 +168,13 @@ def reverse(
         x_prev = _kept(x)
         with threads_for(x):
             state = State(t, x, view, [noise_in(function, model, x, t)])
+        version = _version(x)
         yield state
+        if _version(x) != version:
+            raise RuntimeError(
+                f"{function}: x: expected that of t = {t} as it was, for the next is made from it, got one "
+                "that was changed in place. Change a copy: state.x.clone()"
+            )
         x = x_prev.copy_(step(state, state._noise(), t_prev))
         state._seen.clear()
     yield State(0, x, view)

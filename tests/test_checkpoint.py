@@ -90,6 +90,22 @@ def test_a_step_whose_weights_have_gone_on_is_refused(steps, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_step_that_was_interrupted_can_not_be_saved_as_the_one_before(s, tmp_path):
+    """The generator has drawn, and the weights may be new: what went on from there would be another run."""
+    model = make_net(s)
+    run = ld.train(model, s, torch.zeros(2, 1, 4, 4).fill_(-0.5), n_steps=3, batch_size=2)
+    step = next(run)
+
+    def ctrl_c(*args):
+        raise KeyboardInterrupt
+
+    model.register_forward_hook(ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        next(run)
+    with pytest.raises(ValueError, match="step 1 of a run that was stopped within a later one"):
+        ld.save_checkpoint(tmp_path / "run", step)
+
+
 def test_a_step_that_failed_has_not_happened(s, tmp_path):
     """A loss that is not finite stops the run before the weights change: the last Step can still be saved."""
     model = make_net(s)

@@ -797,7 +797,6 @@ OTHERS = [
             (21, ValueError),
             (5.0, TypeError),
             (True, TypeError),
-            (None, TypeError),
         )
     ],
     (

@@ -25,7 +25,7 @@ MODULES = {  # dotted name: file
 # Rooms, from the ground up. A room imports from itself and from the lines above its own in this list; imports
 # inside of functions count. A module belongs to the longest name that it begins with.
 LAYERS = (
-    "signature",
+    "signature interrupts",
     "schedule course",
     "device model_argument",
     "arguments",

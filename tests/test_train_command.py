@@ -1,6 +1,7 @@
 """labdiff train: what was trained is what load_pretrained gives, and each user's error is one line."""
 
 import re
+import signal
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from PIL import Image
 
 import labdiff as ld
-from labdiff import cli
+from labdiff import cli, training
 from labdiff.commands import fit
 from labdiff.pretrained import with_labels
 
@@ -80,6 +81,32 @@ def test_an_interrupted_run_goes_on(labdiff, tmp_path, monkeypatch):
     code, out, _ = labdiff("--steps", 3)
     assert code == 0 and "going on from step 2 of out/run.checkpoint" in out and "step 2:" not in out
     assert same(weights(tmp_path / "whole", 3), weights(tmp_path / "out", 3))
+
+
+def test_ctrl_c_ends_after_the_step_and_loses_none(labdiff, tmp_path, monkeypatch):
+    assert labdiff("--steps", 4, out="whole")[0] == 0
+    drawn, calls = training._draw, []
+
+    def ctrl_c(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGINT)  # within the second step
+        return drawn(*args)
+
+    monkeypatch.setattr(training, "_draw", ctrl_c)
+    before = signal.getsignal(signal.SIGINT)
+    code, out, err = labdiff("--steps", 4)
+    assert code == 130 and "step 2: loss" in out and "Run the same command again to go on" in err
+    assert signal.getsignal(signal.SIGINT) is before
+    code, out, _ = labdiff("--steps", 4)
+    assert code == 0 and "going on from step 2" in out
+    assert same(weights(tmp_path / "whole", 4), weights(tmp_path / "out", 4))
+
+
+def test_a_slow_run_is_saved_by_the_clock_too(labdiff, tmp_path, monkeypatch):
+    monkeypatch.setattr(fit, "SECONDS", -1)
+    code, out, _ = labdiff("--steps", 3)
+    assert code == 0 and re.findall("step (.):", out) == ["1", "2", "3"]
 
 
 def test_a_finished_run_goes_on_with_more_steps(labdiff, tmp_path):

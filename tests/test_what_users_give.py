@@ -1,5 +1,6 @@
 """What people give where labdiff expects a model or a tensor: it works, or the error says what to give."""
 
+import copy
 import dataclasses
 import re
 from types import SimpleNamespace
@@ -424,3 +425,72 @@ def test_a_call_with_other_arguments_is_told_which_there_are(call, name, words):
 def test_what_can_not_be_used_is_told(call, words):
     with pytest.raises((TypeError, ValueError), match=f"^{words}"):
         call()
+
+
+class Scribbler(torch.nn.Module):
+    """A network that writes into x and t, as `x += embedding` does, or its twin that does not."""
+
+    classes = 3
+
+    def __init__(self, in_place):
+        super().__init__()
+        self.in_place, self.factor = in_place, torch.nn.Parameter(torch.tensor(0.9))
+
+    def forward(self, x, t, label=None):
+        if not self.in_place:
+            x, t = x.clone(), t.clone()
+        x.mul_(0.5).clamp_(-1, 1)
+        t.sub_(1)
+        return self.factor * x + 0.001 * t.to(x.dtype).reshape(-1, *[1] * (x.ndim - 1))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda model, g: ld.sample(model, S, (2, 1, 4, 4), generator=g),
+        lambda model, g: ld.sample(model, S, (2, 1, 4, 4), method="dpm", n_steps=5, generator=g),
+        lambda model, g: ld.sample(
+            ld.guided(model, 1, 2.0), S, (2, 1, 4, 4), method="ddim", n_steps=6, generator=g
+        ),
+        lambda model, g: ld.inpaint(model, S, IMAGES, (IMAGES > 0).float(), generator=g),
+        lambda model, g: ld.invert(model, S, IMAGES, n_steps=5),
+        lambda model, g: ld.elbo(model, S, IMAGES, generator=g).L,
+        lambda model, g: [state.x0_hat for state in ld.ddim_steps(model, S, xt=IMAGES, t=7, n_steps=3)][0],
+    ],
+)
+def test_a_model_may_write_into_what_it_is_given(call):
+    kept = IMAGES.clone()
+    one, other = (call(Scribbler(k), torch.Generator().manual_seed(0)) for k in (True, False))
+    assert torch.equal(one, other) and torch.equal(IMAGES, kept)
+
+
+@pytest.mark.parametrize("sampler", [ld.ddpm_steps, ld.ddim_steps, ld.dpm_steps])
+def test_a_state_that_is_changed_in_place_is_told(sampler):
+    """The next x is made from it."""
+    with pytest.raises(RuntimeError, match=f"^{sampler.__name__}: x: .* changed in place. Change a copy"):
+        for state in sampler(Scribbler(False), S, (2, 1, 4, 4)):
+            state.x.add_(1).div_(2)
+    states = list(sampler(Scribbler(False), S, (2, 1, 4, 4)))
+    states[-1].x.add_(1)  # of a run that is over
+
+
+def test_the_default_number_of_steps_is_at_most_that_of_the_levels():
+    assert len([*ld.ddim_steps(Scribbler(False), S, xt=IMAGES, t=4)]) == 5
+    assert len([*ld.dpm_steps(Scribbler(False), ld.linear_schedule(3), (1, 2))]) == 4
+
+
+def test_a_panel_names_itself_where_the_schedule_is_not_the_models():
+    other = ld.linear_schedule(S.T + 1)
+    with pytest.raises(ValueError, match=r"^sample_slider: s: expected the schedule .*Use that one$"):
+        ld.widgets.sample_slider(ld.UNet(8, mults=(1, 2), alpha_bar=S.alpha_bar), other)
+
+
+@pytest.mark.parametrize("layer", [torch.nn.Linear(4, 4), torch.nn.Conv2d(1, 1, 1)])
+def test_a_network_of_another_dtype_is_told(layer):
+    net, x = torch.nn.Sequential(copy.deepcopy(layer)), torch.full((2, 1, 4, 4), -0.5, dtype=torch.float64)
+    net.forward = lambda x, t: net[0](x)
+    expected = r"model\(x, t\): expected x and the network's weights in one dtype, as x.float\(\)"
+    with pytest.raises(TypeError, match=f"^train: {expected}"):
+        next(ld.train(net, S, x))
+    with pytest.raises(TypeError, match=f"^ddim_steps: {expected}"):
+        next(ld.ddim_steps(net, S, xt=x, t=2))

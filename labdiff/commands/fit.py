@@ -15,11 +15,12 @@ from labdiff.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from labdiff.data import Digits, load_digits
 from labdiff.edge import train
 from labdiff.image_folder import load_images
+from labdiff.interrupts import stop_requests
 from labdiff.pretrained import load_pretrained, pretrained_steps, save_weights, with_labels
 from labdiff.schedule import Schedule, cosine_schedule, linear_schedule
 from labdiff.unet import UNet
 
-EVERY = 500  # steps between two checkpoints
+EVERY, SECONDS = 500, 60  # steps between two checkpoints at most, and seconds
 SCHEDULES: dict[str, Callable[[], Schedule]] = {"cosine": cosine_schedule, "linear": linear_schedule}
 # the arguments that decide the numbers of a run, and so have to be the same when it goes on
 SAME = "name images size channels schedule start batch_size lr seed labels drop_label".split()
@@ -56,30 +57,37 @@ def fit(args: argparse.Namespace, rank: int, device: torch.device) -> None:
     words = f"{args.images or args.name or 'the digits that ship'}, {len(data)} training images"
     more: dict[str, Any] = {} if args.drop_label is None else {"drop_label": args.drop_label}
     start, losses = time.perf_counter(), collections.deque(maxlen=EVERY)
-    for step in train(
-        model.to(device),
-        s,
-        data.images,
-        labels=data.labels if args.labels else None,
-        n_steps=args.steps,
-        batch_size=args.batch_size,
-        lr=args.lr,
-        accumulate=args.accumulate,
-        generator=generator,
-        resume=resume[0],
-        **more,
-    ):
-        losses.append(step.seen)  # numbers that a GPU may still have to compute
-        write = step.n in {*args.snapshots, args.steps}
-        if rank > 0 or not (write or step.n % EVERY == 0):
-            continue
-        seconds = time.perf_counter() - start
-        mean = sum(seen.numbers()[0] for seen in losses) / len(losses)
-        print(f"step {step.n}: loss {mean:.4f}, {seconds:.0f} s", flush=True)
-        if write:
-            path = save_weights(step, args.out, words, before)
-            print(f"{path}: {path.stat().st_size / 1e6:.2f} MB", flush=True)
-        save_checkpoint(checkpoint, step, about | {"steps": args.steps})
+    saved = start
+    with stop_requests() as stop:  # a checkpoint is only right between two steps
+        for step in train(
+            model.to(device),
+            s,
+            data.images,
+            labels=data.labels if args.labels else None,
+            n_steps=args.steps,
+            batch_size=args.batch_size,
+            lr=args.lr,
+            accumulate=args.accumulate,
+            generator=generator,
+            resume=resume[0],
+            **more,
+        ):
+            losses.append(step.seen)  # numbers that a GPU may still have to compute
+            write = step.n in {*args.snapshots, args.steps}
+            now = time.perf_counter()
+            if rank > 0 and stop.is_set():
+                raise KeyboardInterrupt
+            if rank > 0 or not (write or stop.is_set() or step.n % EVERY == 0 or now - saved > SECONDS):
+                continue
+            seconds, saved = now - start, now
+            mean = sum(seen.numbers()[0] for seen in losses) / len(losses)
+            print(f"step {step.n}: loss {mean:.4f}, {seconds:.0f} s", flush=True)
+            if write:
+                path = save_weights(step, args.out, words, before)
+                print(f"{path}: {path.stat().st_size / 1e6:.2f} MB", flush=True)
+            save_checkpoint(checkpoint, step, about | {"steps": args.steps})
+            if stop.is_set() and step.n < args.steps:
+                raise KeyboardInterrupt
 
 
 def load(args: argparse.Namespace, download: bool = False) -> Digits:

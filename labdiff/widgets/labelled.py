@@ -8,6 +8,7 @@ from labdiff.arguments import check_int, check_number, check_schedule
 from labdiff.edge import guided, sample
 from labdiff.images import to_uint8
 from labdiff.model_argument import check_model
+from labdiff.precondition import check_trained_with
 from labdiff.schedule import Schedule
 from labdiff.signature import checked
 from labdiff.widgets.controls import slider, stops
@@ -48,6 +49,7 @@ def guidance_slider(
     """
     check_schedule("guidance_slider", s)
     check_model("guidance_slider", model, arguments=3)
+    check_trained_with("guidance_slider", model, s, "")
     shape = shape_of("guidance_slider", n, image_shape)
     labels = labels_of("guidance_slider", labels, model)
     if not labels:

@@ -10,6 +10,7 @@ from labdiff.arguments import check_generator, check_int, check_schedule, device
 from labdiff.edge import ddim_steps
 from labdiff.images import to_uint8
 from labdiff.model_argument import check_model
+from labdiff.precondition import check_trained_with
 from labdiff.schedule import Schedule
 from labdiff.signature import checked
 from labdiff.widgets.controls import button, t_slider
@@ -103,6 +104,7 @@ class Pad(Panel):
 def _there_and_back(name, model, s, x0, shape, n_steps, generator, t):
     """The panel of renoise() and drawing_pad(); x0 images, or "drawing" for what is on the panel's pad."""
     check_model(name, model)
+    check_trained_with(name, model, s, "")
     check_int(name, "n_steps", n_steps)
     on_pad = isinstance(x0, str)
     like, generator = torch.empty(0) if on_pad else x0, check_generator(name, generator)

@@ -9,6 +9,7 @@ from labdiff.edge import ddim_steps, guided
 from labdiff.guidance import Guided
 from labdiff.images import to_uint8
 from labdiff.model_argument import check_model
+from labdiff.precondition import check_trained_with
 from labdiff.process import q_sample, tables_at
 from labdiff.schedule import Schedule
 from labdiff.signature import checked
@@ -57,6 +58,7 @@ def repair_pad(
     """
     check_schedule("repair_pad", s)
     check_model("repair_pad", model)
+    check_trained_with("repair_pad", model, s, "")
     check_int("repair_pad", "n_steps", n_steps)
     labels = labels_of("repair_pad", labels, model)
     shape, generator = (1, 1, 28, 28), check_generator("repair_pad", generator)

@@ -10,6 +10,7 @@ from labdiff.arguments import check_data, check_generator, check_int, check_sche
 from labdiff.edge import ddim_steps, sample
 from labdiff.images import to_uint8
 from labdiff.model_argument import check_function, check_model, takes_label
+from labdiff.precondition import check_trained_with
 from labdiff.schedule import Schedule
 from labdiff.signature import checked
 from labdiff.widgets.controls import slider, stops
@@ -38,6 +39,7 @@ def sample_slider(
     """
     check_schedule("sample_slider", s)
     check_model("sample_slider", model)
+    check_trained_with("sample_slider", model, s, "")
     shape = shape_of("sample_slider", n, image_shape)
 
     words = "seed {seed}, {n_steps} DDIM steps"
@@ -95,6 +97,7 @@ def interpolation_slider(
     """
     check_schedule("interpolation_slider", s)
     check_model("interpolation_slider", model)
+    check_trained_with("interpolation_slider", model, s, "")
     check_int("interpolation_slider", "n_stops", n_stops, least=2)
     check_int("interpolation_slider", "n_steps", n_steps, most=s.T)
     generator, like = check_generator("interpolation_slider", generator), torch.empty(0)

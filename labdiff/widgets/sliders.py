@@ -19,6 +19,7 @@ from labdiff.arguments import (
 from labdiff.edge import ddim_steps
 from labdiff.images import to_uint8
 from labdiff.model_argument import check_model
+from labdiff.precondition import check_trained_with
 from labdiff.schedule import Schedule
 from labdiff.signature import checked
 from labdiff.widgets.controls import mark, stops, t_slider
@@ -69,6 +70,7 @@ def noise_slider(
     check_data("noise_slider", {"x0": x0, "eps": eps})
     if model is not None:
         check_model("noise_slider", model)
+        check_trained_with("noise_slider", model, s, "")
     pane, levels = noised(s, x0, eps, q_sample, "noise_slider", alt=f"{len(x0)} pictures x_t")
     rows, head = [[pane]], None
     if "x0" in pane:

@@ -15,9 +15,9 @@ from labdiff.arguments import check_data, check_int, check_path, check_schedule
 from labdiff.checkpoint import load_checkpoint
 from labdiff.edge import sample, train
 from labdiff.images import to_uint8
+from labdiff.interrupts import stop_requests
 from labdiff.schedule import Schedule
 from labdiff.signature import checked
-from labdiff.widgets.interrupts import stop_requests
 from labdiff.widgets.saved_run import check_fits, read_losses, restored, save_run
 from labdiff.widgets.training_view import TrainingView
 

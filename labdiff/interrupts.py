@@ -1,4 +1,4 @@
-"""The kernel's Stop button as a request: a loop can finish its step first, and no error is shown."""
+"""Ctrl-C, or the kernel's Stop button, as a request: a loop can finish its step first."""
 
 import contextlib
 import signal
@@ -14,6 +14,9 @@ def stop_requests() -> Iterator[threading.Event]:
         yield stop
         return
     before = signal.getsignal(signal.SIGINT) or signal.default_int_handler
+    if before is signal.SIG_IGN:  # as a shell starts what runs in the background
+        yield stop
+        return
 
     def on_interrupt(number, frame):
         stop.set()
