@@ -48,8 +48,8 @@ class Counted(torch.nn.Module):
 @contextlib.contextmanager
 def entrys(what):
     """What goes wrong in the entry's own code ends the command, with the place where it did; torch's settings
-    are as before, for the judge."""
-    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
+    and the working folder are as before, for the judge."""
+    dtype, threads, folder = torch.get_default_dtype(), torch.get_num_threads(), os.getcwd()
     try:
         with torch.enable_grad():
             yield
@@ -61,6 +61,11 @@ def entrys(what):
         if torch.get_default_device() != torch.device("cpu"):
             torch.set_default_device(None)
         torch.set_num_threads(threads)
+        torch.set_autocast_enabled("cpu", False)
+        torch.use_deterministic_algorithms(False)
+        torch.set_float32_matmul_precision("highest")
+        torch.autograd.set_detect_anomaly(False)
+        os.chdir(folder)
 
 
 def recipe(path):
@@ -133,11 +138,15 @@ def drawn(sample, model, log, n, promised=None):
 def refuse_samples(images, n, evaluations, promised):
     """End the command where they are no n digits, or were made with other evaluations than promised."""
     expected = f"record: sample(): expected real images {(n, 1, 28, 28)}"
-    if not isinstance(images, torch.Tensor) or not images.is_floating_point():
-        got = images.dtype if isinstance(images, torch.Tensor) else f"a {type(images).__name__}"
+    stored = isinstance(images, torch.Tensor) and images.layout is torch.strided and not images.is_meta
+    if not stored or not images.is_floating_point():
+        got = f"a {type(images).__name__}"
+        if isinstance(images, torch.Tensor):
+            got = images.dtype if stored else f"{images.layout} on {images.device}"
         raise SystemExit(f"{expected}, got {got}")
     if images.shape != (n, 1, 28, 28):
         raise SystemExit(f"{expected}, got {tuple(images.shape)}")
+    images = images.float()
     if not images.isfinite().all():
         raise SystemExit(f"{expected}, got NaN or infinite numbers")
     if images.min() > -0.5:

@@ -373,7 +373,7 @@ def main():
     parser.add_argument("--only", default=",".join(sections), help="some of %(default)s")
     parser.add_argument("--root", type=Path, help="folder of the full MNIST set (default ~/.cache/labdiff)")
     parser.add_argument("--download", action="store_true", help="fetch it if it is not there")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=15, choices=range(1, 1000), metavar="N")
     parser.add_argument("--minutes", type=float, nargs="+", default=[2, 5, 10], help="training budgets")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=HERE)

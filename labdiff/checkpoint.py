@@ -170,19 +170,19 @@ def check_latest(function: str, step: Step) -> None:
 
 def unwrapped(model: torch.nn.Module) -> torch.nn.Module:
     """The module inside the wrapper of torch.compile or DataParallel: its state_dict has the plain names."""
-    if isinstance(model, (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)):
-        return unwrapped(model.module)
-    return getattr(model, "_orig_mod", model)
+    parallel = isinstance(model, (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel))
+    inner = getattr(model, "module" if parallel else "_orig_mod", None)
+    return model if inner is None else unwrapped(inner)
 
 
 def write(function: str, path: Path, tensors: dict[str, torch.Tensor], about: dict) -> None:
     """Write tensors and `about` as safetensors; an older file at `path` stays until it is whole."""
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-    partial = path.parent / f"{path.name}.partial"
+    partial = path.resolve().parent / f"{path.name}.{os.getpid()}.partial"  # others may write that file, too
     try:
         # not save_file: it makes files that others can't read (mode 0600), whatever the umask says
         partial.write_bytes(safetensors.torch.save(tensors, {"labdiff": json.dumps(about)}))
-        os.replace(partial, path)
+        os.replace(partial, path.resolve())  # of a link: what it leads to
     except (OSError, safetensors.SafetensorError) as error:
         raise OSError(
             f"{function}: path: expected a file in a folder that can be written to, got {path}: {error}. "

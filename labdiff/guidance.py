@@ -24,7 +24,8 @@ class Guided(torch.nn.Module):
             return self.model(x, t)
         if self.scale == 1:
             return self.model(x, t, label)
-        eps_label = self.model(x.clone(), t.clone(), label)  # a model may write into what it is given
+        # a model may write into what it is given, and reuse its output's memory
+        eps_label = self.model(x.clone(), t.clone(), label).clone()
         eps_none = self.model(x, t)
         return eps_none + self.scale * (eps_label - eps_none)
 

@@ -72,7 +72,7 @@ def train(
         clip: largest gradient norm.
         accumulate: parts that each batch goes through the model in, for a GPU with little memory: the same
             step.
-        generator: source of all draws; None for a fresh one.
+        generator: source of all draws but a model's own, such as dropout's; None for a fresh one.
         resume: what load_checkpoint returned. The model, optimizer, EMA and generator are set to it, and the
             run goes on to the same numbers as if it had not stopped, when all other arguments are the same.
 

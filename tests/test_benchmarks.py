@@ -366,6 +366,7 @@ def test_a_trial_writes_nothing(enter, capsys):
         ("x, 0)", "x.long(), 0)", r"expected real images .*, got torch.int64"),
         ("x, 0)", "x, 0).tolist()", r"expected real images .*, got a list"),
         ("x, 0)", "x, 0).numpy()", r"expected real images .*, got a ndarray"),
+        ("x, 0)", "x, 0).to_sparse()", r"expected real images .*, got torch.sparse_coo on cpu"),
         ("digits.images.zero_()", "raise SystemExit(3)", r"train\(\): SystemExit: 3"),
         ("x, 0)", "x / 0 * 0, 0)", "expected real images .*, got NaN or infinite numbers"),
         ("x, 0)", "x.sigmoid(), 0)", r"expected real images .* in \[-1, 1\], got 0\.\d+ to 0\.\d+"),

@@ -50,7 +50,7 @@ def test_an_older_file_survives_a_failing_save(steps, tmp_path, monkeypatch, fai
 
     def full(*args):
         if fails_in == "half a file":
-            Path(f"{path}.partial").write_text("half")
+            Path(f"{path}.{os.getpid()}.partial").write_text("half")
         raise OSError(28, "No space left on device")
 
     if fails_in == "replace":

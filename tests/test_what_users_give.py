@@ -464,6 +464,18 @@ def test_a_model_may_write_into_what_it_is_given(call):
     assert torch.equal(one, other) and torch.equal(IMAGES, kept)
 
 
+def test_a_guided_model_may_reuse_its_outputs_memory():
+    class Reusing(Scribbler):
+        out = torch.empty(SHAPE)
+
+        def forward(self, x, t, label=None):
+            return self.out.copy_(super().forward(x, t) * (1.0 if label is None else 0.5))
+
+    x, t = torch.ones(SHAPE), torch.ones(2, dtype=torch.int64)
+    plain = Scribbler(False)(x, t)
+    assert torch.allclose(ld.guided(Reusing(False), 1, 3.0)(x, t), plain - 3 * 0.5 * plain)
+
+
 @pytest.mark.parametrize("sampler", [ld.ddpm_steps, ld.ddim_steps, ld.dpm_steps])
 def test_a_state_that_is_changed_in_place_is_told(sampler):
     """The next x is made from it."""
