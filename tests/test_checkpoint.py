@@ -65,6 +65,16 @@ def test_an_older_file_survives_a_failing_save(steps, tmp_path, monkeypatch, fai
     assert ld.load_checkpoint(path).n == 2
 
 
+def test_a_link_stays_and_another_runs_part_is_left_alone(steps, tmp_path):
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.write_text("old")
+    link.symlink_to(real)
+    (tmp_path / "link.partial").write_text("the user's own")
+    ld.save_checkpoint(link, steps[-1][0])
+    assert link.is_symlink() and ld.load_checkpoint(real).n == 2
+    assert sorted(os.listdir(tmp_path)) == ["link", "link.partial", "real"]
+
+
 def test_an_interrupted_save_leaves_no_part_behind(steps, tmp_path, monkeypatch):
     path = tmp_path / "run"
     ld.save_checkpoint(path, steps[-1][0])
