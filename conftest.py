@@ -42,7 +42,6 @@ SHORTER = {
     },
     "05_sampling.ipynb": {
         "range(400)": "range(250)",
-        "shape = (8, ": "shape = (2, ",
         "n=512": "n=160",
         "n_steps=20):": "n_steps=10):",
         "n_steps=10)\n    back": "n_steps=5)\n    back",
