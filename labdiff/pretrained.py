@@ -20,7 +20,9 @@ def pretrained_steps(folder: str | os.PathLike = ASSETS) -> list[int]:
     return sorted(_files("pretrained_steps", folder))
 
 
-def save_weights(step: Step, folder: str | os.PathLike, data: str, after: int = 0) -> Path:
+def save_weights(
+    step: Step, folder: str | os.PathLike, data: str, after: int = 0, size: tuple[int, int] = (28, 28)
+) -> Path:
     """Write the averaged weights in half precision, all else as it is, and what rebuilds the model.
 
     Args:
@@ -28,6 +30,7 @@ def save_weights(step: Step, folder: str | os.PathLike, data: str, after: int = 
         folder: existing folder; the file's name is unet_NNNNNN.safetensors with N = after + step.n.
         data: what it was trained on, in words.
         after: number of training steps behind the weights that this run started from.
+        size: height and width of what it was trained on, which labdiff sample draws.
 
     Returns: the file's path.
     Raises: TypeError: step is no Step of a UNet; ValueError: the run has gone on since that step; OSError:
@@ -50,15 +53,17 @@ def save_weights(step: Step, folder: str | os.PathLike, data: str, after: int = 
             f"step {later[-1]}, which load_pretrained takes. For these: load_pretrained({n}, folder=...)",
             stacklevel=2,
         )
-    return write_weights(ema, step.s, folder, n, data)
+    return write_weights(ema, step.s, folder, n, data, size)
 
 
-def write_weights(model: UNet, s: Schedule, folder: Path, n: int, data: str) -> Path:
+def write_weights(
+    model: UNet, s: Schedule, folder: Path, n: int, data: str, size: tuple[int, int] = (28, 28)
+) -> Path:
     """What save_weights() does with the weights of step n, averaged or not; returns the file's path."""
     weights = {name for name, _ in model.named_parameters()}
     tensors = {k: (v.half() if k in weights else v) for k, v in model.state_dict().items()}
     path = folder / f"unet_{n:06d}.safetensors"
-    about = {"step": n, "unet": model.config, "data": data}
+    about = {"step": n, "unet": model.config, "data": data, "size": size}
     write("save_weights", path, tensors | {"beta": s.beta}, about)
     return path
 
@@ -98,6 +103,13 @@ def load_pretrained(step: int | None = None, folder: str | os.PathLike = ASSETS)
             f"corrupt, or holds something else ({' '.join(str(error).split())})"
         ) from error
     return model.eval(), s
+
+
+def size_of(step: int | None, folder: str | os.PathLike) -> tuple[int, int]:
+    """Height and width of what the weights that load_pretrained(step, folder) gives were trained on."""
+    files = _files("size_of", folder)
+    height, width = read(files[max(files) if step is None else step])[0].get("size", (28, 28))
+    return height, width
 
 
 def with_labels(model: UNet, classes: int, generator: torch.Generator | None = None) -> UNet:

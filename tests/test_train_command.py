@@ -226,6 +226,8 @@ def test_own_images_in_colour(labdiff, photos):
     assert code == 0, err
     model, s = ld.load_pretrained(folder="out")
     assert ld.sample(model, s, (1, 3, 16, 16), method="ddim", n_steps=2).shape == (1, 3, 16, 16)
+    assert cli.main(["sample", "a.png", "--weights", "out", "-n", "1", "--enlarge", "1", "--steps", "1"]) == 0
+    assert Image.open("a.png").size == (16, 16)  # as it was trained on
 
 
 def test_with_labels(labdiff, photos):

@@ -54,6 +54,7 @@ def fit(args: argparse.Namespace, rank: int, device: torch.device) -> None:
         return
     generator = torch.Generator(device).manual_seed(args.seed)
     model, s, before = network(args, data, generator)
+    size = data.images.shape[2], data.images.shape[3]
     words = f"{args.images or args.name or 'the digits that ship'}, {len(data)} training images"
     more: dict[str, Any] = {} if args.drop_label is None else {"drop_label": args.drop_label}
     start, losses = time.perf_counter(), collections.deque(maxlen=EVERY)
@@ -83,7 +84,7 @@ def fit(args: argparse.Namespace, rank: int, device: torch.device) -> None:
             mean = sum(seen.numbers()[0] for seen in losses) / len(losses)
             print(f"step {step.n}: loss {mean:.4f}, {seconds:.0f} s", flush=True)
             if write:
-                path = save_weights(step, args.out, words, before)
+                path = save_weights(step, args.out, words, before, size)
                 print(f"{path}: {path.stat().st_size / 1e6:.2f} MB", flush=True)
             save_checkpoint(checkpoint, step, about | {"steps": args.steps})
             if stop.is_set() and step.n < args.steps:

@@ -45,9 +45,8 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--size",
         type=options.positive,
         nargs=2,
-        default=(28, 28),
         metavar=("HEIGHT", "WIDTH"),
-        help="of a picture, even (default: 28 28)",
+        help="of a picture, even (default: that of the pictures it was trained on)",
     )
     sample.add_argument(
         "--columns",
@@ -83,13 +82,15 @@ def run(args: argparse.Namespace) -> int:
     from PIL import Image
 
     import labdiff as ld
+    from labdiff.pretrained import size_of
 
     if args.out.suffix.lower() != ".png":
         raise ValueError(f"sample: OUT.png: expected a name that ends in .png, got {args.out}")
     device = ld.pick_device()
     model, s = ld.load_pretrained(args.snapshot, folder=args.weights)
     generator = torch.Generator(device).manual_seed(args.seed)
-    shape = (args.n, model.config["image_channels"], *args.size)
+    size = args.size or size_of(args.snapshot, args.weights)
+    shape = (args.n, model.config["image_channels"], *size)
     model = model.to(device)
     if args.label is not None:
         model = ld.guided(model, args.label, args.guidance)
