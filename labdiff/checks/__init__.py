@@ -31,7 +31,8 @@ def check(name: str, function: Callable) -> Report:
         function raises NotImplementedError), "not yet" or "correct"; .score of .max_score; .mistake, a short
         id of a recognised mistake, or None; .hint. Nothing that the function does raises, except the user's
         own interrupt. A call that takes longer than 5 seconds, or calls that together take longer than 20,
-        are stopped, on Linux and macOS when check runs in the main thread.
+        are stopped, on Linux and macOS when check runs in the main thread; six times as long where they get
+        less than half of a CPU, as on a busy machine.
     Raises: ValueError: no such exercise; TypeError: function is not callable; AssertionError: under nbgrader,
         to which a cell without an error is a right one, unless the report is correct; it is printed first.
     Source: slides S4 to S15, the exercise's own in its report.
