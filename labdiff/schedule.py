@@ -156,7 +156,7 @@ def _checked_beta(beta):
             f"Schedule: beta: expected beta[0] = 0 (t = 0 is clean data), got {beta[0]:g}. "
             "Put a 0 before beta_1"
         )
-    if not ((1 - beta[1:].double() < 1) & (beta[1:] < 1)).all():  # one of 1e-17 would be 0 in 1 - beta
+    if not ((beta[1:] > 0) & (beta[1:] < 1)).all():
         got = f"{beta[1:].min():g}..{beta[1:].max():g}"
         raise ValueError(f"Schedule: beta: expected 0 < beta[t] < 1 for t >= 1, got values in {got}")
     return beta
