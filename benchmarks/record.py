@@ -140,7 +140,7 @@ def refuse_samples(images, n, evaluations, promised):
     expected = f"record: sample(): expected real images {(n, 1, 28, 28)}"
     stored = isinstance(images, torch.Tensor) and images.layout is torch.strided and not images.is_meta
     if not stored or not images.is_floating_point():
-        got = f"a {type(images).__name__}"
+        got = type(images).__name__
         if isinstance(images, torch.Tensor):
             got = images.dtype if stored else f"{images.layout} on {images.device}"
         raise SystemExit(f"{expected}, got {got}")

@@ -5,6 +5,7 @@ import functools
 import importlib
 import itertools
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -364,8 +365,8 @@ def test_a_trial_writes_nothing(enter, capsys):
         ("x, 0)", "x[:, 0], 0)", r"expected real images \(20, 1, 28, 28\), got \(20, 28, 28\)"),
         ("x, 0)", "x[:5], 0)", r"expected real images \(20, 1, 28, 28\), got \(5, 1, 28, 28\)"),
         ("x, 0)", "x.long(), 0)", r"expected real images .*, got torch.int64"),
-        ("x, 0)", "x, 0).tolist()", r"expected real images .*, got a list"),
-        ("x, 0)", "x, 0).numpy()", r"expected real images .*, got a ndarray"),
+        ("x, 0)", "x, 0).tolist()", r"expected real images .*, got list"),
+        ("x, 0)", "x, 0).numpy()", r"expected real images .*, got ndarray"),
         ("x, 0)", "x, 0).to_sparse()", r"expected real images .*, got torch.sparse_coo on cpu"),
         ("digits.images.zero_()", "raise SystemExit(3)", r"train\(\): SystemExit: 3"),
         ("x, 0)", "x / 0 * 0, 0)", "expected real images .*, got NaN or infinite numbers"),
@@ -378,6 +379,14 @@ def test_a_bad_entry_is_told_before_the_judge_is_trained(enter, load, monkeypatc
     assert NOISE.count(old) == 1
     with pytest.raises(SystemExit, match=f"^record: .*{words}"):
         enter(NOISE.replace(old, new))
+
+
+def test_an_entrys_settings_and_folder_end_with_it(load, tmp_path):
+    before = os.getcwd()
+    with load("record").entrys("train()"):
+        os.chdir(tmp_path)
+        torch.set_autocast_enabled("cpu", True)
+    assert os.getcwd() == before and not torch.is_autocast_enabled("cpu")
 
 
 def test_an_entry_that_is_no_python_file(load, tmp_path):
